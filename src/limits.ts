@@ -1,0 +1,141 @@
+/**
+ * Every limit, time and size of Rollcall, in one place, with its unit in its name.
+ * They are checked at the edge and refused with an error that names them (`errors.ts`).
+ */
+
+// Names and instances.
+export const NAME_BYTES_MAX = 128;
+/** A host name of 253 bytes, a colon and a port. */
+export const ADDR_BYTES_MAX = 259;
+export const META_PAIRS_MAX = 64;
+export const META_KEY_BYTES_MAX = 128;
+export const META_VALUE_BYTES_MAX = 4096;
+export const INSTANCE_BYTES_MAX = 16 * 1024;
+export const WEIGHT_MAX = 1000;
+export const WEIGHT_DEFAULT = 100;
+export const REASON_BYTES_MAX = 256;
+export const NAMESPACE_DEFAULT = "default";
+/** Instances in one register, keys in one deregister. */
+export const INSTANCES_PER_COMMAND_MAX = 256;
+export const SUBSCRIBES_PER_REQUEST_MAX = 256;
+export const WATCHES_PER_CONNECTION_MAX = 1024;
+
+// Sessions.
+export const TTL_MS_DEFAULT = 10_000;
+export const TTL_MS_MIN = 3_000;
+export const TTL_MS_MAX = 300_000;
+export const GRACE_MS_DEFAULT = 2_000;
+export const GRACE_MS_MIN = 0;
+export const SESSION_ID_BYTES = 16;
+export const SESSION_SECRET_BYTES_MIN = 16;
+export const SESSION_SECRET_BYTES_MAX = 128;
+export const UNANSWERED_PER_SESSION_MAX = 1024;
+export const TOMBSTONES_MAX = 100_000;
+/** Instances that one `expire`, `close` or `reap` command removes. */
+export const REMOVALS_PER_COMMAND_MAX = 1000;
+/** Sessions ended by one `expire` command. */
+export const EXPIRIES_PER_COMMAND_MAX = 64;
+/** Expiries a new leader proposes in its first `EXPIRY_PACE_MS` and in each that follows. */
+export const EXPIRIES_PER_PACE_MAX = 1024;
+export const EXPIRY_PACE_MS = 1000;
+/** Breaks of a node's sessions within `MASS_BREAK_WINDOW_MS` past which they keep their TTL. */
+export const MASS_BREAK_SESSIONS_MIN = 20;
+export const MASS_BREAK_FRACTION = 0.1;
+export const MASS_BREAK_WINDOW_MS = 1000;
+/** How long a touch that was not confirmed is told again; also the most it can lengthen a lease. */
+export const TOUCH_REPEAT_MS = 1000;
+/** How long a ping waits for its touch to be confirmed before it is answered unconfirmed. */
+export const PONG_WAIT_MS = 1000;
+
+// Raft.
+export const TICK_MS = 50;
+export const HEARTBEAT_TICKS = 2;
+export const ELECTION_TICKS_MIN = 20;
+export const ELECTION_TICKS_MAX = 40;
+export const ENTRY_COMMANDS_MAX = 1024;
+export const ENTRY_BYTES_MAX = 256 * 1024;
+export const INFLIGHT_ENTRIES_MAX = 64;
+export const INFLIGHT_BYTES_MAX = 4 * 1024 * 1024;
+/** Log entries in one AppendEntries. */
+export const APPEND_BYTES_MAX = 1024 * 1024;
+
+// Requests.
+export const CALL_TIMEOUT_MS_DEFAULT = 5_000;
+export const CALL_TIMEOUT_MS_MAX = 60_000;
+export const CONNECT_TIMEOUT_MS_DEFAULT = 2_000;
+export const REQUESTS_PER_CONNECTION_MAX = 1024;
+/** Writes that wait in one node, of all its connections. */
+export const PENDING_WRITES_MAX = 65_536;
+export const PENDING_READS_MAX = 65_536;
+/** After which a ReadIndex that was not answered is asked again, under a new id. */
+export const READ_INDEX_REPEAT_MS = 500;
+/** Entries a leader lets wait for their commit before it packs more. */
+export const UNCOMMITTED_ENTRIES_MAX = 256;
+export const OVERLOADED_RETRY_AFTER_MS = 200;
+
+// Frames and connections.
+export const CLIENT_FRAME_BYTES_MAX = 1024 * 1024;
+export const PEER_FRAME_BYTES_MAX = 8 * 1024 * 1024;
+export const MESSAGES_PER_FRAME_MAX = 1024;
+export const NESTING_MAX = 16;
+/** Protocol versions in a hello. */
+export const VERSIONS_PER_HELLO_MAX = 16;
+export const TOKEN_BYTES_MAX = 4096;
+/** Members in a hello between nodes. */
+export const MEMBERS_MAX = 64;
+export const HANDSHAKE_TIMEOUT_MS = 5_000;
+/** A plain client (no subprotocol) may be a person at a keyboard. */
+export const PLAIN_FIRST_FRAME_MS_MAX = 60_000;
+/** Silence of a client after which the node asks with a WebSocket ping, and then breaks the link. */
+export const CLIENT_PROBE_MS = 15_000;
+export const CLIENT_SILENCE_MS_MAX = 45_000;
+/** Bytes waiting in a client's socket past which its watches wait until it drains. */
+export const CLIENT_BUFFERED_BYTES_HIGH = 1024 * 1024;
+/** Bytes waiting in a peer's socket past which messages to it are dropped (Raft sends again). */
+export const PEER_BUFFERED_BYTES_MAX = 32 * 1024 * 1024;
+export const PEER_REDIAL_MS_MIN = 50;
+export const PEER_REDIAL_MS_MAX = 1_000;
+/** Silence on a peer link after which it is closed and dialled again. */
+export const PEER_SILENCE_MS_MAX = 3_000;
+/** WebSocket pings by which a node keeps a plain client. */
+export const PLAIN_PING_MS = 2_000;
+
+// Watches.
+export const HISTORY_CHANGES_MAX = 100_000;
+export const HISTORY_BYTES_MAX = 32 * 1024 * 1024;
+export const MARK_INTERVAL_MS = 2_000;
+/** Bytes of collapsed changes a stream may be sent before it gets a RESET instead. */
+export const CATCH_UP_BYTES_MAX = 4 * 1024 * 1024;
+/** Time a node gives to one slice of sending before it lets peers and clients in. */
+export const SLICE_MS_MAX = 5;
+
+// Storage.
+export const MARK_SYNC_MS = 100;
+
+// Leaving.
+export const DRAIN_MS_DEFAULT = 10_000;
+export const GOAWAY_SPREAD_MS_DEFAULT = 5_000;
+export const RECONNECT_MS_MIN = 100;
+export const RECONNECT_MS_MAX = 2_000;
+
+// SDK.
+/** A snapshot of a large application is one frame. */
+export const NODE_FRAME_BYTES_MAX = 64 * 1024 * 1024;
+/** Keepalives are a third of the TTL apart, but never further than this: they find dead links. */
+export const KEEPALIVE_MS_MAX = 6_000;
+/** How long a client waits for a pong beyond the time in which a node answers it for sure. */
+export const PONG_MARGIN_MS = 500;
+/** The most that a client stays with nodes that cannot confirm its session. */
+export const UNCONFIRMED_PATIENCE_MS_MAX = 60_000;
+export const ACK_DELAY_MS = 50;
+/** Changes that wait for a slow reader of a watch before they are collapsed. */
+export const WATCH_QUEUE_CHANGES_MAX = 256;
+export const WATCH_QUEUE_INSTANCES_MAX = 4096;
+export const STATUS_EVENTS_MAX = 256;
+export const RESTORE_MS_MAX = 30_000;
+/** How long a closing client waits for the answer to its bye. */
+export const BYE_TIMEOUT_MS_DEFAULT = 2_000;
+
+// Addresses.
+export const PORT_DEFAULT = 7420;
+export const PEER_PATH = "/peer";
