@@ -1,0 +1,46 @@
+import { assert } from "../util/assert.ts";
+import type { Entry, HardState, MemberId, SnapshotMeta } from "./types.ts";
+
+export interface RaftConfig {
+  readonly id: MemberId;
+  /** Between a leader's rounds. At least 1. */
+  readonly heartbeatTicks: number;
+  /** A leader heard within this many ticks is not given up, and no vote is given against it. */
+  readonly electionTicksMin: number;
+  /** Timeouts are drawn from [min, max]; a leader without a quorum for `max` ticks steps down. */
+  readonly electionTicksMax: number;
+  /** Entries sent to one peer and not yet acknowledged. */
+  readonly inflightEntriesMax: number;
+  /** Bytes of entries sent to one peer and not yet acknowledged; one entry may always be sent. */
+  readonly inflightBytesMax: number;
+  /** Bytes of entries in one appendEntries; it holds at least one entry, however large. */
+  readonly appendBytesMax: number;
+  /** An integer in [0, bound). */
+  readonly random: (bound: number) => number;
+}
+
+/** What a start finds on disk. A stored commit index is no part of it: only a leader tells that. */
+export interface RestoredLog {
+  readonly hardState: HardState;
+  readonly snapshot: SnapshotMeta;
+  /** Contiguous, the first one after the snapshot. */
+  readonly entries: readonly Entry[];
+}
+
+export function checkConfig(config: RaftConfig): void {
+  for (const name of [
+    "heartbeatTicks",
+    "electionTicksMin",
+    "electionTicksMax",
+    "inflightEntriesMax",
+    "inflightBytesMax",
+    "appendBytesMax",
+  ] as const) {
+    assert(Number.isSafeInteger(config[name]) && config[name] >= 1, `${name} is at least 1`);
+  }
+  assert(
+    config.electionTicksMin > config.heartbeatTicks,
+    "a follower hears a heartbeat within electionTicksMin",
+  );
+  assert(config.electionTicksMax >= config.electionTicksMin, "electionTicksMax is not below min");
+}

@@ -1,0 +1,136 @@
+import { header, isHardStateDurable, send } from "./durability.ts";
+import type { PreVote, PreVoteResponse, RequestVote, RequestVoteResponse } from "./messages.ts";
+import { voteResult } from "./quorum.ts";
+import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from "./roles.ts";
+import { isVoter, type RaftState, restartElectionTimer } from "./state.ts";
+import type { MemberId } from "./types.ts";
+
+/** §5.2, §5.4.1; PreVote and stickiness: dissertation 9.6 and 4.2.3. */
+
+/** One tick of a node that does not lead. */
+export function tickElection(state: RaftState): void {
+  if (state.role.type === "follower") state.role.ticksSinceLeader++;
+  state.electionElapsedTicks++;
+  if (state.electionElapsedTicks < state.electionTimeoutTicks) return;
+  if (!isVoter(state, state.id)) return;
+  // While term and vote are on their way to a slow disk nothing could be said in a further term,
+  // so each timeout would only raise it.
+  if (!isHardStateDurable(state)) return;
+  becomePreCandidate(state);
+  for (const peer of state.peers) {
+    const term = state.term + 1;
+    const { lastIndex: lastLogIndex, lastTerm: lastLogTerm } = state.log;
+    send(state, { ...header(state, peer), type: "preVote", term, lastLogIndex, lastLogTerm });
+  }
+  countPreVotes(state);
+}
+
+/** The own vote is on disk: it counts, and the requests have just left. */
+export function ownVoteDurable(state: RaftState): void {
+  if (state.role.type !== "candidate" || !isHardStateDurable(state)) return;
+  if (state.role.votes.has(state.id)) return;
+  state.role.votes.set(state.id, true);
+  restartElectionTimer(state);
+  countVotes(state);
+}
+
+/**
+ * n3 was cut off, or has lost only its link to the leader n1; its timeout would depose a leader
+ * whom n2 hears well. So who has heard the leader within the least timeout helps nobody against
+ * it; a leader has always heard itself. One who asks while others take it for the leader has
+ * stepped down, and says so by asking.
+ */
+function isSticky(state: RaftState, candidate: MemberId): boolean {
+  if (state.role.type === "leader") return true;
+  if (state.role.type !== "follower" || state.role.leader === null) return false;
+  return (
+    state.role.leader !== candidate && state.role.ticksSinceLeader < state.config.electionTicksMin
+  );
+}
+
+/** A request of a higher term that is to change nothing here, not even the term. */
+export function isVoteIgnored(state: RaftState, message: RequestVote): boolean {
+  return isSticky(state, message.from);
+}
+
+/** §5.2: one vote a term, and none where a leader of the term is known. */
+function isVoteFree(state: RaftState, candidate: MemberId): boolean {
+  if (state.vote === candidate) return true;
+  const knowsLeader = state.role.type === "follower" && state.role.leader !== null;
+  return state.vote === null && !knowsLeader;
+}
+
+/**
+ * Answered whatever its term: a pre-candidate of a lower term learns ours from the refusal, or it
+ * would ask in terms that nobody can grant for ever (etcd 8243).
+ */
+export function handlePreVote(state: RaftState, message: PreVote): void {
+  const isFree =
+    message.term > state.term || (message.term === state.term && isVoteFree(state, message.from));
+  const granted =
+    isFree &&
+    !isSticky(state, message.from) &&
+    state.log.isUpToDate(message.lastLogIndex, message.lastLogTerm);
+  const term = granted ? message.term : state.term;
+  send(state, { ...header(state, message.from), type: "preVoteResponse", term, granted });
+}
+
+/** The term gate has already learnt from a refusal of a higher term. */
+export function handlePreVoteResponse(state: RaftState, message: PreVoteResponse): void {
+  if (state.role.type !== "preCandidate") return;
+  if (message.granted && message.term !== state.term + 1) return;
+  note(state.role.votes, message.from, message.granted);
+  countPreVotes(state);
+}
+
+function countPreVotes(state: RaftState): void {
+  if (state.role.type !== "preCandidate") return;
+  const result = voteResult(state.conf, state.role.votes);
+  if (result === "lost") becomeFollower(state, state.term, null);
+  if (result !== "won") return;
+  becomeCandidate(state);
+  const { lastIndex: lastLogIndex, lastTerm: lastLogTerm } = state.log;
+  for (const peer of state.peers) {
+    send(state, { ...header(state, peer), type: "requestVote", lastLogIndex, lastLogTerm });
+  }
+}
+
+/** Of the current term. */
+export function handleRequestVote(state: RaftState, message: RequestVote): void {
+  const granted =
+    isVoteFree(state, message.from) &&
+    state.log.isUpToDate(message.lastLogIndex, message.lastLogTerm);
+  if (granted) {
+    if (state.role.type === "preCandidate") becomeFollower(state, state.term, null);
+    state.vote = message.from;
+    restartElectionTimer(state);
+  }
+  refuseOrGrant(state, message, granted);
+}
+
+/** A candidate of a lower term learns ours. */
+export function refuseVote(state: RaftState, message: RequestVote): void {
+  refuseOrGrant(state, message, false);
+}
+
+function refuseOrGrant(state: RaftState, message: RequestVote, granted: boolean): void {
+  send(state, { ...header(state, message.from), type: "requestVoteResponse", granted });
+}
+
+export function handleRequestVoteResponse(state: RaftState, message: RequestVoteResponse): void {
+  if (state.role.type !== "candidate") return;
+  note(state.role.votes, message.from, message.granted);
+  countVotes(state);
+}
+
+/** What was granted stays granted: a refusal may be of an earlier attempt. */
+function note(votes: Map<MemberId, boolean>, from: MemberId, granted: boolean): void {
+  if (granted || !votes.has(from)) votes.set(from, granted);
+}
+
+function countVotes(state: RaftState): void {
+  if (state.role.type !== "candidate") return;
+  const result = voteResult(state.conf, state.role.votes);
+  if (result === "won") becomeLeader(state);
+  if (result === "lost") becomeFollower(state, state.term, null);
+}

@@ -1,0 +1,93 @@
+import type { Entry, LogIndex, MemberId, ReadId, Term } from "./types.ts";
+
+interface Header {
+  readonly from: MemberId;
+  readonly to: MemberId;
+  /** The sender's term; in `preVote`, the term that it would campaign in. */
+  readonly term: Term;
+}
+
+/** §5.2, §5.4.1. */
+export interface RequestVote extends Header {
+  readonly type: "requestVote";
+  readonly lastLogIndex: LogIndex;
+  readonly lastLogTerm: Term;
+}
+
+export interface RequestVoteResponse extends Header {
+  readonly type: "requestVoteResponse";
+  readonly granted: boolean;
+}
+
+/** Dissertation 9.6. Changes neither term nor vote of who answers. */
+export interface PreVote extends Header {
+  readonly type: "preVote";
+  readonly lastLogIndex: LogIndex;
+  readonly lastLogTerm: Term;
+}
+
+/** When granted, `term` repeats the request's; when not, it is the answerer's own. */
+export interface PreVoteResponse extends Header {
+  readonly type: "preVoteResponse";
+  readonly granted: boolean;
+}
+
+/** §5.3. `entries` may be empty (a probe). */
+export interface AppendEntries extends Header {
+  readonly type: "appendEntries";
+  readonly prevLogIndex: LogIndex;
+  readonly prevLogTerm: Term;
+  readonly entries: readonly Entry[];
+  readonly commitIndex: LogIndex;
+}
+
+/**
+ * A success vouches that everything up to `matchIndex` is the leader's and is on this disk.
+ * A rejection echoes the probe (`prevLogIndex`) and says where the logs may still agree.
+ */
+export type AppendEntriesResponse = Header & { readonly type: "appendEntriesResponse" } & (
+    | { readonly success: true; readonly matchIndex: LogIndex }
+    | {
+        readonly success: false;
+        readonly prevLogIndex: LogIndex;
+        readonly hintIndex: LogIndex;
+        readonly hintTerm: Term;
+      }
+  );
+
+/** Carries the quorum round (dissertation 6.4). `commitIndex` is never past the receiver's match. */
+export interface Heartbeat extends Header {
+  readonly type: "heartbeat";
+  readonly commitIndex: LogIndex;
+  /** Counts up within the leader's term; an answer confirms this round and all before it. */
+  readonly round: number;
+}
+
+export interface HeartbeatResponse extends Header {
+  readonly type: "heartbeatResponse";
+  readonly round: number;
+}
+
+/** A follower's waiting reads, as one. */
+export interface ReadIndex extends Header {
+  readonly type: "readIndex";
+  readonly id: ReadId;
+}
+
+export interface ReadIndexResponse extends Header {
+  readonly type: "readIndexResponse";
+  readonly id: ReadId;
+  readonly index: LogIndex;
+}
+
+export type RaftMessage =
+  | RequestVote
+  | RequestVoteResponse
+  | PreVote
+  | PreVoteResponse
+  | AppendEntries
+  | AppendEntriesResponse
+  | Heartbeat
+  | HeartbeatResponse
+  | ReadIndex
+  | ReadIndexResponse;

@@ -1,0 +1,190 @@
+import { assert } from "../util/assert.ts";
+import type { RaftConfig } from "./config.ts";
+import type { Entry, LogIndex } from "./types.ts";
+
+export type ProgressState = "probe" | "replicate";
+
+interface Inflight {
+  readonly lastIndex: LogIndex;
+  readonly bytes: number;
+}
+
+export function bytesOf(entries: readonly Entry[]): number {
+  return entries.reduce((sum, entry) => sum + entry.data.byteLength, 0);
+}
+
+/**
+ * What a leader knows of one peer. `probe`: where the logs agree is not known, one message at a
+ * time looks for it. `replicate`: entries are sent ahead of the answers, within a window.
+ */
+export class Progress {
+  readonly #config: RaftConfig;
+  #state: ProgressState = "probe";
+  /** Vouched for by the peer in this term: never falls, always below `nextIndex`. */
+  #matchIndex: LogIndex = 0;
+  /** The first entry of the next message. */
+  #nextIndex: LogIndex;
+  /** `probe` only: a message is out and neither answered nor given up. */
+  #isProbeSent = false;
+  /** `replicate` only: messages not yet acknowledged, by rising `lastIndex`, all above match. */
+  readonly #inflight: Inflight[] = [];
+  /** The sum of `#inflight`. */
+  #inflightBytes = 0;
+  /** The peer was told, if nothing was lost, that this much is committed. */
+  sentCommitIndex: LogIndex = 0;
+  /** The latest round that the peer has answered. */
+  ackedRound = 0;
+  /** An answer to this round or a later one makes the leader ask for what the peer has. 0: none. */
+  #checkRound = 0;
+  /** Such an answer came, and nothing was sent since. */
+  #isCheckDue = false;
+  /** Since the last answer of this term (CheckQuorum). */
+  ticksSinceHeard = 0;
+  /** No rejection has ended `replicate` since the last heartbeat. */
+  #mayFallBack = true;
+
+  constructor(config: RaftConfig, nextIndex: LogIndex) {
+    this.#config = config;
+    this.#nextIndex = nextIndex;
+  }
+
+  get state(): ProgressState {
+    return this.#state;
+  }
+
+  get matchIndex(): LogIndex {
+    return this.#matchIndex;
+  }
+
+  get nextIndex(): LogIndex {
+    return this.#nextIndex;
+  }
+
+  get inflightBytes(): number {
+    return this.#inflightBytes;
+  }
+
+  get inflightEntries(): number {
+    return this.#state === "replicate" ? this.#nextIndex - 1 - this.#matchIndex : 0;
+  }
+
+  /** A message with entries may be sent; 0 entries or bytes left close the window. */
+  get isOpen(): boolean {
+    return this.#state === "probe"
+      ? !this.#isProbeSent
+      : this.inflightEntries < this.#config.inflightEntriesMax &&
+          this.#inflightBytes < this.#config.inflightBytesMax;
+  }
+
+  /** An empty message is wanted, to learn what the peer has; the window does not hold it back. */
+  get isCheckDue(): boolean {
+    return this.#isCheckDue;
+  }
+
+  get entriesMax(): number {
+    return this.#config.inflightEntriesMax - this.inflightEntries;
+  }
+
+  get bytesMax(): number {
+    const { inflightBytesMax, appendBytesMax } = this.#config;
+    return Math.min(appendBytesMax, inflightBytesMax - this.#inflightBytes);
+  }
+
+  /** A message with these entries, from `nextIndex` on, was sent. */
+  sent(entries: readonly Entry[]): void {
+    assert(this.#state === "replicate" || !this.#isProbeSent, "one probe at a time");
+    this.#isCheckDue = false;
+    if (this.#state === "probe") {
+      this.#isProbeSent = true;
+    } else if (entries.length > 0) {
+      const bytes = bytesOf(entries);
+      this.#nextIndex += entries.length;
+      this.#inflight.push({ lastIndex: this.#nextIndex - 1, bytes });
+      this.#inflightBytes += bytes;
+    }
+  }
+
+  /** The peer vouches for everything up to `matchIndex`. True where that is news. */
+  acknowledged(matchIndex: LogIndex): boolean {
+    const isNews = matchIndex > this.#matchIndex;
+    if (isNews) {
+      this.#matchIndex = matchIndex;
+      this.#nextIndex = Math.max(this.#nextIndex, matchIndex + 1);
+      while (this.#inflight[0] !== undefined && this.#inflight[0].lastIndex <= matchIndex) {
+        this.#inflightBytes -= this.#inflight[0].bytes;
+        this.#inflight.shift();
+      }
+    }
+    // A vouch short of what was probed: the logs agree there, the peer's disk is behind. Its
+    // completion will say more; to go back with `nextIndex` would only send it all again.
+    if (this.#state === "probe" && this.#matchIndex >= this.#nextIndex - 1) {
+      this.#state = "replicate";
+      this.#isProbeSent = false;
+    }
+    return isNews;
+  }
+
+  /**
+   * The peer has no such entry as `prevLogIndex`, and the logs may agree up to `agreeIndex`. False
+   * where that answers nothing that is out: transports repeat and reorder, and every rejection
+   * taken twice would be a message more, each of them rejected again.
+   */
+  rejected(prevLogIndex: LogIndex, agreeIndex: LogIndex): boolean {
+    if (prevLogIndex <= this.#matchIndex) return false;
+    if (this.#state === "replicate") {
+      // Something before it was lost or overtaken; all up to match is known to be there. Once a
+      // heartbeat: where a network reorders, one window sent again can bring as many rejections
+      // as it has messages, and if each of those sent a window again there would be no end.
+      if (prevLogIndex >= this.#nextIndex || !this.#mayFallBack) return false;
+      this.becomeProbe();
+      this.#mayFallBack = false;
+      return true;
+    }
+    if (prevLogIndex !== this.#nextIndex - 1 || !this.#isProbeSent) return false;
+    this.#nextIndex = Math.max(Math.min(prevLogIndex, agreeIndex + 1), this.#matchIndex + 1);
+    this.#isProbeSent = false;
+    return true;
+  }
+
+  /** What was sent may be lost: start again from what is known, or go on looking for it. */
+  becomeProbe(): void {
+    if (this.#state === "replicate") this.#nextIndex = this.#matchIndex + 1;
+    this.#state = "probe";
+    this.#isProbeSent = false;
+    this.#inflight.length = 0;
+    this.#inflightBytes = 0;
+    this.sentCommitIndex = 0;
+  }
+
+  /** Nothing is sent until the peer answers a heartbeat, or its link is up again. */
+  pause(): void {
+    assert(this.#state === "probe", "a window is not paused");
+    this.#isProbeSent = true;
+  }
+
+  /** A heartbeat of `round` goes out; its answer shows whether something before it was lost. */
+  heartbeatSent(round: number): void {
+    this.#checkRound = round;
+    this.#mayFallBack = true;
+  }
+
+  /** A heartbeat was answered: what was sent before it and is not acknowledged may be lost. */
+  heartbeatAnswered(round: number, lastIndex: LogIndex): void {
+    this.ackedRound = Math.max(this.ackedRound, round);
+    if (this.#checkRound === 0 || round < this.#checkRound) return;
+    this.#checkRound = 0;
+    this.#isProbeSent = false;
+    this.#isCheckDue = this.#matchIndex < lastIndex;
+  }
+
+  checkInvariants(lastIndex: LogIndex): void {
+    assert(this.#matchIndex < this.#nextIndex && this.#nextIndex <= lastIndex + 1, () => {
+      return `match ${this.#matchIndex}, next ${this.#nextIndex}, last ${lastIndex}`;
+    });
+    assert(
+      this.inflightEntries <= this.#config.inflightEntriesMax && this.#inflightBytes >= 0,
+      () => `${this.inflightEntries} entries, ${this.#inflightBytes} bytes in flight`,
+    );
+    assert(this.#state === "replicate" || this.#inflight.length === 0, "a probe has no window");
+  }
+}
