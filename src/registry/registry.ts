@@ -1,0 +1,400 @@
+import type { Refusal } from "../errors.ts";
+import { REMOVALS_PER_COMMAND_MAX, TOMBSTONES_MAX, UNANSWERED_PER_SESSION_MAX } from "../limits.ts";
+import { must, unreachable } from "../util/assert.ts";
+import type { Change, SessionEvent } from "./change.ts";
+import type {
+  Command,
+  EndReason,
+  ExpireSessions,
+  OpenSession,
+  Outcome,
+  Reply,
+  SessionCommand,
+} from "./command.ts";
+import { Digest, type Totals, writeTotals } from "./digest.ts";
+import type { Instance, InstanceKey, Selector } from "./instance.ts";
+import { Instances } from "./instances.ts";
+import { checkInvariants } from "./invariants.ts";
+import { agrees } from "./selector.ts";
+import { type Session, Sessions, type SessionView } from "./sessions.ts";
+import { Tombstones } from "./tombstones.ts";
+
+/** The state version of an empty registry; what `apply` does depends on it and on nothing else. */
+const STATE_VERSION_FIRST = 1;
+
+/** Where in the log a command stands. */
+export interface EntryContext {
+  readonly index: number;
+  readonly term: number;
+  /** The leader's wall clock when it packed the entry. */
+  readonly atMs: number;
+}
+
+export interface ApplyResult {
+  readonly outcome: Outcome;
+  /** One for each instance that changed, all of one revision. */
+  readonly changes: readonly Change[];
+  readonly sessionEvents: readonly SessionEvent[];
+}
+
+/** Part of the state machine: every member has the same. Tests make them small. */
+export interface RegistryLimits {
+  /** Default `REMOVALS_PER_COMMAND_MAX`. */
+  readonly removalsPerCommandMax: number;
+  /** Default `TOMBSTONES_MAX`. */
+  readonly tombstonesMax: number;
+  /** Default `UNANSWERED_PER_SESSION_MAX`. */
+  readonly unansweredPerSessionMax: number;
+}
+
+const LIMITS: RegistryLimits = {
+  removalsPerCommandMax: REMOVALS_PER_COMMAND_MAX,
+  tombstonesMax: TOMBSTONES_MAX,
+  unansweredPerSessionMax: UNANSWERED_PER_SESSION_MAX,
+};
+
+const NO_CHANGES: readonly Change[] = [];
+const NO_EVENTS: readonly SessionEvent[] = [];
+const NOTHING: ApplyResult = {
+  outcome: { type: "none" },
+  changes: NO_CHANGES,
+  sessionEvents: NO_EVENTS,
+};
+
+interface Ending {
+  readonly session: Session;
+  readonly reason: EndReason;
+}
+
+/**
+ * The state machine: a deterministic function of the log, whole in memory. The revision counts the
+ * commands that changed an instance; to open or to end a session that owns nothing is no change,
+ * and what it is answered with is the revision there was.
+ */
+export class Registry {
+  readonly #limits: RegistryLimits;
+  readonly #digest = new Digest();
+  readonly #sessions: Sessions;
+  readonly #tombstones: Tombstones;
+  readonly #instances: Instances;
+  #revision = 0;
+  #stateVersion = STATE_VERSION_FIRST;
+  /** The greatest `atMs` so far: the time of a command, even when a leader's clock went back. */
+  #clockMs = 0;
+
+  constructor(limits: Partial<RegistryLimits> = {}) {
+    this.#limits = { ...LIMITS, ...limits };
+    this.#sessions = new Sessions(this.#limits.unansweredPerSessionMax, this.#digest);
+    this.#tombstones = new Tombstones(this.#limits.tombstonesMax, this.#digest);
+    this.#instances = new Instances(this.#sessions, this.#digest);
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get stateVersion(): number {
+    return this.#stateVersion;
+  }
+
+  /** Sessions in the state, with those that have ended but still own instances. */
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
+  get instanceCount(): number {
+    return this.#instances.applications.instanceCount;
+  }
+
+  /** 16 hex digits over the whole state; the same state has the same, whatever led to it. */
+  digest(): string {
+    return writeTotals(this.#digest, this.#totals()).withRecord();
+  }
+
+  get(key: InstanceKey): Instance | null {
+    return this.#instances.get(key) ?? null;
+  }
+
+  /** Sorted by (protocol, addr), by code units. Never written to afterwards. */
+  select(selector: Selector): readonly Instance[] {
+    const { namespace, application, protocol, meta } = selector;
+    const all = this.#instances.applications.get(namespace, application)?.sorted() ?? [];
+    return protocol === null && meta.length === 0
+      ? all
+      : all.filter((instance) => agrees(selector, instance));
+  }
+
+  /** Those that have an instance, sorted by code units. */
+  applications(namespace: string): readonly string[] {
+    return this.#instances.applications.names(namespace);
+  }
+
+  /** Null once it has ended and what it owned is gone. */
+  session(id: string): SessionView | null {
+    return this.#sessions.get(id) ?? null;
+  }
+
+  /** How a session ended: of the last `tombstonesMax`, from the moment they end. */
+  ended(id: string): { readonly reason: EndReason; readonly revision: number } | null {
+    return this.#tombstones.get(id) ?? null;
+  }
+
+  /** By id, ending ones too. What happens meanwhile does not disturb it. */
+  sessions(): IterableIterator<SessionView> {
+    return this.#sessions.sorted().values();
+  }
+
+  /** Those that a leader must go on reaping, in the order in which they ended. */
+  endingSessions(): readonly string[] {
+    return this.#sessions.ending;
+  }
+
+  /** Total: whatever is wrong with a command comes back as a value. A throw is a bug. */
+  apply(context: EntryContext, command: Command): ApplyResult {
+    this.#clockMs = Math.max(this.#clockMs, context.atMs);
+    switch (command.type) {
+      case "openSession":
+        return this.#open(command);
+      case "register":
+      case "update":
+      case "deregister":
+      case "closeSession":
+        return this.#applyNumbered(context, command);
+      case "expireSessions":
+        return this.#expire(context, command);
+      case "reapSession":
+        return this.#reap(command.session);
+      case "raiseStateVersion":
+        this.#stateVersion = Math.max(this.#stateVersion, command.version);
+        return NOTHING;
+      default:
+        return unreachable(command);
+    }
+  }
+
+  /** Asserts all that must hold between the parts, and the digest against one made from scratch. */
+  checkInvariants(): void {
+    checkInvariants({
+      instances: this.#instances.applications,
+      sessions: this.#sessions,
+      tombstones: this.#tombstones,
+      limits: this.#limits,
+      totals: this.#totals(),
+      digest: this.digest(),
+    });
+  }
+
+  #totals(): Totals {
+    return {
+      revision: this.#revision,
+      stateVersion: this.#stateVersion,
+      clockMs: this.#clockMs,
+      opened: this.#sessions.opened,
+      evicted: this.#tombstones.evicted,
+    };
+  }
+
+  #open(command: OpenSession): ApplyResult {
+    const known = this.#sessions.get(command.session);
+    if (known !== undefined && known.ending === null) {
+      return known.secretHash === command.secretHash
+        ? answered(known.openedReply())
+        : this.#refused({ code: "DENIED", message: "the session id belongs to another secret" });
+    }
+    if (known !== undefined || this.#tombstones.get(command.session) !== undefined) {
+      return this.#refused({ code: "SESSION_EXPIRED", message: "the session has ended" });
+    }
+    if (this.#tombstones.isTooOld(command.appliedIndex)) {
+      const message = "the opening is older than what is known of ended sessions";
+      return this.#refused({ code: "SESSION_UNKNOWN", message });
+    }
+    const session = this.#sessions.open(command, this.#revision, this.#clockMs);
+    return {
+      outcome: { type: "applied", reply: session.openedReply() },
+      changes: NO_CHANGES,
+      sessionEvents: [{ type: "opened", session: session.id }],
+    };
+  }
+
+  /**
+   * A retry of what was applied gets its reply even after its session has ended, as long as that
+   * is kept: the client learns that it happened. Everything else of an ended session is refused
+   * for good, as its id will never live again.
+   */
+  #applyNumbered(context: EntryContext, command: SessionCommand): ApplyResult {
+    const { seq, floor } = command;
+    const session = this.#sessions.get(command.session);
+    if (session === undefined) {
+      return this.#withoutSession(command);
+    }
+    const verdict = session.replies.judge(seq, floor);
+    if (verdict.type === "kept") {
+      return answered(verdict.reply);
+    }
+    if (session.ending !== null) {
+      return this.#withoutSession(command);
+    }
+    switch (verdict.type) {
+      case "next":
+        return this.#applyNext(context, session, command);
+      case "belowFloor": {
+        const message = `number ${seq} is below ${verdict.floor}, the lowest that is waited for`;
+        return this.#refused({ code: "INVALID", message, field: "seq" });
+      }
+      case "gap":
+        return {
+          outcome: { type: "gap", expected: verdict.expected },
+          changes: NO_CHANGES,
+          sessionEvents: NO_EVENTS,
+        };
+      case "tooMany": {
+        const message = `more than ${this.#limits.unansweredPerSessionMax} writes are unanswered`;
+        return this.#refused({ code: "LIMIT", message, field: "seq" });
+      }
+      default:
+        return unreachable(verdict);
+    }
+  }
+
+  #applyNext(context: EntryContext, session: Session, command: SessionCommand): ApplyResult {
+    const at = { revision: this.#revision + 1, atMs: this.#clockMs };
+    const changes: Change[] = [];
+    let refusal: Refusal | null = null;
+    switch (command.type) {
+      case "register":
+        refusal = this.#instances.register(session, command.instances, at, changes);
+        break;
+      case "update":
+        refusal = this.#instances.update(session, command, at, changes);
+        break;
+      case "deregister":
+        refusal = this.#instances.deregister(session, command.keys, at, changes);
+        break;
+      case "closeSession":
+        return this.#close(context, session, command);
+      default:
+        return unreachable(command);
+    }
+    if (changes.length > 0) {
+      this.#revision = at.revision;
+    }
+    const reply = refusal === null ? this.#ok() : this.#refusal(refusal);
+    session.replies.applied(command.seq, command.floor, reply);
+    return { outcome: { type: "applied", reply }, changes, sessionEvents: NO_EVENTS };
+  }
+
+  #close(context: EntryContext, session: Session, command: SessionCommand): ApplyResult {
+    const { changes, sessionEvents } = this.#end(context, [{ session, reason: "closed" }], () =>
+      session.replies.applied(command.seq, command.floor, this.#ok()),
+    );
+    return { outcome: { type: "applied", reply: this.#ok() }, changes, sessionEvents };
+  }
+
+  /** A second `bye` of a session that said `bye` finds done what it asks for. */
+  #withoutSession(command: SessionCommand): ApplyResult {
+    const ended = this.#tombstones.get(command.session);
+    const reason = this.#sessions.get(command.session)?.ending ?? ended?.reason;
+    if (reason === undefined) {
+      return this.#refused({ code: "SESSION_UNKNOWN", message: "there is no such session" });
+    }
+    if (command.type === "closeSession" && reason === "closed") {
+      return answered({ ok: true, revision: ended?.revision ?? this.#revision });
+    }
+    return this.#refused({ code: "SESSION_EXPIRED", message: `the session has ended: ${reason}` });
+  }
+
+  /**
+   * n1 decided in term 4 that a session was silent, and was cut off; n2 leads term 5 and gives
+   * the session its full time again. A copy of n1's command that ends up in an entry of term 5
+   * was decided by nobody who may decide in term 5.
+   */
+  #expire(context: EntryContext, command: ExpireSessions): ApplyResult {
+    if (context.term !== command.term) {
+      return NOTHING;
+    }
+    const endings = new Map<string, Ending>();
+    for (const { session: id, reason } of command.sessions) {
+      const session = this.#sessions.get(id);
+      if (session !== undefined && session.ending === null && !endings.has(id)) {
+        endings.set(id, { session, reason });
+      }
+    }
+    return this.#end(context, [...endings.values()]);
+  }
+
+  /**
+   * Ends sessions for good and removes the first piece of what they own. `answer` keeps the reply
+   * to the command that asked for it, before a session that owns nothing more leaves the state.
+   */
+  #end(context: EntryContext, endings: readonly Ending[], answer?: () => void): ApplyResult {
+    const changes: Change[] = [];
+    for (const { session, reason } of endings) {
+      this.#sessions.end(session, reason);
+      this.#removePiece(session, changes);
+    }
+    this.#advance(changes);
+    answer?.();
+    const revision = this.#revision;
+    const sessionEvents: SessionEvent[] = [];
+    for (const { session, reason } of endings) {
+      this.#tombstones.add({ session: session.id, reason, revision, index: context.index });
+      sessionEvents.push({ type: "ended", session: session.id, reason, revision });
+    }
+    for (const { session } of endings) {
+      this.#dropIfEmpty(session, sessionEvents);
+    }
+    return { outcome: NOTHING.outcome, changes, sessionEvents };
+  }
+
+  #reap(id: string): ApplyResult {
+    const session = this.#sessions.get(id);
+    if (session === undefined || session.ending === null) {
+      return NOTHING;
+    }
+    const changes: Change[] = [];
+    const sessionEvents: SessionEvent[] = [];
+    this.#removePiece(session, changes);
+    this.#advance(changes);
+    this.#dropIfEmpty(session, sessionEvents);
+    return { outcome: NOTHING.outcome, changes, sessionEvents };
+  }
+
+  /** What a command may still remove, having made `changes`, at the revision they share. */
+  #removePiece(session: Session, changes: Change[]): void {
+    const left = this.#limits.removalsPerCommandMax - changes.length;
+    this.#instances.removeOwned(session, this.#revision + 1, left, changes);
+  }
+
+  #advance(changes: readonly Change[]): void {
+    if (changes.length > 0) {
+      this.#revision = must(changes[0]).revision;
+    }
+  }
+
+  #dropIfEmpty(session: Session, sessionEvents: SessionEvent[]): void {
+    if (session.owned === 0) {
+      this.#sessions.drop(session);
+      sessionEvents.push({ type: "reaped", session: session.id });
+    }
+  }
+
+  #ok(): Reply {
+    return { ok: true, revision: this.#revision };
+  }
+
+  #refusal({ code, message, field }: Refusal): Reply {
+    const revision = this.#revision;
+    return field === undefined
+      ? { ok: false, revision, code, message }
+      : { ok: false, revision, code, message, field };
+  }
+
+  /** Without effect: nothing is recorded of it. */
+  #refused(refusal: Refusal): ApplyResult {
+    return answered(this.#refusal(refusal));
+  }
+}
+
+function answered(reply: Reply): ApplyResult {
+  return { outcome: { type: "applied", reply }, changes: NO_CHANGES, sessionEvents: NO_EVENTS };
+}
