@@ -1,0 +1,214 @@
+import type { Refusal } from "../errors.ts";
+import type { LogIndex } from "../raft/types.ts";
+import type { Command, Outcome } from "../registry/command.ts";
+import { must, unreachable } from "../util/assert.ts";
+import type { Attachments } from "./attachments.ts";
+import type { CommandCodec } from "./command-codec.ts";
+import {
+  type BoundSession,
+  type Connection,
+  type Connections,
+  type Emit,
+  toClient,
+} from "./connections.ts";
+import type { ClientInput, RequestId } from "./inputs.ts";
+import type { Now } from "./now.ts";
+import type { Proposals } from "./proposals.ts";
+import type { Reads } from "./reads.ts";
+import type { Watches } from "./watches.ts";
+
+interface Parts {
+  readonly connections: Connections;
+  readonly proposals: Proposals;
+  readonly reads: Reads;
+  readonly attachments: Attachments;
+  readonly watches: Watches;
+  readonly codec: CommandCodec;
+  readonly emit: Emit;
+  readonly lastApplied: () => LogIndex;
+}
+
+type InputOf<T extends ClientInput["type"]> = Extract<ClientInput, { readonly type: T }>;
+
+/** What clients ask of this node, handed to the part that does it. */
+export class ClientRequests {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  step(input: ClientInput, now: Now): void {
+    const nowMs = now.monotonicMs;
+    const { connections, attachments, watches } = this.#parts;
+    if (input.type === "connected") {
+      connections.add(input.connection, input.floorRevision, nowMs);
+      return;
+    }
+    const connection = connections.get(input.connection);
+    if (connection === undefined) {
+      return;
+    }
+    switch (input.type) {
+      case "disconnected":
+        this.#disconnected(connection, input.byClient, nowMs);
+        break;
+      case "open":
+        this.#open(connection, input, nowMs);
+        break;
+      case "attach":
+        this.#attach(connection, input, nowMs);
+        break;
+      case "write":
+        this.#write(connection, input, nowMs);
+        break;
+      case "read": {
+        const { request, selector, consistency, timeoutMs } = input;
+        const deadlineMs = nowMs + timeoutMs;
+        const read = { connection, request, selector, consistency, deadlineMs };
+        this.#parts.reads.add(read, nowMs);
+        break;
+      }
+      case "subscribe":
+        watches.subscribe(connection, input.watch, input, nowMs);
+        break;
+      case "unsubscribe":
+        watches.unsubscribe(connection.id, input.watch);
+        break;
+      case "ack":
+        connection.ackedRevision = Math.max(connection.ackedRevision, input.revision);
+        break;
+      case "ping":
+        attachments.ping(connection, input.request, nowMs);
+        break;
+      case "writable":
+        watches.setWritable(connection, input.isWritable, nowMs);
+        break;
+      default:
+        unreachable(input);
+    }
+  }
+
+  /** A command of the log: answers who sent it, if it came through this node. */
+  applied(command: Command, outcome: Outcome, now: Now): void {
+    const numbered = numberOf(command);
+    if (numbered === null) {
+      return;
+    }
+    const { session, seq } = numbered;
+    const pending = this.#parts.proposals.applied(session, seq, outcome);
+    if (pending === null || outcome.type !== "applied") {
+      return;
+    }
+    const { connection } = pending;
+    const bound = connection.session;
+    if (bound?.id !== session) {
+      return;
+    }
+    if (!outcome.reply.ok) {
+      if (command.type === "openSession" && !bound.isVerified) {
+        connection.session = null;
+      }
+    } else if (command.type === "openSession") {
+      this.#parts.attachments.opened(connection, bound, now.monotonicMs);
+      this.#parts.proposals.released(session);
+    } else if (command.type === "closeSession") {
+      connection.session = null;
+    }
+  }
+
+  #disconnected(connection: Connection, byClient: boolean, nowMs: number): void {
+    const { connections, proposals, reads, attachments, watches, emit } = this.#parts;
+    proposals.disconnected(connection.id);
+    reads.disconnected(connection.id);
+    watches.disconnected(connection.id);
+    const sessions = attachments.disconnected(connection, byClient, nowMs);
+    if (sessions > 0) {
+      emit({ type: "notice", notice: { type: "massBreak", sessions } });
+    }
+    connections.remove(connection.id);
+  }
+
+  #open(connection: Connection, input: InputOf<"open">, nowMs: number): void {
+    const { session, secretHash, attach, ttlMs, graceMs, client, request } = input;
+    if (connection.session !== null && connection.session.id !== session) {
+      this.#refuse(connection, request, {
+        code: "PROTOCOL",
+        message: "this connection speaks for another session already; open a connection a session",
+        field: "session.id",
+      });
+      return;
+    }
+    connection.session ??= { id: session, secretHash, attach, isVerified: false };
+    const appliedIndex = this.#parts.lastApplied();
+    this.#propose(connection, request, nowMs + input.timeoutMs, {
+      type: "openSession",
+      session,
+      secretHash,
+      ttlMs,
+      graceMs,
+      appliedIndex,
+      client,
+    });
+  }
+
+  #attach(connection: Connection, input: InputOf<"attach">, nowMs: number): void {
+    if (connection.session !== null) {
+      return;
+    }
+    const { session, secretHash, attach } = input;
+    const bound: BoundSession = { id: session, secretHash, attach, isVerified: false };
+    this.#parts.attachments.attach(connection, bound, nowMs);
+  }
+
+  #write(connection: Connection, input: InputOf<"write">, nowMs: number): void {
+    const { request, command, timeoutMs } = input;
+    if (connection.session === null) {
+      this.#refuse(connection, request, {
+        code: "SESSION_UNKNOWN",
+        message: "this connection speaks for no session; open one first",
+      });
+      return;
+    }
+    this.#propose(connection, request, nowMs + timeoutMs, {
+      ...command,
+      session: connection.session.id,
+    });
+  }
+
+  #propose(
+    connection: Connection,
+    request: RequestId,
+    deadlineMs: number,
+    command: Command,
+  ): void {
+    const { session, seq } = must(numberOf(command));
+    const bytes = this.#parts.codec.encode(command);
+    this.#parts.proposals.add({ connection, request, session, seq, bytes, deadlineMs });
+  }
+
+  #refuse(connection: Connection, request: RequestId, refusal: Refusal): void {
+    this.#parts.emit(
+      toClient({ type: "refused", connection: connection.id, request, refusal }),
+    );
+  }
+}
+
+/** A client's command by its session and number; `openSession` is number 0. */
+function numberOf(command: Command): { readonly session: string; readonly seq: number } | null {
+  switch (command.type) {
+    case "openSession":
+      return { session: command.session, seq: 0 };
+    case "register":
+    case "update":
+    case "deregister":
+    case "closeSession":
+      return command;
+    case "expireSessions":
+    case "reapSession":
+    case "raiseStateVersion":
+      return null;
+    default:
+      return unreachable(command);
+  }
+}

@@ -1,0 +1,84 @@
+import type { LogIndex, MemberId, Term } from "../raft/types.ts";
+import type { Leases } from "./leases.ts";
+import type { Report, ReportConfirmed } from "./peer-messages.ts";
+
+interface WaitingReport {
+  readonly report: Report;
+  readonly refused: readonly string[];
+  /** It counts once this round, begun after it came, has succeeded. */
+  readonly afterRound: number;
+}
+
+/** Reports of one node that wait for a round; a later one covers what an earlier one said. */
+const WAITING_PER_NODE_MAX = 8;
+
+/** The leader's side of reports: taken at once, confirmed through a quorum round. */
+export class Confirmations {
+  readonly #leases: Leases;
+  readonly #waiting = new Map<MemberId, WaitingReport[]>();
+  #isUrgent = false;
+
+  constructor(leases: Leases) {
+    this.#leases = leases;
+  }
+
+  /** Somebody waits for a round that has not begun yet. */
+  get isUrgent(): boolean {
+    return this.#isUrgent;
+  }
+
+  roundBegun(): void {
+    this.#isUrgent = false;
+  }
+
+  /** `round`: the latest begun. */
+  take(report: Report, round: number): void {
+    const refused: string[] = [];
+    for (const touch of report.touches) {
+      if (this.#leases.touch(touch) === "refused") {
+        refused.push(touch.session);
+      }
+    }
+    for (const broken of report.breaks) {
+      this.#leases.break(broken);
+    }
+    this.#isUrgent ||= report.isUrgent;
+    const waiting = this.#waiting.get(report.from) ?? [];
+    this.#waiting.set(report.from, waiting);
+    if (waiting.length === WAITING_PER_NODE_MAX) {
+      waiting.splice(WAITING_PER_NODE_MAX - 1, 1);
+    }
+    waiting.push({ report, refused, afterRound: round + 1 });
+  }
+
+  /** One answer a node: of the latest report that the round covers. */
+  confirmed(
+    from: MemberId,
+    term: Term,
+    confirmedRound: number,
+    commitIndex: LogIndex,
+  ): readonly ReportConfirmed[] {
+    const answers: ReportConfirmed[] = [];
+    for (const [node, waiting] of this.#waiting) {
+      let latest: WaitingReport | null = null;
+      while (waiting[0] !== undefined && waiting[0].afterRound <= confirmedRound) {
+        latest = waiting.shift() ?? null;
+      }
+      if (latest !== null) {
+        const { start, counter, sentAtMs } = latest.report;
+        answers.push({
+          type: "reportConfirmed",
+          from,
+          to: node,
+          term,
+          start,
+          counter,
+          sentAtMs,
+          commitIndex,
+          refused: latest.refused,
+        });
+      }
+    }
+    return answers;
+  }
+}

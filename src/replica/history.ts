@@ -1,0 +1,143 @@
+import type { Change } from "../registry/change.ts";
+import type { Instance, InstanceKey } from "../registry/instance.ts";
+import { must } from "../util/assert.ts";
+
+export interface HistoryLimits {
+  readonly changesMax: number;
+  readonly bytesMax: number;
+}
+
+export interface ApplicationName {
+  readonly namespace: string;
+  readonly application: string;
+}
+
+/** Names hold no control characters, so the joint is unambiguous. */
+export function applicationKey(name: ApplicationName): string {
+  return `${name.namespace}\u0000${name.application}`;
+}
+
+export function instanceKey(key: InstanceKey): string {
+  return `${key.protocol}\u0000${key.addr}`;
+}
+
+export function subject(change: Change): Instance {
+  return must(change.after ?? change.before, "a change names an instance");
+}
+
+/** First in, first out, with the removed front cut off now and then. */
+class Queue<T> {
+  #items: T[] = [];
+  #head = 0;
+
+  get length(): number {
+    return this.#items.length - this.#head;
+  }
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  first(): T | undefined {
+    return this.#items[this.#head];
+  }
+
+  shift(): T {
+    const item = must(this.#items[this.#head], "queue is empty");
+    this.#head += 1;
+    if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return item;
+  }
+
+  /** The items from the first that `isAfter` accepts; they stand in ascending order. */
+  from(isAfter: (item: T) => boolean): T[] {
+    let low = this.#head;
+    let high = this.#items.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (isAfter(must(this.#items[middle]))) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    return this.#items.slice(low);
+  }
+}
+
+/** What a change costs to keep, by rough count: the two records and their texts. */
+export function changeBytes(change: Change): number {
+  return (
+    64 +
+    (change.before === null ? 0 : instanceBytes(change.before)) +
+    (change.after === null ? 0 : instanceBytes(change.after))
+  );
+}
+
+export function instanceBytes(instance: Instance): number {
+  let bytes = 160 + instance.addr.length + instance.application.length;
+  for (const [key, value] of instance.meta) {
+    bytes += key.length + value.length + 16;
+  }
+  return bytes;
+}
+
+/**
+ * The latest changes, by application, so that a watch resumes by reading its own application's.
+ * `floor`: every change of a revision above it is here.
+ */
+export class History {
+  readonly #limits: HistoryLimits;
+  readonly #all = new Queue<Change>();
+  readonly #byApplication = new Map<string, Queue<Change>>();
+  #bytes = 0;
+  #floor: number;
+
+  constructor(limits: HistoryLimits, revision: number) {
+    this.#limits = limits;
+    this.#floor = revision;
+  }
+
+  get floor(): number {
+    return this.#floor;
+  }
+
+  add(change: Change): void {
+    this.#all.push(change);
+    this.#bytes += changeBytes(change);
+    const key = applicationKey(subject(change));
+    let queue = this.#byApplication.get(key);
+    if (queue === undefined) {
+      queue = new Queue();
+      this.#byApplication.set(key, queue);
+    }
+    queue.push(change);
+    while (this.#all.length > this.#limits.changesMax || this.#bytes > this.#limits.bytesMax) {
+      this.#evict();
+    }
+  }
+
+  /** The changes of one application with a revision above `revision`; null where some are gone. */
+  since(name: ApplicationName, revision: number): readonly Change[] | null {
+    if (revision < this.#floor) {
+      return null;
+    }
+    const queue = this.#byApplication.get(applicationKey(name));
+    return queue === undefined ? [] : queue.from((change) => change.revision > revision);
+  }
+
+  #evict(): void {
+    const change = this.#all.shift();
+    this.#bytes -= changeBytes(change);
+    this.#floor = change.revision;
+    const key = applicationKey(subject(change));
+    const queue = must(this.#byApplication.get(key));
+    queue.shift();
+    if (queue.length === 0) {
+      this.#byApplication.delete(key);
+    }
+  }
+}

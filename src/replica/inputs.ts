@@ -1,0 +1,221 @@
+import type { Refusal } from "../errors.ts";
+import type { HardState, LogIndex, MemberId, PersistRequest, Role, SnapshotMeta, Entry, Term } from "../raft/types.ts";
+import type { Change } from "../registry/change.ts";
+import type { EndReason, Reply, SessionCommand } from "../registry/command.ts";
+import type { Instance, Selector } from "../registry/instance.ts";
+import type { PeerMessage } from "./peer-messages.ts";
+
+/** Given by the driver, counts up, never used again within a start of the node. */
+export type ConnectionId = number;
+/** The client's own number of a request; unique among those of a connection that wait. */
+export type RequestId = number;
+/** The client's own or the node's number of a watch, unique within its connection. */
+export type WatchId = number;
+
+/** What is on disk at the start of a replica. */
+export interface Restored {
+  readonly hardState: HardState;
+  readonly snapshot: SnapshotMeta;
+  readonly entries: readonly Entry[];
+  /** How far the entries were known to be committed; 0 where nothing was stored. */
+  readonly commitIndex: LogIndex;
+}
+
+export type ReadConsistency =
+  | { readonly type: "linearizable" }
+  /** Waits until this node has applied `revision`. */
+  | { readonly type: "atLeast"; readonly revision: number }
+  /** Local, refused with TOO_STALE beyond `maxAgeMs`; null sets no bound. */
+  | { readonly type: "stale"; readonly maxAgeMs: number | null };
+
+/** `SessionCommand` as a client sends it: the connection says which session. */
+type Unbound<C> = C extends SessionCommand ? Omit<C, "session"> : never;
+export type WriteCommand = Unbound<SessionCommand>;
+
+export type ClientInput =
+  | {
+      readonly type: "connected";
+      readonly connection: ConnectionId;
+      /** The highest revision that the client has seen in this lineage; it is never shown less. */
+      readonly floorRevision: number;
+    }
+  /** `byClient`: its end closed or reset; else the node closed it. After `closeSession` it says nothing. */
+  | { readonly type: "disconnected"; readonly connection: ConnectionId; readonly byClient: boolean }
+  | {
+      readonly type: "open";
+      readonly connection: ConnectionId;
+      readonly request: RequestId;
+      readonly session: string;
+      readonly secretHash: string;
+      readonly attach: number;
+      readonly ttlMs: number;
+      readonly graceMs: number;
+      readonly client: string;
+      readonly timeoutMs: number;
+    }
+  /** Resume on this connection; answered by `sessionState` outputs. */
+  | {
+      readonly type: "attach";
+      readonly connection: ConnectionId;
+      readonly session: string;
+      readonly secretHash: string;
+      readonly attach: number;
+    }
+  | {
+      readonly type: "write";
+      readonly connection: ConnectionId;
+      readonly request: RequestId;
+      readonly command: WriteCommand;
+      readonly timeoutMs: number;
+    }
+  | {
+      readonly type: "read";
+      readonly connection: ConnectionId;
+      readonly request: RequestId;
+      readonly selector: Selector;
+      readonly consistency: ReadConsistency;
+      readonly timeoutMs: number;
+    }
+  | {
+      readonly type: "subscribe";
+      readonly connection: ConnectionId;
+      readonly watch: WatchId;
+      readonly selector: Selector;
+      /** Resume: the changes after this revision are wanted. Null: a snapshot first. */
+      readonly from: number | null;
+      /** `full`: the whole list at every change. */
+      readonly mode: "delta" | "full";
+      /** Served although this node cannot tell how old its copy is (no leader since its start). */
+      readonly allowUnknownAge: boolean;
+    }
+  | { readonly type: "unsubscribe"; readonly connection: ConnectionId; readonly watch: WatchId }
+  | { readonly type: "ack"; readonly connection: ConnectionId; readonly revision: number }
+  /** A keepalive. `request` null: a sign of life that wants no answer (a WebSocket pong). */
+  | { readonly type: "ping"; readonly connection: ConnectionId; readonly request: RequestId | null }
+  /** The socket's buffer is past its bound, or has drained: watches of it wait meanwhile. */
+  | { readonly type: "writable"; readonly connection: ConnectionId; readonly isWritable: boolean };
+
+export type Input =
+  /** Every TICK_MS of this node's monotonic clock; a late one is one tick, not many. */
+  | { readonly type: "tick" }
+  | { readonly type: "persisted"; readonly write: number }
+  | { readonly type: "peerMessage"; readonly message: PeerMessage }
+  /** The link on which this node sends to `peer`. */
+  | { readonly type: "peerLink"; readonly peer: MemberId; readonly isUp: boolean }
+  | ClientInput;
+
+/** How old the answer may be: null where this node cannot tell. 0 for a linearizable read. */
+export type AgeMs = number | null;
+
+export interface ReadAnswer {
+  readonly instances: readonly Instance[];
+  readonly revision: number;
+  readonly ageMs: AgeMs;
+}
+
+/**
+ * What a watch receives of one command. Identical watches receive the same object, so that its
+ * bytes are made once. `collapsed`: stands for all of (from, revision], latest state per instance;
+ * only the last of a row of frames (`isLast`) is a place to resume from.
+ */
+export interface DeltaBody {
+  readonly revision: number;
+  readonly put: readonly Instance[];
+  readonly remove: readonly Instance[];
+  readonly collapsed: { readonly from: number; readonly isLast: boolean } | null;
+}
+
+export interface SnapshotBody {
+  readonly revision: number;
+  readonly instances: readonly Instance[];
+  /** What the client had is void: replace it. */
+  readonly isReset: boolean;
+  readonly ageMs: AgeMs;
+}
+
+export type SessionState =
+  /** `definitive` follows as `resumed` or `expired`. */
+  | { readonly state: "unconfirmed" }
+  /** `owned` instances, last changed at `ownedRevision`; the state's revision when it was told. */
+  | {
+      readonly state: "resumed";
+      readonly owned: number;
+      readonly ownedRevision: number;
+      readonly lastSeq: number;
+      readonly revision: number;
+    }
+  | { readonly state: "expired"; readonly reason: EndReason | "unknown"; readonly revision: number }
+  | { readonly state: "denied" };
+
+export type ClientOutput =
+  | {
+      readonly type: "writeReply";
+      readonly connection: ConnectionId;
+      readonly request: RequestId;
+      readonly reply: Reply;
+    }
+  | {
+      readonly type: "readReply";
+      readonly connection: ConnectionId;
+      readonly request: RequestId;
+      readonly answer: ReadAnswer;
+    }
+  /** A refusal that did not come out of `apply`. */
+  | {
+      readonly type: "refused";
+      readonly connection: ConnectionId;
+      readonly request: RequestId;
+      readonly refusal: Refusal;
+    }
+  | {
+      readonly type: "sessionState";
+      readonly connection: ConnectionId;
+      readonly session: string;
+      readonly state: SessionState;
+    }
+  | {
+      readonly type: "snapshot";
+      readonly connection: ConnectionId;
+      readonly watch: WatchId;
+      readonly body: SnapshotBody;
+    }
+  | {
+      readonly type: "delta";
+      readonly connection: ConnectionId;
+      readonly watch: WatchId;
+      readonly body: DeltaBody;
+    }
+  /** Every watch of the connection has been given all up to `revision`. */
+  | { readonly type: "mark"; readonly connection: ConnectionId; readonly revision: number }
+  | {
+      readonly type: "pong";
+      readonly connection: ConnectionId;
+      readonly request: RequestId;
+      readonly confirmed: boolean;
+      readonly revision: number;
+      readonly ageMs: AgeMs;
+    };
+
+/** For logs and metrics; nothing depends on them. */
+export type Notice =
+  | {
+      readonly type: "raftState";
+      readonly role: Role;
+      readonly term: Term;
+      readonly leader: MemberId | null;
+    }
+  | { readonly type: "applied"; readonly index: LogIndex; readonly changes: readonly Change[] }
+  | {
+      readonly type: "sessionEnded";
+      readonly session: string;
+      readonly reason: EndReason;
+      readonly revision: number;
+    }
+  | { readonly type: "caughtUp"; readonly index: LogIndex; readonly ageKnown: boolean }
+  | { readonly type: "massBreak"; readonly sessions: number };
+
+export type Output =
+  | { readonly type: "persist"; readonly request: PersistRequest }
+  | { readonly type: "send"; readonly message: PeerMessage }
+  | { readonly type: "client"; readonly output: ClientOutput }
+  | { readonly type: "notice"; readonly notice: Notice };

@@ -1,0 +1,88 @@
+import type { Raft } from "../raft/raft.ts";
+import type { SessionEvent } from "../registry/change.ts";
+import type { Command } from "../registry/command.ts";
+import type { Registry } from "../registry/registry.ts";
+import { must, unreachable } from "../util/assert.ts";
+import type { CommandCodec } from "./command-codec.ts";
+import { Confirmations } from "./confirmations.ts";
+import { Leases } from "./leases.ts";
+import type { Report, ReportConfirmed } from "./peer-messages.ts";
+
+/**
+ * What only a leader does beyond Raft, from the moment its no-op is applied until it stops being
+ * leader: leases, the confirmation of reports, and going on with what ended sessions leave.
+ */
+export class LeaderDuties {
+  readonly #raft: Raft;
+  readonly #registry: Registry;
+  readonly #codec: CommandCodec;
+  readonly #leases: Leases;
+  readonly #confirmations: Confirmations;
+  /** Ended sessions for which a `reapSession` of this leader is on its way through the log. */
+  readonly #reaping = new Set<string>();
+
+  constructor(raft: Raft, registry: Registry, codec: CommandCodec, nowMs: number) {
+    this.#raft = raft;
+    this.#registry = registry;
+    this.#codec = codec;
+    this.#leases = new Leases(registry.sessions(), nowMs);
+    this.#confirmations = new Confirmations(this.#leases);
+  }
+
+  report(report: Report): void {
+    this.#confirmations.take(report, this.#raft.round);
+  }
+
+  tick(nowMs: number): void {
+    this.#leases.tick(nowMs, this.#raft.round);
+  }
+
+  applied(command: Command, events: readonly SessionEvent[]): void {
+    if (command.type === "reapSession") {
+      this.#reaping.delete(command.session);
+    }
+    for (const event of events) {
+      switch (event.type) {
+        case "opened":
+          this.#leases.opened(must(this.#registry.session(event.session)));
+          break;
+        case "ended":
+          this.#leases.ended(event.session);
+          break;
+        case "reaped":
+          break;
+        default:
+          unreachable(event);
+      }
+    }
+  }
+
+  /** Bound to this leader's term: an old leader's expiries end nobody. */
+  commands(): readonly Uint8Array[] {
+    const commands: Uint8Array[] = [];
+    const { term } = this.#raft;
+    for (
+      let sessions = this.#leases.takeExpired(this.#raft.confirmedRound);
+      sessions.length > 0;
+      sessions = this.#leases.takeExpired(this.#raft.confirmedRound)
+    ) {
+      commands.push(this.#codec.encode({ type: "expireSessions", term, sessions }));
+    }
+    for (const session of this.#registry.endingSessions()) {
+      if (!this.#reaping.has(session)) {
+        this.#reaping.add(session);
+        commands.push(this.#codec.encode({ type: "reapSession", session }));
+      }
+    }
+    return commands;
+  }
+
+  confirmations(): readonly ReportConfirmed[] {
+    const { id, term, commitIndex } = this.#raft;
+    if (this.#confirmations.isUrgent && this.#raft.round === this.#raft.confirmedRound) {
+      this.#raft.beginRound();
+      this.#confirmations.roundBegun();
+    }
+    return this.#confirmations.confirmed(id, term, this.#raft.confirmedRound, commitIndex);
+  }
+}

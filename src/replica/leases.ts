@@ -1,0 +1,198 @@
+import {
+  EXPIRIES_PER_COMMAND_MAX,
+  EXPIRIES_PER_PACE_MAX,
+  EXPIRY_PACE_MS,
+  TICK_MS,
+} from "../limits.ts";
+import type { EndReason } from "../registry/command.ts";
+import type { SessionView } from "../registry/sessions.ts";
+import type { AttachedSession } from "./peer-messages.ts";
+
+/**
+ * - `live`: its deadline is ahead.
+ * - `due`: the deadline has passed; its end is proposed after round `afterRound` has succeeded,
+ *   unless a touch comes before.
+ * - `ending`: its end is in the log. No touch helps any more.
+ */
+type LeaseState =
+  | { readonly type: "live" }
+  | { readonly type: "due"; readonly afterRound: number }
+  | { readonly type: "ending" };
+
+interface Lease {
+  readonly session: string;
+  readonly ttlMs: number;
+  readonly graceMs: number;
+  /** The highest attach number heard of; touches and breaks of lower ones come too late. */
+  attach: number;
+  deadlineMs: number;
+  reason: EndReason;
+  state: LeaseState;
+  /** The bucket that will look at it, never later than its deadline's; null where none will. */
+  bucket: number | null;
+}
+
+/** The most by which one tick moves the lease clock. */
+const LEASE_STEP_MS_MAX = 2 * TICK_MS;
+const BUCKET_MS = 2 * TICK_MS;
+
+/**
+ * The leader's table of deadlines: local, never replicated, made anew by every leader with full
+ * times. Its clock adds up the time between ticks but counts a long gap as one short step, so a
+ * leader that stalled has moved every deadline by its stall.
+ */
+export class Leases {
+  readonly #bySession = new Map<string, Lease>();
+  /** Sessions by the deadline they had when they were filed; looked at again when it is due. */
+  readonly #buckets = new Map<number, string[]>();
+  #clockMs = 0;
+  #lastTickMs: number;
+  #nextBucket = 0;
+  #due: Lease[] = [];
+  #paceStartMs = 0;
+  #expiriesInPace = 0;
+
+  constructor(sessions: Iterable<SessionView>, nowMs: number) {
+    this.#lastTickMs = nowMs;
+    for (const session of sessions) {
+      if (session.ending === null) {
+        this.opened(session);
+      }
+    }
+  }
+
+  get count(): number {
+    return this.#bySession.size;
+  }
+
+  opened({ id, ttlMs, graceMs }: SessionView): void {
+    const lease: Lease = {
+      session: id,
+      ttlMs,
+      graceMs,
+      attach: 0,
+      deadlineMs: 0,
+      reason: "ttl",
+      state: { type: "live" },
+      bucket: null,
+    };
+    this.#bySession.set(id, lease);
+    this.#renew(lease);
+  }
+
+  ended(session: string): void {
+    this.#bySession.delete(session);
+  }
+
+  /** A sign of life that arrived at this moment. */
+  touch({ session, attach }: AttachedSession): "taken" | "refused" {
+    const lease = this.#bySession.get(session);
+    if (lease === undefined || lease.state.type === "ending" || attach < lease.attach) {
+      return "refused";
+    }
+    lease.attach = attach;
+    lease.state = { type: "live" };
+    this.#renew(lease);
+    return "taken";
+  }
+
+  /** The client's end of connection `attach` is gone; told twice, the grace still ends once. */
+  break({ session, attach }: AttachedSession): void {
+    const lease = this.#bySession.get(session);
+    if (lease === undefined || lease.state.type !== "live" || attach < lease.attach) {
+      return;
+    }
+    lease.attach = attach;
+    const deadlineMs = this.#clockMs + lease.graceMs + TICK_MS;
+    if (deadlineMs < lease.deadlineMs) {
+      lease.deadlineMs = deadlineMs;
+      lease.reason = "grace";
+      this.#file(lease);
+    }
+  }
+
+  /** `round`: the latest quorum round begun. */
+  tick(nowMs: number, round: number): void {
+    this.#clockMs += Math.min(nowMs - this.#lastTickMs, LEASE_STEP_MS_MAX);
+    this.#lastTickMs = nowMs;
+    if (this.#clockMs - this.#paceStartMs >= EXPIRY_PACE_MS) {
+      this.#paceStartMs = this.#clockMs;
+      this.#expiriesInPace = 0;
+    }
+    while ((this.#nextBucket + 1) * BUCKET_MS <= this.#clockMs) {
+      const sessions = this.#buckets.get(this.#nextBucket) ?? [];
+      this.#buckets.delete(this.#nextBucket);
+      this.#nextBucket += 1;
+      for (const session of sessions) {
+        this.#review(session, this.#nextBucket - 1, round);
+      }
+    }
+  }
+
+  /**
+   * The sessions to end now. A round that began past their deadline has succeeded: no other leader
+   * can have confirmed a touch to them that this one has not heard of.
+   */
+  takeExpired(confirmedRound: number): readonly { session: string; reason: EndReason }[] {
+    if (this.#due.length === 0) {
+      return [];
+    }
+    const left: Lease[] = [];
+    const expired: { session: string; reason: EndReason }[] = [];
+    for (const lease of this.#due) {
+      if (lease.state.type !== "due" || this.#bySession.get(lease.session) !== lease) {
+        continue;
+      }
+      const hasRoom =
+        expired.length < EXPIRIES_PER_COMMAND_MAX && this.#expiriesInPace < EXPIRIES_PER_PACE_MAX;
+      if (lease.state.afterRound > confirmedRound || !hasRoom) {
+        left.push(lease);
+        continue;
+      }
+      lease.state = { type: "ending" };
+      this.#expiriesInPace += 1;
+      expired.push({ session: lease.session, reason: lease.reason });
+    }
+    this.#due = left;
+    return expired;
+  }
+
+  #review(session: string, bucket: number, round: number): void {
+    const lease = this.#bySession.get(session);
+    if (lease === undefined || lease.bucket !== bucket) {
+      return;
+    }
+    lease.bucket = null;
+    if (lease.state.type !== "live") {
+      return;
+    }
+    if (lease.deadlineMs > this.#clockMs) {
+      this.#file(lease);
+      return;
+    }
+    lease.state = { type: "due", afterRound: round + 1 };
+    this.#due.push(lease);
+  }
+
+  /** A touch may come right after a tick, before the clock has moved: a tick is added. */
+  #renew(lease: Lease): void {
+    lease.deadlineMs = this.#clockMs + lease.ttlMs + TICK_MS;
+    lease.reason = "ttl";
+    this.#file(lease);
+  }
+
+  /** A lease that will be looked at earlier anyway is filed again then: renewals cost nothing. */
+  #file(lease: Lease): void {
+    const bucket = Math.max(Math.floor(lease.deadlineMs / BUCKET_MS), this.#nextBucket);
+    if (lease.bucket !== null && lease.bucket <= bucket) {
+      return;
+    }
+    lease.bucket = bucket;
+    const sessions = this.#buckets.get(bucket);
+    if (sessions === undefined) {
+      this.#buckets.set(bucket, [lease.session]);
+    } else {
+      sessions.push(lease.session);
+    }
+  }
+}

@@ -1,0 +1,447 @@
+import {
+  APPEND_BYTES_MAX,
+  ELECTION_TICKS_MAX,
+  ELECTION_TICKS_MIN,
+  HEARTBEAT_TICKS,
+  INFLIGHT_BYTES_MAX,
+  INFLIGHT_ENTRIES_MAX,
+  UNCOMMITTED_ENTRIES_MAX,
+} from "../limits.ts";
+import { Raft } from "../raft/raft.ts";
+import type { Entry, LogIndex, MemberId, Role, Term } from "../raft/types.ts";
+import type { Command } from "../registry/command.ts";
+import { Registry } from "../registry/registry.ts";
+import { assert, unreachable } from "../util/assert.ts";
+import { Attachments } from "./attachments.ts";
+import { ClientRequests } from "./client-requests.ts";
+import type { CommandCodec } from "./command-codec.ts";
+import { Connections } from "./connections.ts";
+import { Freshness } from "./freshness.ts";
+import type { AgeMs, Input, Notice, Output, Restored } from "./inputs.ts";
+import { LeaderDuties } from "./leader-duties.ts";
+import type { Now } from "./now.ts";
+import { Packing } from "./packing.ts";
+import type { PeerMessage } from "./peer-messages.ts";
+import { Proposals } from "./proposals.ts";
+import { Reads } from "./reads.ts";
+import { WATCH_LIMITS, type WatchLimits, Watches } from "./watches.ts";
+
+export interface ReplicaOptions {
+  readonly id: MemberId;
+  readonly restored: Restored;
+  readonly codec: CommandCodec;
+  /** An integer in [0, bound). */
+  readonly random: (bound: number) => number;
+  readonly watchLimits?: WatchLimits;
+}
+
+export interface ReplicaStatus {
+  readonly id: MemberId;
+  readonly role: Role;
+  readonly term: Term;
+  readonly leader: MemberId | null;
+  readonly commitIndex: LogIndex;
+  readonly lastApplied: LogIndex;
+  readonly lastIndex: LogIndex;
+  readonly revision: number;
+  readonly digest: string;
+  readonly sessions: number;
+  readonly instances: number;
+  readonly watches: number;
+  readonly isCaughtUp: boolean;
+  readonly ageMs: AgeMs;
+  /** Of a leader: how far each other member's log is known to agree. */
+  readonly peers: readonly {
+    readonly id: MemberId;
+    readonly matchIndex: LogIndex;
+    readonly nextIndex: LogIndex;
+    readonly isLinkUp: boolean;
+  }[];
+}
+
+interface RaftView {
+  readonly term: Term;
+  readonly role: Role;
+  readonly leader: MemberId | null;
+}
+
+const START_BOUND = 2 ** 48;
+
+/**
+ * A whole member without its I/O: inputs in, outputs out. It joins the consensus module, the state
+ * machine, and what a node does for its clients. Any failed invariant throws and ends the node.
+ */
+export class Replica {
+  readonly registry = new Registry();
+  readonly #raft: Raft;
+  readonly #codec: CommandCodec;
+  readonly #connections = new Connections();
+  readonly #freshness = new Freshness();
+  readonly #proposals: Proposals;
+  readonly #packing: Packing;
+  readonly #reads: Reads;
+  readonly #attachments: Attachments;
+  readonly #watches: Watches;
+  readonly #clients: ClientRequests;
+  #duties: LeaderDuties | null = null;
+  readonly #linksUp = new Set<MemberId>();
+  #seen: RaftView;
+  #lastApplied: LogIndex;
+  #isPersisting = false;
+  #ticksWithoutLeader = 0;
+  #outputs: Output[] = [];
+
+  constructor(options: ReplicaOptions, now: Now) {
+    const { id, restored, codec, random } = options;
+    this.#codec = codec;
+    this.#raft = new Raft(
+      {
+        id,
+        heartbeatTicks: HEARTBEAT_TICKS,
+        electionTicksMin: ELECTION_TICKS_MIN,
+        electionTicksMax: ELECTION_TICKS_MAX,
+        inflightEntriesMax: INFLIGHT_ENTRIES_MAX,
+        inflightBytesMax: INFLIGHT_BYTES_MAX,
+        appendBytesMax: APPEND_BYTES_MAX,
+        random,
+      },
+      restored,
+    );
+    this.#lastApplied = restored.snapshot.index;
+    const emit = (output: Output): void => {
+      this.#outputs.push(output);
+    };
+    const start = random(START_BOUND);
+    this.#packing = new Packing(codec);
+    this.#proposals = new Proposals(emit);
+    this.#reads = new Reads(this.registry, this.#freshness, emit, start);
+    this.#attachments = new Attachments(this.registry, this.#freshness, emit, start);
+    const limits = options.watchLimits ?? WATCH_LIMITS;
+    this.#watches = new Watches(this.registry, this.#freshness, emit, limits);
+    this.#clients = new ClientRequests({
+      connections: this.#connections,
+      proposals: this.#proposals,
+      reads: this.#reads,
+      attachments: this.#attachments,
+      watches: this.#watches,
+      codec,
+      emit,
+      lastApplied: () => this.#lastApplied,
+    });
+    this.#seen = { term: this.#raft.term, role: "follower", leader: null };
+    this.#advance(now);
+  }
+
+  step(input: Input, now: Now): void {
+    switch (input.type) {
+      case "tick":
+        this.#tick(now);
+        break;
+      case "persisted":
+        this.#isPersisting = false;
+        this.#raft.persisted(input.write);
+        break;
+      case "peerMessage":
+        this.#peerMessage(input.message, now);
+        break;
+      case "peerLink":
+        this.#peerLink(input.peer, input.isUp);
+        break;
+      default:
+        this.#clients.step(input, now);
+    }
+    this.#observe(now);
+  }
+
+  /** What there is to do, once after a turn of inputs: a turn's writes share an entry. */
+  ready(now: Now): Output[] {
+    this.#advance(now);
+    const outputs = this.#outputs;
+    this.#outputs = [];
+    return outputs;
+  }
+
+  status(now: Now): ReplicaStatus {
+    const raft = this.#raft;
+    return {
+      id: raft.id,
+      role: raft.role,
+      term: raft.term,
+      leader: raft.leader,
+      commitIndex: raft.commitIndex,
+      lastApplied: this.#lastApplied,
+      lastIndex: raft.lastIndex,
+      revision: this.registry.revision,
+      digest: this.registry.digest(),
+      sessions: this.registry.sessionCount,
+      instances: this.registry.instanceCount,
+      watches: this.#watches.count,
+      isCaughtUp: this.#freshness.state === "current",
+      ageMs: this.#freshness.ageMs(now.monotonicMs),
+      peers: raft.progress().map((peer) => ({ ...peer, isLinkUp: this.#linksUp.has(peer.id) })),
+    };
+  }
+
+  #tick(now: Now): void {
+    const nowMs = now.monotonicMs;
+    this.#raft.tick();
+    this.#observe(now);
+    const isLeaderKnown = this.#raft.leader !== null;
+    this.#proposals.tick(nowMs, isLeaderKnown);
+    this.#reads.tick(nowMs, isLeaderKnown);
+    this.#attachments.tick(nowMs);
+    this.#duties?.tick(nowMs);
+    if (this.#freshness.state !== "starting") {
+      this.#watches.mark(nowMs);
+      return;
+    }
+    this.#ticksWithoutLeader = isLeaderKnown ? 0 : this.#ticksWithoutLeader + 1;
+    if (this.#ticksWithoutLeader >= ELECTION_TICKS_MAX && this.#freshness.leaderNotHeard()) {
+      this.#caughtUp(false, now);
+    }
+  }
+
+  #peerMessage(message: PeerMessage, now: Now): void {
+    if (message.to !== this.#raft.id) {
+      return;
+    }
+    switch (message.type) {
+      case "forward":
+        if (this.#raft.role === "leader" && message.term === this.#raft.term) {
+          this.#packing.add(message.term, message.commands);
+        }
+        break;
+      case "report":
+        if (message.term === this.#raft.term) {
+          this.#duties?.report(message);
+        }
+        break;
+      case "reportConfirmed":
+        this.#reportConfirmed(message, now);
+        break;
+      default:
+        this.#raft.step(message);
+    }
+  }
+
+  #reportConfirmed(message: Extract<PeerMessage, { type: "reportConfirmed" }>, now: Now): void {
+    const { sentAtMs, commitIndex } = message;
+    if (!this.#attachments.isOwn(message)) {
+      return;
+    }
+    const proof = { asOfMs: sentAtMs, commitIndex };
+    if (this.#freshness.confirmed(proof, this.#lastApplied)) {
+      this.#caughtUp(true, now);
+    }
+    this.#attachments.confirmed(message, this.#lastApplied, now.monotonicMs);
+  }
+
+  #peerLink(peer: MemberId, isUp: boolean): void {
+    this.#raft.peerLink(peer, isUp);
+    if (isUp) {
+      this.#linksUp.add(peer);
+    } else {
+      this.#linksUp.delete(peer);
+    }
+    if (isUp && peer === this.#raft.leader) {
+      this.#leaderChanged();
+    }
+  }
+
+  /** Whatever a leader was asked is asked again: of another one, or over another link. */
+  #leaderChanged(): void {
+    this.#packing.clear();
+    this.#proposals.leaderChanged();
+    this.#reads.leaderChanged();
+    this.#attachments.leaderChanged();
+  }
+
+  #observe(now: Now): void {
+    const { term, role, leader } = this.#raft;
+    const before = this.#seen;
+    if (before.term !== term || before.role !== role || before.leader !== leader) {
+      this.#seen = { term, role, leader };
+      this.#notice({ type: "raftState", role, term, leader });
+      if (before.term !== term || role !== "leader") {
+        this.#duties = null;
+      }
+      if (leader !== null) {
+        this.#leaderChanged();
+      }
+    }
+    const isReady = role === "leader" && this.#raft.isLeaderReady;
+    if (isReady && this.#duties === null && this.#lastApplied === this.#raft.commitIndex) {
+      this.#duties = new LeaderDuties(this.#raft, this.registry, this.#codec, now.monotonicMs);
+    }
+  }
+
+  /** Goes round until nothing more follows from anything. */
+  #advance(now: Now): void {
+    let isMore = true;
+    while (isMore) {
+      this.#handOver();
+      this.#lead(now);
+      this.#ask(now);
+      const isTold = this.#report(now);
+      isMore = this.#drainRaft(now) || isTold;
+      this.#observe(now);
+    }
+    this.#watches.flush(now.monotonicMs);
+  }
+
+  /** The address of the leader, where this node can speak to it now. */
+  #reachableLeader(): MemberId | null {
+    const { leader, id } = this.#raft;
+    return leader === id || (leader !== null && this.#linksUp.has(leader)) ? leader : null;
+  }
+
+  #handOver(): void {
+    const leader = this.#reachableLeader();
+    if (leader === null || !this.#proposals.hasQueued) {
+      return;
+    }
+    const { id, term } = this.#raft;
+    const commands = this.#proposals.takeQueued().map((pending) => pending.bytes);
+    if (leader === id) {
+      this.#packing.add(term, commands);
+    } else if (commands.length > 0) {
+      this.#send({ type: "forward", from: id, to: leader, term, commands });
+    }
+  }
+
+  #lead(now: Now): void {
+    const raft = this.#raft;
+    if (raft.role !== "leader") {
+      return;
+    }
+    if (this.#duties !== null) {
+      const commands = this.#duties.commands();
+      if (commands.length > 0) {
+        this.#packing.add(raft.term, commands);
+      }
+      for (const confirmed of this.#duties.confirmations()) {
+        this.#deliver(confirmed, now);
+      }
+    }
+    // While a write is on its way to the disk, what comes is gathered for the next one.
+    while (
+      !this.#packing.isEmpty &&
+      (!this.#isPersisting || this.#packing.isFull) &&
+      raft.lastIndex - raft.commitIndex < UNCOMMITTED_ENTRIES_MAX
+    ) {
+      const data = this.#packing.take(raft.term, now.wallMs);
+      if (data === null) {
+        return;
+      }
+      assert(raft.propose("commands", data) !== null, "a leader takes proposals");
+    }
+  }
+
+  #ask(now: Now): void {
+    if (!this.#reads.hasUnasked || this.#reachableLeader() === null) {
+      return;
+    }
+    const id = this.#reads.ask(now.monotonicMs);
+    if (id !== null && !this.#raft.readIndex(id)) {
+      this.#reads.notAsked(id);
+    }
+  }
+
+  /** Returns whether this node, as leader, has told itself. */
+  #report(now: Now): boolean {
+    const leader = this.#reachableLeader();
+    const { id, term } = this.#raft;
+    if (leader === null || (leader === id && this.#duties === null)) {
+      return false;
+    }
+    const report = this.#attachments.report({ id, leader, term }, now.monotonicMs);
+    if (report !== null) {
+      this.#deliver(report, now);
+    }
+    return report !== null && leader === id;
+  }
+
+  /** Sends it, or takes it at once where it is for this node itself. */
+  #deliver(message: PeerMessage, now: Now): void {
+    if (message.to === this.#raft.id) {
+      this.#peerMessage(message, now);
+    } else {
+      this.#send(message);
+    }
+  }
+
+  #drainRaft(now: Now): boolean {
+    const { persist, messages, committed, readStates } = this.#raft.ready();
+    if (persist !== null) {
+      assert(!this.#isPersisting, "one write is out at a time");
+      this.#isPersisting = true;
+      this.#outputs.push({ type: "persist", request: persist });
+    }
+    for (const message of messages) {
+      this.#send(message);
+    }
+    for (const entry of committed) {
+      this.#apply(entry, now);
+    }
+    for (const readState of readStates) {
+      this.#reads.confirmed(readState);
+    }
+    if (committed.length > 0 && this.#freshness.applied(this.#lastApplied)) {
+      this.#caughtUp(true, now);
+    }
+    if (committed.length > 0 || readStates.length > 0) {
+      this.#attachments.applied(this.#lastApplied, now.monotonicMs);
+      this.#reads.applied(this.#lastApplied, now.monotonicMs);
+    }
+    return persist !== null || messages.length > 0 || committed.length > 0 || readStates.length > 0;
+  }
+
+  #apply(entry: Entry, now: Now): void {
+    assert(entry.index === this.#lastApplied + 1, "entries are applied in order");
+    this.#lastApplied = entry.index;
+    switch (entry.kind) {
+      case "noop":
+        break;
+      case "commands": {
+        const { atMs, commands } = this.#codec.decodeBatch(entry.data);
+        for (const command of commands) {
+          this.#applyCommand(entry, atMs, command, now);
+        }
+        break;
+      }
+      default:
+        unreachable(entry.kind);
+    }
+  }
+
+  #applyCommand(entry: Entry, atMs: number, command: Command, now: Now): void {
+    const context = { index: entry.index, term: entry.term, atMs };
+    const { outcome, changes, sessionEvents } = this.registry.apply(context, command);
+    this.#clients.applied(command, outcome, now);
+    this.#duties?.applied(command, sessionEvents);
+    for (const event of sessionEvents) {
+      if (event.type === "ended") {
+        const { session, reason, revision } = event;
+        this.#attachments.ended(session, reason, revision);
+        this.#notice({ type: "sessionEnded", session, reason, revision });
+      }
+    }
+    if (changes.length > 0) {
+      this.#watches.applied(changes);
+      this.#notice({ type: "applied", index: entry.index, changes });
+    }
+  }
+
+  #caughtUp(ageKnown: boolean, now: Now): void {
+    this.#reads.applied(this.#lastApplied, now.monotonicMs);
+    this.#notice({ type: "caughtUp", index: this.#lastApplied, ageKnown });
+  }
+
+  #notice(notice: Notice): void {
+    this.#outputs.push({ type: "notice", notice });
+  }
+
+  #send(message: PeerMessage): void {
+    this.#outputs.push({ type: "send", message });
+  }
+}

@@ -1,0 +1,383 @@
+import {
+  CATCH_UP_BYTES_MAX,
+  HISTORY_BYTES_MAX,
+  HISTORY_CHANGES_MAX,
+  MARK_INTERVAL_MS,
+} from "../limits.ts";
+import type { Change } from "../registry/change.ts";
+import type { Instance, Selector } from "../registry/instance.ts";
+import { hasSameContent } from "../registry/instances.ts";
+import { matches } from "../registry/selector.ts";
+import { must } from "../util/assert.ts";
+import { type Connection, type Emit, toClient } from "./connections.ts";
+import type { Freshness } from "./freshness.ts";
+import { applicationKey, History, instanceBytes, instanceKey, subject } from "./history.ts";
+import type { ConnectionId, DeltaBody, SnapshotBody, WatchId } from "./inputs.ts";
+
+/** What the watches read of the state machine. */
+export interface WatchedState {
+  readonly revision: number;
+  select(selector: Selector): readonly Instance[];
+}
+
+export interface WatchLimits {
+  readonly historyChangesMax: number;
+  readonly historyBytesMax: number;
+  readonly catchUpBytesMax: number;
+  readonly markIntervalMs: number;
+}
+
+export const WATCH_LIMITS: WatchLimits = {
+  historyChangesMax: HISTORY_CHANGES_MAX,
+  historyBytesMax: HISTORY_BYTES_MAX,
+  catchUpBytesMax: CATCH_UP_BYTES_MAX,
+  markIntervalMs: MARK_INTERVAL_MS,
+};
+
+export interface SubscribeOptions {
+  readonly selector: Selector;
+  readonly from: number | null;
+  readonly mode: "delta" | "full";
+  readonly allowUnknownAge: boolean;
+}
+
+interface Watch {
+  readonly id: WatchId;
+  readonly connection: Connection;
+  readonly group: WatchGroup;
+  readonly mode: "delta" | "full";
+}
+
+interface WaitingWatch extends SubscribeOptions {
+  readonly id: WatchId;
+  readonly connection: Connection;
+}
+
+/** The watches with one selector: what they receive is made once. */
+interface WatchGroup {
+  readonly key: string;
+  readonly selector: Selector;
+  readonly watches: Set<Watch>;
+}
+
+function selectorKey(selector: Selector): string {
+  return JSON.stringify([selector.protocol, selector.meta]);
+}
+
+/**
+ * Who is told what, in revision order: first a snapshot, then each command's changes once and
+ * whole. A watch holds no queue: a connection that cannot be written to remembers the revision at
+ * which it stopped, and what it missed is made from the history when it drains.
+ */
+export class Watches {
+  readonly #state: WatchedState;
+  readonly #freshness: Freshness;
+  readonly #emit: Emit;
+  readonly #limits: WatchLimits;
+  readonly #history: History;
+  readonly #applications = new Map<string, Map<string, WatchGroup>>();
+  readonly #byConnection = new Map<ConnectionId, Map<WatchId, Watch>>();
+  #waiting: WaitingWatch[] = [];
+  /** Groups with full-mode watches that are owed a new list at the end of the turn. */
+  readonly #dirty = new Set<WatchGroup>();
+  #count = 0;
+
+  constructor(state: WatchedState, freshness: Freshness, emit: Emit, limits: WatchLimits) {
+    this.#state = state;
+    this.#freshness = freshness;
+    this.#emit = emit;
+    this.#limits = limits;
+    this.#history = new History(
+      { changesMax: limits.historyChangesMax, bytesMax: limits.historyBytesMax },
+      state.revision,
+    );
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  subscribe(connection: Connection, id: WatchId, options: SubscribeOptions, nowMs: number): void {
+    const waiting = { ...options, id, connection };
+    if (this.#mayStart(waiting)) {
+      this.#start(waiting, nowMs);
+    } else {
+      this.#waiting.push(waiting);
+    }
+  }
+
+  unsubscribe(connection: ConnectionId, id: WatchId): void {
+    this.#waiting = this.#waiting.filter(
+      (waiting) => waiting.connection.id !== connection || waiting.id !== id,
+    );
+    const watches = this.#byConnection.get(connection);
+    const watch = watches?.get(id);
+    if (watches !== undefined && watch !== undefined) {
+      watches.delete(id);
+      this.#forget(watch);
+    }
+  }
+
+  disconnected(connection: ConnectionId): void {
+    if (this.#waiting.length > 0) {
+      this.#waiting = this.#waiting.filter((waiting) => waiting.connection.id !== connection);
+    }
+    for (const watch of this.#byConnection.get(connection)?.values() ?? []) {
+      this.#forget(watch);
+    }
+    this.#byConnection.delete(connection);
+  }
+
+  /** All changes of one command. */
+  applied(changes: readonly Change[]): void {
+    for (const change of changes) {
+      this.#history.add(change);
+    }
+    for (const [application, ofApplication] of byApplication(changes)) {
+      for (const group of this.#applications.get(application)?.values() ?? []) {
+        this.#tell(group, ofApplication);
+      }
+    }
+  }
+
+  /** At the end of a turn: full lists, and the watches that waited for a revision or a leader. */
+  flush(nowMs: number): void {
+    for (const group of this.#dirty) {
+      const body = this.#snapshotBody(group.selector, false, nowMs);
+      for (const watch of group.watches) {
+        if (watch.mode === "full" && watch.connection.isWritable) {
+          this.#emitSnapshot(watch, body);
+        }
+      }
+    }
+    this.#dirty.clear();
+    if (this.#waiting.length > 0) {
+      const ready = this.#waiting.filter((waiting) => this.#mayStart(waiting));
+      this.#waiting = this.#waiting.filter((waiting) => !ready.includes(waiting));
+      for (const waiting of ready) {
+        this.#start(waiting, nowMs);
+      }
+    }
+  }
+
+  setWritable(connection: Connection, isWritable: boolean, nowMs: number): void {
+    if (connection.isWritable === isWritable) {
+      return;
+    }
+    connection.isWritable = isWritable;
+    if (!isWritable) {
+      connection.blockedAt = this.#state.revision;
+      return;
+    }
+    for (const watch of this.#byConnection.get(connection.id)?.values() ?? []) {
+      this.#catchUp(watch, connection.blockedAt, nowMs);
+    }
+  }
+
+  /**
+   * Progress marks for the connections that are due one. A mark is emitted behind everything that
+   * `applied` emitted, and never to a connection that is owed changes or a watch's start.
+   */
+  mark(nowMs: number): void {
+    const revision = this.#state.revision;
+    const owed = new Set(this.#waiting.map((waiting) => waiting.connection.id));
+    for (const [id, watches] of this.#byConnection) {
+      const first = watches.values().next();
+      if (first.done === true) {
+        continue;
+      }
+      const connection = first.value.connection;
+      const isDue = nowMs - connection.lastMarkMs >= this.#limits.markIntervalMs;
+      if (isDue && connection.isWritable && !owed.has(id)) {
+        connection.lastMarkMs = nowMs;
+        this.#emit(toClient({ type: "mark", connection: id, revision }));
+      }
+    }
+  }
+
+  #mayStart(waiting: WaitingWatch): boolean {
+    const isServed =
+      this.#freshness.state === "current" ||
+      (this.#freshness.state === "alone" && waiting.allowUnknownAge);
+    const { connection } = waiting;
+    const revision = Math.max(waiting.from ?? 0, connection.floorRevision);
+    return isServed && connection.isWritable && this.#state.revision >= revision;
+  }
+
+  #start(waiting: WaitingWatch, nowMs: number): void {
+    const { selector, connection } = waiting;
+    const application = applicationKey(selector);
+    const groups = this.#applications.get(application) ?? new Map<string, WatchGroup>();
+    this.#applications.set(application, groups);
+    const key = selectorKey(selector);
+    const group = groups.get(key) ?? { key, selector, watches: new Set<Watch>() };
+    groups.set(key, group);
+    const watch: Watch = { id: waiting.id, connection, group, mode: waiting.mode };
+    group.watches.add(watch);
+    const watches = this.#byConnection.get(connection.id) ?? new Map<WatchId, Watch>();
+    this.#byConnection.set(connection.id, watches);
+    watches.set(watch.id, watch);
+    this.#count += 1;
+    if (waiting.from === null || waiting.mode === "full") {
+      this.#emitSnapshot(watch, this.#snapshotBody(selector, false, nowMs));
+    } else {
+      this.#resume(watch, waiting.from, nowMs);
+    }
+  }
+
+  /** Each missed change once, revision by revision; a RESET where the history is gone or too long. */
+  #resume(watch: Watch, from: number, nowMs: number): void {
+    const changes = this.#history.since(watch.group.selector, from);
+    if (changes === null || bytesOf(changes) > this.#limits.catchUpBytesMax) {
+      this.#emitSnapshot(watch, this.#snapshotBody(watch.group.selector, true, nowMs));
+      return;
+    }
+    for (const ofRevision of byRevision(changes)) {
+      const body = deltaBody(watch.group.selector, ofRevision);
+      if (body !== null) {
+        this.#emitDelta(watch, body);
+      }
+    }
+  }
+
+  /** For a reader that was slow: all of (from, now] as the latest state of each instance. */
+  #catchUp(watch: Watch, from: number, nowMs: number): void {
+    const selector = watch.group.selector;
+    const changes = this.#history.since(selector, from);
+    if (changes !== null && changes.length === 0) {
+      return;
+    }
+    if (watch.mode === "full") {
+      this.#emitSnapshot(watch, this.#snapshotBody(selector, false, nowMs));
+      return;
+    }
+    if (changes === null || bytesOf(changes) > this.#limits.catchUpBytesMax) {
+      this.#emitSnapshot(watch, this.#snapshotBody(selector, true, nowMs));
+      return;
+    }
+    const body = deltaBody(selector, collapse(changes));
+    if (body !== null) {
+      const collapsed = { from, isLast: true };
+      this.#emitDelta(watch, { ...body, revision: this.#state.revision, collapsed });
+    }
+  }
+
+  #tell(group: WatchGroup, changes: readonly Change[]): void {
+    const body = deltaBody(group.selector, changes);
+    if (body === null) {
+      return;
+    }
+    for (const watch of group.watches) {
+      if (watch.mode === "full") {
+        this.#dirty.add(group);
+      } else if (watch.connection.isWritable) {
+        this.#emitDelta(watch, body);
+      }
+    }
+  }
+
+  #snapshotBody(selector: Selector, isReset: boolean, nowMs: number): SnapshotBody {
+    return {
+      revision: this.#state.revision,
+      instances: this.#state.select(selector),
+      isReset,
+      ageMs: this.#freshness.ageMs(nowMs),
+    };
+  }
+
+  #emitSnapshot(watch: Watch, body: SnapshotBody): void {
+    const connection = watch.connection.id;
+    this.#emit(toClient({ type: "snapshot", connection, watch: watch.id, body }));
+  }
+
+  #emitDelta(watch: Watch, body: DeltaBody): void {
+    const connection = watch.connection.id;
+    this.#emit(toClient({ type: "delta", connection, watch: watch.id, body }));
+  }
+
+  #forget(watch: Watch): void {
+    this.#count -= 1;
+    const { group } = watch;
+    group.watches.delete(watch);
+    if (group.watches.size > 0) {
+      return;
+    }
+    this.#dirty.delete(group);
+    const application = applicationKey(group.selector);
+    const groups = must(this.#applications.get(application));
+    groups.delete(group.key);
+    if (groups.size === 0) {
+      this.#applications.delete(application);
+    }
+  }
+}
+
+function bytesOf(changes: readonly Change[]): number {
+  let bytes = 0;
+  for (const change of changes) {
+    bytes += instanceBytes(subject(change));
+  }
+  return bytes;
+}
+
+function byApplication(changes: readonly Change[]): ReadonlyMap<string, readonly Change[]> {
+  const split = new Map<string, Change[]>();
+  for (const change of changes) {
+    const key = applicationKey(subject(change));
+    const list = split.get(key);
+    if (list === undefined) {
+      split.set(key, [change]);
+    } else {
+      list.push(change);
+    }
+  }
+  return split;
+}
+
+function* byRevision(changes: readonly Change[]): Generator<readonly Change[]> {
+  let run: Change[] = [];
+  for (const change of changes) {
+    if (run[0] !== undefined && run[0].revision !== change.revision) {
+      yield run;
+      run = [];
+    }
+    run.push(change);
+  }
+  if (run.length > 0) {
+    yield run;
+  }
+}
+
+/** One change an instance: what it was before the first of them, what it is after the last. */
+function collapse(changes: readonly Change[]): readonly Change[] {
+  const latest = new Map<string, Change>();
+  for (const change of changes) {
+    const key = instanceKey(subject(change));
+    const earlier = latest.get(key);
+    latest.set(key, earlier === undefined ? change : { ...change, before: earlier.before });
+  }
+  return [...latest.values()].filter((change) => change.before !== null || change.after !== null);
+}
+
+/**
+ * A *remove* also for an instance that still exists but has left the selector; nothing for one
+ * that has only changed hands.
+ */
+function deltaBody(selector: Selector, changes: readonly Change[]): DeltaBody | null {
+  const put: Instance[] = [];
+  const remove: Instance[] = [];
+  for (const { before, after } of changes) {
+    const wasIn = before !== null && matches(selector, before);
+    if (after !== null && matches(selector, after)) {
+      if (!wasIn || !hasSameContent(before, after)) {
+        put.push(after);
+      }
+    } else if (wasIn) {
+      remove.push(before);
+    }
+  }
+  const last = changes[changes.length - 1];
+  return last === undefined || put.length + remove.length === 0
+    ? null
+    : { revision: last.revision, put, remove, collapsed: null };
+}
