@@ -1,0 +1,294 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { assert } from "../util/assert.ts";
+import { asStorageError, damaged } from "./disk-errors.ts";
+import {
+  isThere,
+  makeDirectory,
+  readIfThere,
+  syncDirectory,
+  writeAtomically,
+  writeSynced,
+} from "./durable-file.ts";
+import { decodeBirth, decodeIdentity, encodeBirth, encodeIdentity } from "./identity.ts";
+import type { KeyValueStore } from "./key-value-store.ts";
+import { DIRECTORY_FILES, decodeFormat, ENTRY_KEYS, FORMAT_KEY, FORMAT_VERSION } from "./layout.ts";
+import {
+  formatOperation,
+  type OpenedStorage,
+  openLevelStore,
+  openStorage,
+  type StorageOptions,
+} from "./level-storage.ts";
+import { MarkFile } from "./mark-file.ts";
+import { type BirthRecord, type Identity, StorageError } from "./storage.ts";
+import { VoteFile } from "./vote-file.ts";
+
+const { identity: IDENTITY, birth: BIRTH, mark: MARK } = DIRECTORY_FILES;
+const { database: DATABASE, creating: CREATING } = DIRECTORY_FILES;
+const INCARNATION_BYTES = 8;
+
+/** What `openDirectory` needs of chance. */
+export interface DirectoryRandom {
+  bytes(count: number): Uint8Array;
+}
+
+/**
+ * Opens the data directory of a node, and makes it when it is empty or missing. Until `close`, no
+ * other process can open it.
+ *
+ * A directory is made before it is born, in steps of which each is on disk before the next begins:
+ *
+ * 1. the directory itself, and `creating` in it;
+ * 2. an empty database with one synced record, the two vote files, the mark;
+ * 3. `identity`, which says that all of these are there;
+ * 4. `creating` goes.
+ *
+ * Cut before 3, the next start finds `creating` without `identity`: nothing was ever vouched for,
+ * all is made again, under a new incarnation. Cut between 3 and 4, `identity` counts. From then on
+ * nothing is ever created: what is missing has been lost, and the node refuses to start. The birth
+ * itself is one file that is renamed into place (`bear`), so there is no half of it.
+ *
+ * @param path the data directory
+ * @param name of the node (`--id`); a directory keeps the one it was made with
+ * @throws StorageError LOCKED when another process has it open; FOREIGN when it is another node's,
+ *   or a copy of another directory's parts; VERSION when a newer Rollcall wrote it; DAMAGED when
+ *   something of it is missing or unreadable; DISK when it cannot be read or written.
+ */
+export async function openDirectory(
+  path: string,
+  name: string,
+  random: DirectoryRandom,
+): Promise<DataDirectory> {
+  let store: KeyValueStore | null = null;
+  try {
+    await makeDirectory(path);
+    const made = await readIdentity(path, name);
+    const identity = made ?? (await prepareToMake(path, name, random));
+    store =
+      made === null
+        ? await makeContents(path, identity)
+        : await openLevelStore(join(path, DATABASE), { create: false });
+    // Behind the lock: another process may have been making the directory until a moment ago.
+    const birth = await readBirth(path, identity);
+    await checkFormat(path, store, identity);
+    if (birth === null) await checkHasNoEntries(path, store, BIRTH);
+    await removeCreating(path);
+    return new LevelDirectory(path, identity, birth, store);
+  } catch (error) {
+    await store?.close();
+    throw asStorageError(error, `${path} cannot be opened`);
+  }
+}
+
+export interface DataDirectory {
+  readonly path: string;
+  readonly identity: Identity;
+  /** Null until the directory is part of a cluster. */
+  readonly birth: BirthRecord | null;
+  /**
+   * Writes down the cluster that this directory is part of from now on; resolves when that is on
+   * disk. Does nothing when it was born into the same cluster before.
+   *
+   * @throws StorageError FOREIGN when it was born into another one, DISK.
+   */
+  bear(record: BirthRecord): Promise<void>;
+  /**
+   * The log of a directory that is born, verified, and where to write on. Once an opening.
+   *
+   * @throws StorageError DAMAGED when the log is not what was written, DISK.
+   */
+  open(options?: StorageOptions): Promise<OpenedStorage>;
+  /** Closes the storage too, and lets others in. */
+  close(): Promise<void>;
+}
+
+class LevelDirectory implements DataDirectory {
+  readonly path: string;
+  readonly identity: Identity;
+  readonly #store: KeyValueStore;
+  #birth: BirthRecord | null;
+  #opened: OpenedStorage | null = null;
+  #isOpen = false;
+
+  constructor(path: string, identity: Identity, birth: BirthRecord | null, store: KeyValueStore) {
+    this.path = path;
+    this.identity = identity;
+    this.#birth = birth;
+    this.#store = store;
+  }
+
+  get birth(): BirthRecord | null {
+    return this.#birth;
+  }
+
+  async bear(record: BirthRecord): Promise<void> {
+    const own = this.identity.incarnation;
+    if (this.#birth !== null) {
+      const { clusterId } = this.#birth;
+      if (clusterId === record.clusterId) return;
+      throw new StorageError(
+        "FOREIGN",
+        `${this.path} belongs to cluster ${clusterId}, not to ${record.clusterId}`,
+        "Start the node with the members of its own cluster, or with an empty data directory.",
+      );
+    }
+    try {
+      await writeAtomically(this.path, BIRTH, encodeBirth(record, own));
+    } catch (error) {
+      throw asStorageError(error, `${join(this.path, BIRTH)} cannot be written`);
+    }
+    this.#birth = record;
+  }
+
+  async open(options: StorageOptions = {}): Promise<OpenedStorage> {
+    assert(this.#birth !== null, "a directory is born before its log is opened");
+    assert(!this.#isOpen, "a log is opened once");
+    this.#isOpen = true;
+    const { incarnation } = this.identity;
+    const place = { directory: this.path, incarnation, store: this.#store };
+    this.#opened = await openStorage(place, options);
+    return this.#opened;
+  }
+
+  async close(): Promise<void> {
+    if (this.#opened !== null) await this.#opened.storage.close();
+    else await this.#store.close();
+  }
+}
+
+/** Null when the directory has never been made. */
+async function readIdentity(path: string, name: string): Promise<Identity | null> {
+  const file = join(path, IDENTITY);
+  const content = await readIfThere(file);
+  if (content === null) return null;
+  const identity = decodeIdentity(content);
+  if (identity === null) throw damaged(path, `${file} is not as it was written`);
+  checkVersion(path, identity.formatVersion);
+  if (identity.name !== name) {
+    throw new StorageError(
+      "FOREIGN",
+      `${path} belongs to node ${identity.name}, not to ${name}`,
+      `Start it with --id ${identity.name}, or give ${name} a --data of its own.`,
+    );
+  }
+  return identity;
+}
+
+/** Sees to it that a crash from here on is taken for one, and draws the incarnation. */
+async function prepareToMake(
+  path: string,
+  name: string,
+  random: DirectoryRandom,
+): Promise<Identity> {
+  const ours = new Set<string>(Object.values(DIRECTORY_FILES));
+  const found = (await readdir(path)).filter((entry) => ours.has(entry));
+  if (found.length > 0 && !found.includes(CREATING)) {
+    throw damaged(path, `${path} has ${found.join(", ")} but no ${IDENTITY}`);
+  }
+  if (found.includes(BIRTH)) {
+    throw damaged(path, `${path} was part of a cluster but has no ${IDENTITY}`);
+  }
+  await writeSynced(join(path, CREATING), new Uint8Array());
+  await syncDirectory(path);
+  const incarnation = Buffer.from(random.bytes(INCARNATION_BYTES)).toString("hex");
+  return { formatVersion: FORMAT_VERSION, name, incarnation };
+}
+
+async function makeContents(path: string, identity: Identity): Promise<KeyValueStore> {
+  const { incarnation } = identity;
+  const database = join(path, DATABASE);
+  const store =
+    (await openLeftover(database)) ?? (await openLevelStore(database, { create: true }));
+  try {
+    await checkStillUnmade(path, store);
+    // Without a synced write, a power cut leaves a LevelDB that cannot be opened.
+    await store.batch([formatOperation(incarnation)]);
+    await syncDirectory(database);
+    await VoteFile.create(path, incarnation);
+    await MarkFile.create(join(path, MARK), incarnation);
+    await syncDirectory(path);
+    await writeAtomically(path, IDENTITY, encodeIdentity(identity));
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/**
+ * The database that an interrupted making left, or null where there is none, or none that a power
+ * cut let be whole. Rejects with LOCKED when the making is still going on.
+ */
+async function openLeftover(database: string): Promise<KeyValueStore | null> {
+  if (!(await isThere(database))) return null;
+  try {
+    return await openLevelStore(database, { create: false });
+  } catch (error) {
+    if (!(error instanceof StorageError) || error.code !== "DAMAGED") throw error;
+    await rm(database, { recursive: true, force: true });
+    return null;
+  }
+}
+
+/** Two starts found no identity; the other one made it and has ended before this one got the lock. */
+async function checkStillUnmade(path: string, store: KeyValueStore): Promise<void> {
+  const file = join(path, IDENTITY);
+  if (await isThere(file)) {
+    throw new StorageError("LOCKED", `${path} was made by another process`, "Start it again.");
+  }
+  await checkHasNoEntries(path, store, IDENTITY);
+}
+
+/** Entries without the file that comes before them: it was lost, and must not be made again. */
+async function checkHasNoEntries(path: string, store: KeyValueStore, lost: string): Promise<void> {
+  for await (const _ of store.iterate(ENTRY_KEYS)) {
+    throw damaged(path, `${join(path, DATABASE)} has entries but there is no ${join(path, lost)}`);
+  }
+}
+
+async function readBirth(path: string, identity: Identity): Promise<BirthRecord | null> {
+  const file = join(path, BIRTH);
+  const content = await readIfThere(file);
+  if (content === null) return null;
+  const read = decodeBirth(content);
+  if (read === null) throw damaged(path, `${file} is not as it was written`);
+  if (read.incarnation !== identity.incarnation) throw copied(path, file, read.incarnation);
+  return read.record;
+}
+
+async function checkFormat(path: string, store: KeyValueStore, identity: Identity): Promise<void> {
+  const content = await store.get(FORMAT_KEY);
+  const format = content === null ? null : decodeFormat(content);
+  if (format === null) {
+    throw damaged(path, `${join(path, DATABASE)} does not say whose it is`);
+  }
+  checkVersion(path, format.formatVersion);
+  if (format.incarnation !== identity.incarnation) {
+    throw copied(path, join(path, DATABASE), format.incarnation);
+  }
+}
+
+function checkVersion(path: string, formatVersion: number): void {
+  if (formatVersion <= FORMAT_VERSION) return;
+  throw new StorageError(
+    "VERSION",
+    `${path} has format ${formatVersion}; this Rollcall knows formats up to ${FORMAT_VERSION}`,
+    "Start it with the Rollcall that wrote it, or a newer one.",
+  );
+}
+
+function copied(path: string, file: string, incarnation: string): StorageError {
+  return new StorageError(
+    "FOREIGN",
+    `${file} belongs to the data directory with incarnation ${incarnation}`,
+    `Data directories cannot be mixed. Put back what belongs to ${path}, or start with an empty one.`,
+  );
+}
+
+/** Once `identity` is there. Gone for good, or a directory that loses it would be made again. */
+async function removeCreating(path: string): Promise<void> {
+  if (!(await isThere(join(path, CREATING)))) return;
+  await rm(join(path, CREATING), { force: true });
+  await syncDirectory(path);
+}

@@ -1,0 +1,96 @@
+import { access, type FileHandle, mkdir, open, readFile, rename } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+
+/**
+ * Files as a crash leaves them. The content of a file is on disk after an fsync of the file, its
+ * name only after an fsync of the directory that holds it.
+ */
+
+/** A page: what is written in place by its own never shares one with anything else. */
+export const BLOCK_BYTES = 4096;
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && (error as NodeJS.ErrnoException).code === code;
+}
+
+/** Null when there is no such file. */
+export async function readIfThere(path: string): Promise<Buffer | null> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return null;
+    throw error;
+  }
+}
+
+export async function isThere(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return false;
+    throw error;
+  }
+}
+
+export async function syncDirectory(path: string): Promise<void> {
+  // A directory cannot be opened on Windows, where NTFS journals names by itself.
+  if (process.platform === "win32") return;
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Makes a directory and those above it, names and all. */
+export async function makeDirectory(path: string): Promise<void> {
+  const target = resolve(path);
+  const first = await mkdir(target, { recursive: true });
+  if (first === undefined) return;
+  for (let made = target; made.length >= first.length; made = dirname(made)) {
+    await syncDirectory(dirname(made));
+  }
+}
+
+/** A file of its own name, wholly there and synced, or not there. The directory is not synced. */
+export async function writeSynced(path: string, content: Uint8Array): Promise<void> {
+  const handle = await open(path, "w");
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * After any crash the file is there as a whole or (still) not. A file that is left over under the
+ * temporary name is overwritten by the next attempt.
+ */
+export async function writeAtomically(
+  directory: string,
+  name: string,
+  content: Uint8Array,
+): Promise<void> {
+  const temporary = join(directory, `${name}.tmp`);
+  await writeSynced(temporary, content);
+  await rename(temporary, join(directory, name));
+  await syncDirectory(directory);
+}
+
+/** In place; not synced. */
+export async function overwrite(handle: FileHandle, content: Buffer, at: number): Promise<void> {
+  const { bytesWritten } = await handle.write(content, 0, content.length, at);
+  if (bytesWritten !== content.length) {
+    throw new Error(`wrote ${bytesWritten} of ${content.length} bytes`);
+  }
+}
+
+/** One block, the rest of it line ends, so that a line that has lost its own is still found. */
+export function padToBlock(content: Uint8Array): Buffer {
+  const block = Buffer.alloc(BLOCK_BYTES, 0x0a);
+  block.set(content);
+  return block;
+}

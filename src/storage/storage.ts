@@ -1,0 +1,61 @@
+import type { Entry, HardState, LogIndex, PersistRequest, SnapshotMeta } from "../raft/types.ts";
+
+/** Whose directory this is; written once, at birth or join, and compared at every start. */
+export interface Identity {
+  readonly formatVersion: number;
+  /** A label; the incarnation is the identity. */
+  readonly name: string;
+  /** 16 hex digits, drawn when the directory was made. */
+  readonly incarnation: string;
+}
+
+/** Of a cluster: written once all its members agreed (design section 6, "Birth"). */
+export interface BirthRecord {
+  /** 32 hex digits. */
+  readonly clusterId: string;
+  /** Raised by a recovery from a lost quorum. */
+  readonly epoch: number;
+  readonly members: readonly { readonly name: string; readonly incarnation: string }[];
+}
+
+export interface LoadedLog {
+  readonly hardState: HardState;
+  readonly snapshot: Omit<SnapshotMeta, "conf">;
+  readonly entries: readonly Entry[];
+  readonly commitIndex: LogIndex;
+}
+
+/**
+ * The durable half of a member. `persist` resolves when everything in the request is on disk;
+ * it is never called while another is out. Any failure is final (`StorageError`, code DISK): the
+ * node must end without acknowledging.
+ */
+export interface Storage {
+  persist(request: PersistRequest): Promise<void>;
+  /** Syncs the mark and closes. */
+  close(): Promise<void>;
+}
+
+export type StorageErrorCode =
+  /** A write, fsync or read failed. */
+  | "DISK"
+  /** What is on disk is not what was written; `message` says what, `hint` what to do. */
+  | "DAMAGED"
+  /** The directory belongs to another node or cluster. */
+  | "FOREIGN"
+  /** Another process, or this one, has the directory open. */
+  | "LOCKED"
+  /** The directory was written by a newer Rollcall. */
+  | "VERSION";
+
+export class StorageError extends Error {
+  override readonly name = "StorageError";
+  readonly code: StorageErrorCode;
+  readonly hint: string;
+
+  constructor(code: StorageErrorCode, message: string, hint: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.hint = hint;
+  }
+}

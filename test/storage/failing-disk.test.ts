@@ -1,0 +1,158 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type {
+  KeyRange,
+  KeyValueOperation,
+  KeyValueStore,
+} from "../../src/storage/key-value-store.ts";
+import { openStorage, type StorageOptions } from "../../src/storage/level-storage.ts";
+import { MarkFile } from "../../src/storage/mark-file.ts";
+import { VoteFile } from "../../src/storage/vote-file.ts";
+import { AssertionError } from "../../src/util/assert.ts";
+import { entry, hardState, request, temporaryDirectory } from "./fixture.ts";
+
+const OWN = "0123456789abcdef";
+
+/** A database whose disk fails when told to. What a failed batch wrote is anybody's guess. */
+class FailingStore implements KeyValueStore {
+  readonly #records = new Map<string, Uint8Array>();
+  failure: Error | null = null;
+  batches = 0;
+
+  async batch(operations: readonly KeyValueOperation[]): Promise<void> {
+    this.batches += 1;
+    if (this.failure !== null) throw this.failure;
+    for (const operation of operations) {
+      const key = Buffer.from(operation.key).toString("hex");
+      if (operation.type === "put") this.#records.set(key, operation.value);
+      else this.#records.delete(key);
+    }
+  }
+
+  async get(key: Uint8Array): Promise<Uint8Array | null> {
+    return this.#records.get(Buffer.from(key).toString("hex")) ?? null;
+  }
+
+  async *iterate({ from, to }: KeyRange): AsyncIterable<readonly [Uint8Array, Uint8Array]> {
+    for (const [hex, value] of [...this.#records].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const key = Buffer.from(hex, "hex");
+      if (Buffer.compare(key, from) >= 0 && Buffer.compare(key, to) < 0) yield [key, value];
+    }
+    if (this.failure !== null) throw this.failure;
+  }
+
+  async close(): Promise<void> {}
+}
+
+async function openOn(store: KeyValueStore, options?: StorageOptions) {
+  const directory = await temporaryDirectory();
+  await VoteFile.create(directory, OWN);
+  await MarkFile.create(join(directory, "mark"), OWN);
+  return { directory, ...(await openStorage({ directory, incarnation: OWN, store }, options)) };
+}
+
+describe("the first failed write", () => {
+  it("is final: the node hears of it once, and nothing is written after it", async () => {
+    const store = new FailingStore();
+    const failures: Error[] = [];
+    const { storage } = await openOn(store, { onFailure: (error) => failures.push(error) });
+    await storage.persist(request(1, { hardState: hardState(1), entries: [entry(1, 1)] }));
+    store.failure = new Error("IO error: fdatasync: Input/output error");
+    await expect(storage.persist(request(2, { entries: [entry(2, 1)] }))).rejects.toMatchObject({
+      code: "DISK",
+      message: expect.stringContaining("fdatasync"),
+      cause: store.failure,
+    });
+
+    store.failure = null;
+    const written = store.batches;
+    for (const write of [3, 4]) {
+      const again = storage.persist(request(write, { entries: [entry(2, 1)] }));
+      await expect(again).rejects.toMatchObject({ code: "DISK" });
+    }
+    expect(store.batches).toBe(written);
+    expect(failures).toHaveLength(1);
+    await storage.close();
+  });
+
+  it("is not followed by a raised mark", async () => {
+    const store = new FailingStore();
+    const { storage, directory } = await openOn(store);
+    await storage.persist(request(1, { hardState: hardState(1), entries: [entry(1, 1)] }));
+    store.failure = new Error("gone");
+    await expect(storage.persist(request(2, { entries: [entry(2, 1)] }))).rejects.toThrow("gone");
+    await storage.close();
+    const mark = await MarkFile.read(join(directory, "mark"), OWN);
+    expect(mark?.position.index).toBe(1);
+  });
+
+  it("may be a bug: then it stays one, and is final too", async () => {
+    const { storage } = await openOn(new FailingStore());
+    const bug = request(1, { entries: [entry(5, 1)] });
+    await expect(storage.persist(bug)).rejects.toThrow(AssertionError);
+    const good = request(2, { hardState: hardState(1), entries: [entry(1, 1)] });
+    await expect(storage.persist(good)).rejects.toThrow(AssertionError);
+    await storage.close();
+  });
+});
+
+describe("a start", () => {
+  it("is refused when the disk cannot be read, or not be written", async () => {
+    const store = new FailingStore();
+    store.failure = new Error("IO error: Input/output error");
+    await expect(openOn(store)).rejects.toMatchObject({ code: "DISK" });
+  });
+
+  it("is refused when the mark has gone", async () => {
+    const directory = await temporaryDirectory();
+    await VoteFile.create(directory, OWN);
+    await MarkFile.create(join(directory, "mark"), OWN);
+    await rm(join(directory, "mark"));
+    const place = { directory, incarnation: OWN, store: new FailingStore() };
+    await expect(openStorage(place)).rejects.toMatchObject({ code: "DAMAGED" });
+  });
+
+  it("makes durable what it read, before a node can vouch for it", async () => {
+    const store = new FailingStore();
+    const { storage } = await openOn(store);
+    expect(store.batches).toBe(1);
+    await storage.close();
+  });
+});
+
+describe("the order of a persist", () => {
+  it("is vote, lowered mark, batch: a batch finds both on disk before it", async () => {
+    const seen: unknown[] = [];
+    const store = new FailingStore();
+    const { storage, directory } = await openOn(store);
+    await storage.persist(
+      request(1, { hardState: hardState(1), entries: [entry(1, 1), entry(2, 1), entry(3, 1)] }),
+    );
+    const write = store.batch.bind(store);
+    store.batch = async (operations) => {
+      const votes = await VoteFile.open(directory, OWN);
+      await votes.close();
+      const mark = await MarkFile.read(join(directory, "mark"), OWN);
+      seen.push(
+        votes.hardState,
+        mark?.position.index,
+        operations.map(({ type }) => type),
+      );
+      await write(operations);
+    };
+    await storage.persist(request(2, { hardState: hardState(2, "a"), entries: [entry(2, 2)] }));
+    expect(seen).toEqual([hardState(2, "a"), 1, ["put", "del"]]);
+    await storage.close();
+  });
+
+  it("is measured", async () => {
+    const measured: number[] = [];
+    const { storage } = await openOn(new FailingStore(), {
+      onPersist: (durationMs, bytes) => measured.push(durationMs, bytes),
+    });
+    await storage.persist(request(1, { hardState: hardState(1), entries: [entry(1, 1, "data")] }));
+    expect(measured).toEqual([expect.any(Number), 52 + 4]);
+    await storage.close();
+  });
+});

@@ -1,0 +1,126 @@
+import { copyFile, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  decodeVote,
+  encodeVote,
+  newerVote,
+  VoteFile,
+  type VoteRecord,
+} from "../../src/storage/vote-file.ts";
+import { hardState, temporaryDirectory } from "./fixture.ts";
+
+const OWN = "0123456789abcdef";
+const COPIES = ["vote-a", "vote-b"] as const;
+
+/** A directory in which n1 voted for `a` in term 5. */
+async function votedDirectory(): Promise<string> {
+  const directory = await temporaryDirectory();
+  await VoteFile.create(directory, OWN);
+  const file = await VoteFile.open(directory, OWN);
+  await file.write(hardState(4, "z"));
+  await file.write(hardState(5, "a"));
+  await file.close();
+  return directory;
+}
+
+async function voteIn(directory: string): Promise<{ vote: unknown; repaired: string | null }> {
+  const file = await VoteFile.open(directory, OWN);
+  await file.close();
+  return { vote: file.hardState, repaired: file.repaired };
+}
+
+function record(term: number, write: number, vote: string | null = "a"): VoteRecord {
+  return { term, vote, write, incarnation: OWN };
+}
+
+describe("the vote survives the loss of either copy:", () => {
+  const losses: readonly [string, (path: string) => Promise<void>][] = [
+    ["missing", (path) => rm(path)],
+    ["empty", (path) => writeFile(path, "")],
+    ["zeroed", (path) => writeFile(path, Buffer.alloc(4096))],
+    [
+      "torn",
+      async (path) => {
+        const content = await readFile(path);
+        await writeFile(path, content.fill(0x55, 20, 60));
+      },
+    ],
+  ];
+  for (const copy of COPIES) {
+    it.each(losses)(`${copy} %s`, async (_, lose) => {
+      const directory = await votedDirectory();
+      await lose(join(directory, copy));
+      expect(await voteIn(directory)).toEqual({ vote: hardState(5, "a"), repaired: copy });
+      expect(await voteIn(directory)).toEqual({ vote: hardState(5, "a"), repaired: null });
+      await lose(join(directory, copy === "vote-a" ? "vote-b" : "vote-a"));
+      expect((await voteIn(directory)).vote).toEqual(hardState(5, "a"));
+    });
+  }
+
+  it("any byte of one copy flipped", async () => {
+    const directory = await votedDirectory();
+    const content = await readFile(join(directory, "vote-a"));
+    fc.assert(
+      fc.property(fc.nat(content.length - 1), fc.integer({ min: 1, max: 255 }), (at, mask) => {
+        const flipped = Buffer.from(content);
+        flipped[at]! ^= mask;
+        const decoded = decodeVote(flipped, OWN);
+        if (decoded !== null) expect(decoded).toEqual(decodeVote(content, OWN));
+      }),
+    );
+  });
+});
+
+describe("a vote file", () => {
+  it("is refused when neither copy can be read", async () => {
+    const directory = await votedDirectory();
+    for (const copy of COPIES) await writeFile(join(directory, copy), "garbage");
+    await expect(VoteFile.open(directory, OWN)).rejects.toMatchObject({ code: "DAMAGED" });
+    for (const copy of COPIES) await rm(join(directory, copy));
+    await expect(VoteFile.open(directory, OWN)).rejects.toMatchObject({ code: "DAMAGED" });
+  });
+
+  it("of another directory is not believed", async () => {
+    const directory = await votedDirectory();
+    await expect(VoteFile.open(directory, "f".repeat(16))).rejects.toMatchObject({
+      code: "DAMAGED",
+    });
+  });
+
+  it("is read as the newer state when a crash fell between its copies", async () => {
+    const directory = await votedDirectory();
+    await copyFile(join(directory, "vote-b"), join(directory, "older"));
+    const file = await VoteFile.open(directory, OWN);
+    await file.write(hardState(6, "b"));
+    await file.close();
+    await copyFile(join(directory, "older"), join(directory, "vote-b"));
+    expect((await voteIn(directory)).vote).toEqual(hardState(6, "b"));
+    await rm(join(directory, "vote-a"));
+    expect((await voteIn(directory)).vote).toEqual(hardState(6, "b"));
+  });
+});
+
+describe("of two readable copies", () => {
+  it("the higher term wins, then the later write, whichever stands first", () => {
+    const cases: readonly [VoteRecord, VoteRecord][] = [
+      [record(6, 1), record(5, 9)],
+      [record(5, 8, "b"), record(5, 7, null)],
+    ];
+    for (const [newer, older] of cases) {
+      expect(newerVote(newer, older)).toBe(newer);
+      expect(newerVote(older, newer)).toBe(newer);
+      expect(newerVote(null, older)).toBe(older);
+      expect(newerVote(older, null)).toBe(older);
+    }
+    expect(newerVote(null, null)).toBeNull();
+  });
+
+  it("each is a whole block, and comes back as it was written", () => {
+    const encoded = encodeVote(record(7, 3, null));
+    expect(encoded).toHaveLength(4096);
+    expect(decodeVote(encoded, OWN)).toEqual(record(7, 3, null));
+    expect(decodeVote(encoded, "f".repeat(16))).toBeNull();
+  });
+});
