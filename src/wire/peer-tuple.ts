@@ -1,0 +1,298 @@
+import type { AppendEntries, AppendEntriesResponse, RaftMessage } from "../raft/messages.ts";
+import type { Entry, EntryKind, ReadId } from "../raft/types.ts";
+import type {
+  AttachedSession,
+  Forward,
+  PeerMessage,
+  Report,
+  ReportConfirmed,
+} from "../replica/peer-messages.ts";
+import { assert, unreachable } from "../util/assert.ts";
+import { DecodeError } from "./decode-error.ts";
+
+/** First in every message's tuple. A number is never used again for something else. */
+const TAG = {
+  requestVote: 1,
+  requestVoteResponse: 2,
+  preVote: 3,
+  preVoteResponse: 4,
+  appendEntries: 5,
+  appendEntriesResponse: 6,
+  heartbeat: 7,
+  heartbeatResponse: 8,
+  readIndex: 9,
+  readIndexResponse: 10,
+  forward: 11,
+  report: 12,
+  reportConfirmed: 13,
+} as const satisfies Record<PeerMessage["type"], number>;
+
+const KINDS: readonly EntryKind[] = ["noop", "commands"];
+const ID_LENGTH_MAX = 64;
+
+/** Puts bytes behind the tuples of a frame; what stands in the tuple is their length. */
+export type PutBlob = (bytes: Uint8Array) => number;
+/** Takes the next `length` of those bytes. */
+export type TakeBlob = (length: number) => Uint8Array;
+
+export function peerTuple(message: PeerMessage, put: PutBlob): readonly unknown[] {
+  const { from, to, term } = message;
+  const head = [TAG[message.type], from, to, term];
+  switch (message.type) {
+    case "requestVote":
+    case "preVote":
+      return [...head, message.lastLogIndex, message.lastLogTerm];
+    case "requestVoteResponse":
+    case "preVoteResponse":
+      return [...head, message.granted];
+    case "appendEntries":
+      return [
+        ...head,
+        message.prevLogIndex,
+        message.prevLogTerm,
+        message.commitIndex,
+        entryRow(message, put),
+      ];
+    case "appendEntriesResponse":
+      return message.success
+        ? [...head, true, message.matchIndex]
+        : [...head, false, message.prevLogIndex, message.hintIndex, message.hintTerm];
+    case "heartbeat":
+      return [...head, message.commitIndex, message.round];
+    case "heartbeatResponse":
+      return [...head, message.round];
+    case "readIndex":
+      return [...head, message.id.start, message.id.counter];
+    case "readIndexResponse":
+      return [...head, message.id.start, message.id.counter, message.index];
+    case "forward":
+      return [...head, message.commands.map(put)];
+    case "report": {
+      const { start, counter, sentAtMs, touches, breaks, isUrgent } = message;
+      const rows = [sessionRow(touches), sessionRow(breaks)];
+      return [...head, start, counter, sentAtMs, ...rows, isUrgent];
+    }
+    case "reportConfirmed": {
+      const { start, counter, sentAtMs, commitIndex, refused } = message;
+      return [...head, start, counter, sentAtMs, commitIndex, refused];
+    }
+    default:
+      return unreachable(message);
+  }
+}
+
+/** Term, kind and length of each entry; its index follows from where the row begins. */
+function entryRow(message: AppendEntries, put: PutBlob): readonly number[] {
+  const row: number[] = [];
+  let index = message.prevLogIndex;
+  for (const entry of message.entries) {
+    index += 1;
+    assert(entry.index === index, () => `entry ${entry.index} stands at the place of ${index}`);
+    row.push(entry.term, KINDS.indexOf(entry.kind), put(entry.data));
+  }
+  return row;
+}
+
+function sessionRow(sessions: readonly AttachedSession[]): readonly unknown[] {
+  const row: unknown[] = [];
+  for (const { session, attach } of sessions) {
+    row.push(session, attach);
+  }
+  return row;
+}
+
+export function readPeerMessage(value: unknown, take: TakeBlob): PeerMessage {
+  const tuple = new TupleReader(value);
+  const tag = tuple.integer();
+  const head = { from: tuple.id(), to: tuple.id(), term: tuple.integer() };
+  const message = readBody(tag, head, tuple, take);
+  tuple.end();
+  return message;
+}
+
+interface Head {
+  readonly from: string;
+  readonly to: string;
+  readonly term: number;
+}
+
+function readBody(tag: number, head: Head, tuple: TupleReader, take: TakeBlob): PeerMessage {
+  switch (tag) {
+    case TAG.forward: {
+      const commands = tuple.list().map((length) => take(integerOf(length)));
+      return { type: "forward", ...head, commands } satisfies Forward;
+    }
+    case TAG.report:
+      return {
+        type: "report",
+        ...head,
+        start: tuple.integer(),
+        counter: tuple.integer(),
+        sentAtMs: tuple.integer(),
+        touches: readSessions(tuple.list()),
+        breaks: readSessions(tuple.list()),
+        isUrgent: tuple.boolean(),
+      } satisfies Report;
+    case TAG.reportConfirmed:
+      return {
+        type: "reportConfirmed",
+        ...head,
+        start: tuple.integer(),
+        counter: tuple.integer(),
+        sentAtMs: tuple.integer(),
+        commitIndex: tuple.integer(),
+        refused: tuple.list().map(idOf),
+      } satisfies ReportConfirmed;
+    default:
+      return readRaftBody(tag, head, tuple, take);
+  }
+}
+
+function readRaftBody(tag: number, head: Head, tuple: TupleReader, take: TakeBlob): RaftMessage {
+  switch (tag) {
+    case TAG.requestVote:
+    case TAG.preVote: {
+      const type = tag === TAG.requestVote ? "requestVote" : "preVote";
+      return { type, ...head, lastLogIndex: tuple.integer(), lastLogTerm: tuple.integer() };
+    }
+    case TAG.requestVoteResponse:
+    case TAG.preVoteResponse: {
+      const type = tag === TAG.requestVoteResponse ? "requestVoteResponse" : "preVoteResponse";
+      return { type, ...head, granted: tuple.boolean() };
+    }
+    case TAG.appendEntries:
+      return readAppendEntries(head, tuple, take);
+    case TAG.appendEntriesResponse:
+      return readAppendEntriesResponse(head, tuple);
+    case TAG.heartbeat:
+      return {
+        type: "heartbeat",
+        ...head,
+        commitIndex: tuple.integer(),
+        round: tuple.integer(),
+      };
+    case TAG.heartbeatResponse:
+      return { type: "heartbeatResponse", ...head, round: tuple.integer() };
+    case TAG.readIndex:
+      return { type: "readIndex", ...head, id: readId(tuple) };
+    case TAG.readIndexResponse:
+      return { type: "readIndexResponse", ...head, id: readId(tuple), index: tuple.integer() };
+    default:
+      throw new DecodeError("PROTOCOL", `a peer message of the unknown kind ${tag}`);
+  }
+}
+
+function readAppendEntries(head: Head, tuple: TupleReader, take: TakeBlob): AppendEntries {
+  const prevLogIndex = tuple.integer();
+  const prevLogTerm = tuple.integer();
+  const commitIndex = tuple.integer();
+  const row = tuple.list();
+  if (row.length % 3 !== 0) {
+    throw refused();
+  }
+  const entries: Entry[] = [];
+  let lastTerm = prevLogTerm;
+  for (let at = 0; at < row.length; at += 3) {
+    const term = integerOf(row[at]);
+    const kind = KINDS[integerOf(row[at + 1])];
+    // Terms never fall along a log, and no log has an entry of a term to come (§5.3).
+    if (kind === undefined || term < lastTerm || term > head.term) {
+      throw refused();
+    }
+    lastTerm = term;
+    const index = prevLogIndex + 1 + at / 3;
+    entries.push({ index, term, kind, data: take(integerOf(row[at + 2])) });
+  }
+  return { type: "appendEntries", ...head, prevLogIndex, prevLogTerm, commitIndex, entries };
+}
+
+function readAppendEntriesResponse(head: Head, tuple: TupleReader): AppendEntriesResponse {
+  const type = "appendEntriesResponse";
+  if (tuple.boolean()) {
+    return { type, ...head, success: true, matchIndex: tuple.integer() };
+  }
+  return {
+    type,
+    ...head,
+    success: false,
+    prevLogIndex: tuple.integer(),
+    hintIndex: tuple.integer(),
+    hintTerm: tuple.integer(),
+  };
+}
+
+function readId(tuple: TupleReader): ReadId {
+  return { start: tuple.integer(), counter: tuple.integer() };
+}
+
+function readSessions(row: readonly unknown[]): AttachedSession[] {
+  if (row.length % 2 !== 0) {
+    throw refused();
+  }
+  const sessions: AttachedSession[] = [];
+  for (let at = 0; at < row.length; at += 2) {
+    sessions.push({ session: idOf(row[at]), attach: integerOf(row[at + 1]) });
+  }
+  return sessions;
+}
+
+/** Reads a tuple from the front; what is missing, left over or of another type is refused. */
+class TupleReader {
+  readonly #tuple: readonly unknown[];
+  #next = 0;
+
+  constructor(value: unknown) {
+    if (!Array.isArray(value)) {
+      throw refused();
+    }
+    this.#tuple = value;
+  }
+
+  integer(): number {
+    return integerOf(this.#tuple[this.#next++]);
+  }
+
+  id(): string {
+    return idOf(this.#tuple[this.#next++]);
+  }
+
+  boolean(): boolean {
+    const value = this.#tuple[this.#next++];
+    if (typeof value !== "boolean") {
+      throw refused();
+    }
+    return value;
+  }
+
+  list(): readonly unknown[] {
+    const value = this.#tuple[this.#next++];
+    if (!Array.isArray(value)) {
+      throw refused();
+    }
+    return value;
+  }
+
+  end(): void {
+    if (this.#next !== this.#tuple.length) {
+      throw refused();
+    }
+  }
+}
+
+function integerOf(value: unknown): number {
+  if (!Number.isSafeInteger(value) || (value as number) < 0) {
+    throw refused();
+  }
+  return value as number;
+}
+
+function idOf(value: unknown): string {
+  if (typeof value !== "string" || value.length === 0 || value.length > ID_LENGTH_MAX) {
+    throw refused();
+  }
+  return value;
+}
+
+function refused(): DecodeError {
+  return new DecodeError("PROTOCOL", "a peer message is not of the shape of its kind");
+}

@@ -1,0 +1,194 @@
+import { crc32 as zlibCrc32 } from "node:zlib";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { NESTING_MAX, PEER_FRAME_BYTES_MAX } from "../../src/limits.ts";
+import type { PeerMessage } from "../../src/replica/peer-messages.ts";
+import { checkPeerAnswer, checkPeerHello } from "../../src/schema/peer-hello.ts";
+import { crc32 } from "../../src/wire/crc32.ts";
+import { DecodeError } from "../../src/wire/decode-error.ts";
+import type { PeerHello } from "../../src/wire/messages.ts";
+import {
+  decodePeerFrame,
+  decodePeerHello,
+  encodePeerFrame,
+  encodePeerFrames,
+  encodePeerHello,
+} from "../../src/wire/peer-codec.ts";
+import { peerMessage } from "./arbitraries.ts";
+
+/** The frame with its checksum made right again, to test what stands behind the checksum. */
+function resealed(frame: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(frame);
+  new DataView(copy.buffer).setUint32(0, zlibCrc32(copy.subarray(4)));
+  return copy;
+}
+
+const append: PeerMessage = {
+  type: "appendEntries",
+  from: "00000000000000a1",
+  to: "00000000000000b2",
+  term: 7,
+  prevLogIndex: 41,
+  prevLogTerm: 6,
+  commitIndex: 41,
+  entries: [
+    { index: 42, term: 7, kind: "noop", data: new Uint8Array() },
+    { index: 43, term: 7, kind: "commands", data: Uint8Array.of(1, 2, 3) },
+  ],
+};
+
+const hello: PeerHello = {
+  type: "peerHello",
+  protocol: 1,
+  name: "n1",
+  incarnation: "00000000000000a1",
+  advertise: "127.0.0.1:7420",
+  cluster: null,
+  view: [
+    { name: "n1", incarnation: "00000000000000a1" },
+    { name: "n2", incarnation: "" },
+  ],
+};
+
+function outcome(run: () => unknown): unknown {
+  try {
+    run();
+    return "decoded";
+  } catch (error) {
+    return error;
+  }
+}
+
+describe("a frame between nodes", () => {
+  it("gives back every list of messages as it was", () => {
+    fc.assert(
+      fc.property(fc.array(peerMessage, { maxLength: 6 }), (messages) => {
+        expect(decodePeerFrame(encodePeerFrame(messages))).toEqual(messages);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it("shares no memory with what is decoded from it", () => {
+    const frame = encodePeerFrame([append]);
+    const messages = decodePeerFrame(frame);
+    frame.fill(0xff);
+    expect(messages).toEqual([append]);
+  });
+
+  it("with any one bit flipped is an error", () => {
+    const frame = encodePeerFrame([append, append]);
+    for (let bit = 0; bit < frame.length * 8; bit++) {
+      const flipped = new Uint8Array(frame);
+      flipped[bit >> 3]! ^= 1 << (bit & 7);
+      expect(() => decodePeerFrame(flipped)).toThrow(DecodeError);
+    }
+  });
+
+  it("cut short anywhere is an error", () => {
+    const frame = encodePeerFrame([append]);
+    for (let length = 0; length < frame.length; length++) {
+      expect(() => decodePeerFrame(frame.subarray(0, length))).toThrow(DecodeError);
+    }
+  });
+
+  it("of random bytes is a DecodeError and nothing else", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        expect(outcome(() => decodePeerFrame(bytes))).toBeInstanceOf(DecodeError);
+        expect(outcome(() => decodePeerHello(bytes))).toBeInstanceOf(DecodeError);
+      }),
+    );
+  });
+
+  it("with a right checksum over changed bytes is a whole message or a DecodeError", () => {
+    const change = fc.record({ at: fc.nat(), byte: fc.nat(255), cut: fc.nat(3) });
+    const changes = fc.array(change, { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(fc.array(peerMessage, { minLength: 1, maxLength: 3 }), changes, (list, made) => {
+        let frame = encodePeerFrame(list);
+        for (const { at, byte, cut } of made) {
+          frame = frame.slice(0, Math.max(8, frame.length - cut));
+          frame[4 + (at % (frame.length - 4))] = byte;
+        }
+        let messages: PeerMessage[];
+        try {
+          messages = decodePeerFrame(resealed(frame));
+        } catch (error) {
+          expect(error).toBeInstanceOf(DecodeError);
+          return;
+        }
+        expect(decodePeerFrame(encodePeerFrame(messages))).toEqual(messages);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("refuses entries whose terms fall or are of a term to come", () => {
+    const encoded = (message: PeerMessage) => encodePeerFrame([message]);
+    const entry = { index: 42, kind: "noop" as const, data: new Uint8Array() };
+    const over = { ...append, entries: [{ ...entry, term: 8 }] };
+    const under = { ...append, entries: [{ ...entry, term: 5 }] };
+    expect(() => decodePeerFrame(encoded(over))).toThrow(DecodeError);
+    expect(() => decodePeerFrame(encoded(under))).toThrow(DecodeError);
+  });
+
+  it("over its limit is refused by its size", () => {
+    const huge = new Uint8Array(PEER_FRAME_BYTES_MAX + 1);
+    expect(outcome(() => decodePeerFrame(huge))).toMatchObject({ code: "TOO_LARGE" });
+  });
+
+  it("carries many messages in several frames, in order, each below the limit", () => {
+    const data = new Uint8Array(700_000);
+    const messages: PeerMessage[] = Array.from({ length: 20 }, (_, round) => ({
+      ...append,
+      commitIndex: round,
+      entries: [{ index: 42, term: 7, kind: "commands", data }],
+    }));
+    const frames = encodePeerFrames(messages);
+    expect(frames.length).toBeGreaterThan(3);
+    expect(Math.max(...frames.map((frame) => frame.length))).toBeLessThan(PEER_FRAME_BYTES_MAX);
+    const commits = frames
+      .flatMap(decodePeerFrame)
+      .map((message) => "commitIndex" in message && message.commitIndex);
+    expect(commits).toEqual(messages.map((_, round) => round));
+    expect(encodePeerFrames([])).toEqual([]);
+  });
+
+  it("has the checksum that zlib computes", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 100 }), fc.nat(3), (bytes, start) => {
+        expect(crc32(bytes, start)).toBe(zlibCrc32(bytes.subarray(start)));
+      }),
+    );
+  });
+});
+
+describe("the hello between nodes", () => {
+  it("comes back as it was, and a later field of a newer node is passed over", () => {
+    expect(checkPeerHello(decodePeerHello(encodePeerHello(hello)))).toEqual(hello);
+    const newer = { ...hello, learner: true } as PeerHello;
+    expect(checkPeerHello(decodePeerHello(encodePeerHello(newer)))).toEqual(hello);
+  });
+
+  it("is refused with the field that is wrong", () => {
+    expect(() => checkPeerHello({ ...hello, incarnation: "xyz" })).toThrow(/incarnation/);
+    expect(() => checkPeerHello({ ...hello, view: undefined })).toThrow(/view/);
+    expect(() => checkPeerHello(null)).toThrow(DecodeError);
+    expect(() => checkPeerAnswer({ type: "peerRefused", code: "NOPE", message: "" })).toThrow(
+      /code/,
+    );
+    expect(checkPeerAnswer({ ...hello, type: "peerWelcome" })).toEqual({
+      ...hello,
+      type: "peerWelcome",
+    });
+  });
+
+  it("nested deeper than the limit is refused before it is built", () => {
+    let deep: unknown = "x";
+    for (let level = 0; level <= NESTING_MAX; level++) {
+      deep = [deep];
+    }
+    expect(() => decodePeerHello(encodePeerHello(deep as PeerHello))).toThrow(/deeper/);
+  });
+});
