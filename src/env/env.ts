@@ -1,0 +1,132 @@
+/** The world as arguments. Real ones in `node-env.ts` and `ws-network.ts`; the simulator has its own. */
+
+export interface Clock {
+  /** Milliseconds, never goes back, comparable only within this process. */
+  monotonicMs(): number;
+  /** Milliseconds since the epoch, for people. */
+  wallMs(): number;
+}
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Timers {
+  after(delayMs: number, run: () => void): Timer;
+  every(periodMs: number, run: () => void): Timer;
+  /** After the I/O that is ready has been looked at. */
+  soon(run: () => void): void;
+}
+
+export interface Random {
+  /** An integer in [0, bound). */
+  below(bound: number): number;
+  bytes(count: number): Uint8Array;
+}
+
+/** One frame: text for JSON, bytes for MessagePack. */
+export type Frame = string | Uint8Array;
+
+export interface CloseReason {
+  /** WebSocket close code; 1006 when the link broke. */
+  readonly code: number;
+  readonly reason: string;
+  /** The other end closed or reset; false when this end did. */
+  readonly byPeer: boolean;
+}
+
+/** A message socket. Handlers are set before the first turn of the loop ends. */
+export interface Socket {
+  readonly subprotocol: string;
+  /** `host:port` of the other end, for logs. */
+  readonly remote: string;
+  readonly bufferedBytes: number;
+  onFrame: (frame: Frame) => void;
+  onClose: (reason: CloseReason) => void;
+  /** A WebSocket pong came. */
+  onPong: () => void;
+  /** `onDone` runs when the bytes were handed to the kernel. */
+  send(frame: Frame, onDone?: () => void): void;
+  ping(): void;
+  close(code: number, reason: string): void;
+  /** At once, without a closing handshake. */
+  terminate(): void;
+}
+
+export interface DialOptions {
+  readonly subprotocols: readonly string[];
+  readonly timeoutMs: number;
+  readonly frameBytesMax: number;
+}
+
+export interface Dialer {
+  /** Rejects with an Error when refused, unreachable or late. */
+  dial(url: string, options: DialOptions): Promise<Socket>;
+}
+
+/** A WebSocket handshake before it is answered. */
+export interface Upgrade {
+  readonly path: string;
+  /** In the order of the client's preference. */
+  readonly subprotocols: readonly string[];
+  readonly origin: string | null;
+  readonly remote: string;
+}
+
+export type UpgradeDecision =
+  | {
+      readonly accept: true;
+      /** Null names none. */
+      readonly subprotocol: string | null;
+      readonly frameBytesMax: number;
+      /** Called with the open socket; sets its handlers before it returns. */
+      readonly onSocket: (socket: Socket) => void;
+    }
+  | {
+      readonly accept: false;
+      /** HTTP status. */
+      readonly status: number;
+      readonly message: string;
+      readonly retryAfterSeconds?: number;
+    };
+
+export interface HttpRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: URLSearchParams;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+  readonly retryAfterSeconds?: number;
+}
+
+/** Where a node listens; HTTP and WebSocket share the port. */
+export interface Listener {
+  readonly host: string;
+  readonly port: number;
+  /** Takes no more connections. */
+  stop(): void;
+  /** Breaks what is left. */
+  close(): Promise<void>;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+  /** For the request line and headers of one connection. */
+  readonly handshakeTimeoutMs: number;
+  readonly onUpgrade: (upgrade: Upgrade) => UpgradeDecision;
+  readonly onRequest: (request: HttpRequest) => Promise<HttpResponse>;
+}
+
+/** Shaped as pino, console and winston take it. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}

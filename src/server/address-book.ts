@@ -1,0 +1,95 @@
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Logger } from "../env/env.ts";
+import { type NamedAddress, parseAddress } from "./address.ts";
+
+const FILE = "addresses.json";
+
+export interface AddressBookOptions {
+  readonly dataDir: string;
+  readonly self: NamedAddress;
+  /** `--peer`: the only place where that peer is dialled, so that a test can stand in between. */
+  readonly overrides: readonly NamedAddress[];
+  /** `--bootstrap` of this start; its addresses hold even where its birth is long past. */
+  readonly configured: readonly NamedAddress[];
+  readonly logger: Logger;
+}
+
+/**
+ * Where members are. An address is an attribute that may change, never an identity: whoever answers
+ * is compared by incarnation. What peers said of themselves is kept in a file, so that a node
+ * started without `--bootstrap` finds them again; losing the file loses nothing else.
+ */
+export class AddressBook {
+  readonly #options: AddressBookOptions;
+  readonly #learnt = new Map<string, string>();
+  #saving: Promise<void> = Promise.resolve();
+
+  private constructor(options: AddressBookOptions) {
+    this.#options = options;
+  }
+
+  static async open(options: AddressBookOptions): Promise<AddressBook> {
+    const book = new AddressBook(options);
+    try {
+      const stored: unknown = JSON.parse(await readFile(join(options.dataDir, FILE), "utf8"));
+      for (const [name, address] of Object.entries(stored ?? {})) {
+        if (typeof address === "string" && parseAddress(address) !== null) {
+          book.#learnt.set(name, address);
+        }
+      }
+    } catch {
+      // Absent at the first start; unreadable is as good as absent.
+    }
+    return book;
+  }
+
+  /** Places to dial a peer at, best first. */
+  dialable(name: string): readonly string[] {
+    const { overrides, configured } = this.#options;
+    const override = find(overrides, name);
+    if (override !== null) {
+      return [override];
+    }
+    const known = [find(configured, name), this.#learnt.get(name) ?? null];
+    return [...new Set(known.filter((address) => address !== null))];
+  }
+
+  /** Where a member serves clients, by its own word, else as configured; null where nobody said. */
+  serving(name: string): string | null {
+    const { self, configured } = this.#options;
+    if (name === self.name) {
+      return self.address;
+    }
+    return this.#learnt.get(name) ?? find(configured, name);
+  }
+
+  heard(name: string, advertise: string): void {
+    if (parseAddress(advertise) === null || this.#learnt.get(name) === advertise) {
+      return;
+    }
+    this.#learnt.set(name, advertise);
+    this.#saving = this.#saving.then(() => this.#save());
+  }
+
+  /** Resolves when the file is written. */
+  settled(): Promise<void> {
+    return this.#saving;
+  }
+
+  async #save(): Promise<void> {
+    const { dataDir, logger } = this.#options;
+    const path = join(dataDir, FILE);
+    try {
+      const text = JSON.stringify(Object.fromEntries([...this.#learnt].sort()));
+      await writeFile(`${path}.new`, text);
+      await rename(`${path}.new`, path);
+    } catch (error) {
+      logger.warn({ err: error }, `${path} cannot be written`);
+    }
+  }
+}
+
+function find(list: readonly NamedAddress[], name: string): string | null {
+  return list.find((member) => member.name === name)?.address ?? null;
+}

@@ -1,0 +1,39 @@
+/** `host:port`, taken apart. An IPv6 host has no brackets here. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface NamedAddress {
+  readonly name: string;
+  /** `host:port` */
+  readonly address: string;
+}
+
+const PORT_MAX = 65_535;
+
+/** Null when `text` is not `host:port` or `[v6]:port`. */
+export function parseAddress(text: string): HostPort | null {
+  const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:/[\]]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  return host === undefined || port > PORT_MAX ? null : { host, port };
+}
+
+export function formatAddress({ host, port }: HostPort): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+export function isLoopback(host: string): boolean {
+  return (
+    host === "localhost" ||
+    host === "::1" ||
+    /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host) ||
+    /^::ffff:127\./i.test(host)
+  );
+}
+
+/** Listens on every interface, so it is no address to go to. */
+export function isWildcard(host: string): boolean {
+  return host === "0.0.0.0" || host === "::" || host === "*";
+}

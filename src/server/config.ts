@@ -1,0 +1,278 @@
+import { z } from "zod";
+import { LOG_LEVELS, type LogLevel } from "../env/logger.ts";
+import {
+  DRAIN_MS_DEFAULT,
+  GOAWAY_SPREAD_MS_DEFAULT,
+  NAME_BYTES_MAX,
+  PORT_DEFAULT,
+} from "../limits.ts";
+import {
+  type HostPort,
+  isLoopback,
+  isWildcard,
+  type NamedAddress,
+  parseAddress,
+} from "./address.ts";
+import { configurationError } from "./node-error.ts";
+
+/** A node's configuration, checked. `rollcall start` and `startNode` take the same. */
+export interface NodeConfig {
+  /** This member's name in the bootstrap list. */
+  readonly id: string;
+  readonly dataDir: string;
+  readonly listen: HostPort;
+  /** `host:port` that clients and peers are told; null is where the node listens. */
+  readonly advertise: string | null;
+  /** All first members, this one included; used only while the directory is fresh. */
+  readonly bootstrap: readonly NamedAddress[];
+  /** Where to dial a peer, whatever else is known of it. */
+  readonly peers: readonly NamedAddress[];
+  readonly allowOrigin: readonly string[];
+  readonly insecure: boolean;
+  readonly logLevel: LogLevel;
+  /** How long clients may take to leave when the node is told to stop. */
+  readonly drainMs: number;
+  readonly goawaySpreadMs: number;
+}
+
+interface OptionRow {
+  readonly flag: string;
+  readonly env: string;
+  /** `switch` has no value; `list` may be given more than once, in the environment with commas. */
+  readonly kind: "value" | "switch" | "list";
+  readonly value: string;
+  readonly doc: string;
+}
+
+/** Flags and environment, for `--help`, the documentation and `parseNodeConfig`. */
+export const NODE_OPTIONS = {
+  id: {
+    flag: "--id",
+    env: "ROLLCALL_ID",
+    kind: "value",
+    value: "NAME",
+    doc: "Name of this member, as in the bootstrap list",
+  },
+  dataDir: {
+    flag: "--data",
+    env: "ROLLCALL_DATA",
+    kind: "value",
+    value: "DIR",
+    doc: "Data directory; made when absent",
+  },
+  listen: {
+    flag: "--listen",
+    env: "ROLLCALL_LISTEN",
+    kind: "value",
+    value: "HOST:PORT",
+    doc: `Where to listen (default 127.0.0.1:${PORT_DEFAULT})`,
+  },
+  advertise: {
+    flag: "--advertise",
+    env: "ROLLCALL_ADVERTISE",
+    kind: "value",
+    value: "HOST:PORT",
+    doc: "Address that clients and peers are told (default: --listen)",
+  },
+  bootstrap: {
+    flag: "--bootstrap",
+    env: "ROLLCALL_BOOTSTRAP",
+    kind: "list",
+    value: "NAME=HOST:PORT",
+    doc: "The first members, this one included; ignored once the directory is part of a cluster",
+  },
+  peers: {
+    flag: "--peer",
+    env: "ROLLCALL_PEER",
+    kind: "list",
+    value: "NAME=HOST:PORT",
+    doc: "Where to dial this peer instead of its known address",
+  },
+  allowOrigin: {
+    flag: "--allow-origin",
+    env: "ROLLCALL_ALLOW_ORIGIN",
+    kind: "list",
+    value: "ORIGIN",
+    doc: "Let pages of this origin connect",
+  },
+  insecure: {
+    flag: "--insecure",
+    env: "ROLLCALL_INSECURE",
+    kind: "switch",
+    value: "",
+    doc: "Listen beyond loopback without tokens or TLS",
+  },
+  logLevel: {
+    flag: "--log-level",
+    env: "ROLLCALL_LOG_LEVEL",
+    kind: "value",
+    value: "LEVEL",
+    doc: `${LOG_LEVELS.join(", ")} (default info)`,
+  },
+  drainMs: {
+    flag: "--drain-ms",
+    env: "ROLLCALL_DRAIN_MS",
+    kind: "value",
+    value: "MS",
+    doc: `Time for clients to leave at a stop (default ${DRAIN_MS_DEFAULT})`,
+  },
+  goawaySpreadMs: {
+    flag: "--goaway-spread-ms",
+    env: "ROLLCALL_GOAWAY_SPREAD_MS",
+    kind: "value",
+    value: "MS",
+    doc: `Window in which clients are asked to leave (default ${GOAWAY_SPREAD_MS_DEFAULT})`,
+  },
+} as const satisfies Record<keyof NodeConfig, OptionRow>;
+
+const DRAIN_MS_MAX = 600_000;
+
+const name = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "must be letters, digits, '.', '_' or '-'")
+  .max(NAME_BYTES_MAX);
+
+const address = z.string().refine((text) => parseAddress(text) !== null, "must be HOST:PORT");
+
+const hostPort = z.string().transform((text, context): HostPort => {
+  const parsed = parseAddress(text);
+  if (parsed === null) {
+    context.addIssue({ code: "custom", message: "must be HOST:PORT" });
+    return z.NEVER;
+  }
+  return parsed;
+});
+
+const namedAddress = z.string().transform((text, context): NamedAddress => {
+  const [label = "", ...rest] = text.split("=");
+  const parsed = z.object({ name, address }).safeParse({ name: label, address: rest.join("=") });
+  if (!parsed.success) {
+    context.addIssue({
+      code: "custom",
+      message: `must be NAME=HOST:PORT, not ${JSON.stringify(text)}`,
+    });
+    return z.NEVER;
+  }
+  return parsed.data;
+});
+
+const list = z.preprocess(
+  (value) =>
+    (Array.isArray(value) ? value : [value])
+      .flatMap((item: unknown) => (typeof item === "string" ? item.split(",") : [item]))
+      .map((item: unknown) => (typeof item === "string" ? item.trim() : item))
+      .filter((item) => item !== ""),
+  z.array(z.unknown()),
+);
+
+const milliseconds = z.coerce.number().int().min(0).max(DRAIN_MS_MAX);
+
+const schema = z.strictObject({
+  id: name,
+  dataDir: z.string().min(1),
+  listen: hostPort,
+  advertise: address.nullable(),
+  bootstrap: list.pipe(z.array(namedAddress)),
+  peers: list.pipe(z.array(namedAddress)),
+  allowOrigin: list.pipe(z.array(z.string())),
+  insecure: z.union([
+    z.boolean(),
+    z.enum(["true", "1", "false", "0", ""]).transform((text) => text === "true" || text === "1"),
+  ]),
+  logLevel: z.enum(LOG_LEVELS),
+  drainMs: milliseconds,
+  goawaySpreadMs: milliseconds,
+});
+
+const DEFAULTS = {
+  listen: `127.0.0.1:${PORT_DEFAULT}`,
+  advertise: null,
+  bootstrap: [],
+  peers: [],
+  allowOrigin: [],
+  insecure: false,
+  logLevel: "info",
+  drainMs: DRAIN_MS_DEFAULT,
+  goawaySpreadMs: GOAWAY_SPREAD_MS_DEFAULT,
+};
+
+/** What flags give, under the names of `NodeConfig`; each as text, or as a list of texts. */
+export type NodeFlags = { readonly [K in keyof NodeConfig]?: unknown };
+
+/**
+ * Flag over environment over default. Throws a `NodeError` with exit code 78 that names the flag
+ * and the variable.
+ */
+export function parseNodeConfig(
+  flags: NodeFlags,
+  env: Readonly<Record<string, string | undefined>> = {},
+): NodeConfig {
+  const given: Record<string, unknown> = { ...DEFAULTS };
+  for (const [key, row] of Object.entries(NODE_OPTIONS)) {
+    const fromEnv = env[row.env];
+    if (fromEnv !== undefined && fromEnv !== "") {
+      given[key] = fromEnv;
+    }
+  }
+  for (const [key, value] of Object.entries(flags)) {
+    if (value !== undefined) {
+      given[key] = value;
+    }
+  }
+  const parsed = schema.safeParse(given);
+  if (!parsed.success) {
+    throw configurationError(describe(parsed.error.issues[0], given));
+  }
+  checkTogether(parsed.data);
+  return parsed.data;
+}
+
+function describe(issue: z.core.$ZodIssue | undefined, given: Record<string, unknown>): string {
+  const key = String(issue?.path[0] ?? "");
+  const row: OptionRow | undefined = Object.hasOwn(NODE_OPTIONS, key)
+    ? NODE_OPTIONS[key as keyof NodeConfig]
+    : undefined;
+  if (row === undefined) {
+    return issue?.message ?? "configuration is not valid";
+  }
+  const name = `${row.flag} (${row.env})`;
+  return given[key] === undefined
+    ? `${name} is required`
+    : `${name}: ${issue?.message ?? "not valid"}`;
+}
+
+function checkTogether(config: NodeConfig): void {
+  if (!isLoopback(config.listen.host) && !config.insecure) {
+    throw configurationError(
+      `--listen ${config.listen.host} is reachable from other machines, and there are no tokens yet`,
+      "add --insecure when the network is trusted, or listen on 127.0.0.1",
+    );
+  }
+  if (isWildcard(config.listen.host) && config.advertise === null) {
+    throw configurationError(
+      `--listen ${config.listen.host} is no address that others can go to`,
+      "add --advertise HOST:PORT",
+    );
+  }
+  if (
+    config.bootstrap.length > 0 &&
+    !config.bootstrap.some((member) => member.name === config.id)
+  ) {
+    throw configurationError(
+      `--bootstrap does not name this member, ${config.id}`,
+      "give every member the same list, with itself in it",
+    );
+  }
+  checkNamesDiffer("--bootstrap", config.bootstrap);
+  checkNamesDiffer("--peer", config.peers);
+}
+
+function checkNamesDiffer(flag: string, members: readonly NamedAddress[]): void {
+  const seen = new Set<string>();
+  for (const member of members) {
+    if (seen.has(member.name)) {
+      throw configurationError(`${flag} names ${member.name} twice`);
+    }
+    seen.add(member.name);
+  }
+}

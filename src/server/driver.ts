@@ -1,0 +1,219 @@
+import { performance } from "node:perf_hooks";
+import type { Clock, Timer, Timers } from "../env/env.ts";
+import { EXIT } from "../errors.ts";
+import { TICK_MS } from "../limits.ts";
+import type { MemberId, PersistRequest } from "../raft/types.ts";
+import type { ClientOutput, ConnectionId, Input, Notice, Output } from "../replica/inputs.ts";
+import type { Now } from "../replica/now.ts";
+import type { PeerMessage } from "../replica/peer-messages.ts";
+import type { Replica, ReplicaStatus } from "../replica/replica.ts";
+import type { Storage } from "../storage/storage.ts";
+import { AssertionError, unreachable } from "../util/assert.ts";
+import type { SendPump } from "./send-pump.ts";
+
+/** A connection as the driver sees it: a place for its outputs. */
+export interface OutputSink {
+  accept(output: ClientOutput): void;
+}
+
+export interface DriverObserver {
+  notice(notice: Notice): void;
+  /** A turn's `ready()`: consensus, apply and the making of outputs. */
+  readied(seconds: number): void;
+}
+
+export interface DriverOptions {
+  readonly replica: Replica;
+  readonly storage: Storage;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly pump: SendPump;
+  readonly sendToPeer: (peer: MemberId, messages: readonly PeerMessage[]) => void;
+  readonly observer: DriverObserver;
+  /** The node must end with this exit code, and must not write to a socket again. */
+  readonly onFatal: (exitCode: number, error: unknown) => void;
+}
+
+/**
+ * The loop around a replica. An input is stepped when it comes; the outputs of a turn's inputs are
+ * taken once, behind them (`setImmediate`), so that they share an entry, an fsync and a frame.
+ */
+export class Driver {
+  readonly #options: DriverOptions;
+  readonly #sinks = new Map<ConnectionId, OutputSink>();
+  #lastConnection: ConnectionId = 0;
+  #ticker: Timer | null = null;
+  #lastTickMs = 0;
+  #isTickDue = false;
+  #isFlushScheduled = false;
+  #isEnded = false;
+  #persisting: Promise<void> = Promise.resolve();
+
+  constructor(options: DriverOptions) {
+    this.#options = options;
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  start(): void {
+    const { clock, timers } = this.#options;
+    this.#lastTickMs = clock.monotonicMs();
+    this.#ticker = timers.every(TICK_MS, () => this.#tick());
+    this.#scheduleFlush();
+  }
+
+  /** Takes no more inputs. Resolves when no write is out, so that the storage can be closed. */
+  async stop(): Promise<void> {
+    this.#isEnded = true;
+    this.#ticker?.cancel();
+    await this.#persisting;
+  }
+
+  now(): Now {
+    const { clock } = this.#options;
+    return { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
+  }
+
+  status(): ReplicaStatus {
+    return this.#options.replica.status(this.now());
+  }
+
+  connect(sink: OutputSink, floorRevision: number): ConnectionId {
+    this.#lastConnection += 1;
+    const connection = this.#lastConnection;
+    this.#sinks.set(connection, sink);
+    this.step({ type: "connected", connection, floorRevision });
+    return connection;
+  }
+
+  disconnect(connection: ConnectionId, byClient: boolean): void {
+    this.#sinks.delete(connection);
+    this.step({ type: "disconnected", connection, byClient });
+  }
+
+  step(input: Input): void {
+    if (this.#isEnded) {
+      return;
+    }
+    try {
+      this.#options.replica.step(input, this.now());
+    } catch (error) {
+      this.#fail(EXIT.invariant, error);
+      return;
+    }
+    this.#scheduleFlush();
+  }
+
+  #scheduleFlush(): void {
+    if (!this.#isFlushScheduled) {
+      this.#isFlushScheduled = true;
+      this.#options.timers.soon(() => this.#flush());
+    }
+  }
+
+  #flush(): void {
+    this.#isFlushScheduled = false;
+    if (this.#isEnded) {
+      return;
+    }
+    try {
+      const { observer, pump, replica } = this.#options;
+      const startedMs = performance.now();
+      const outputs = replica.ready(this.now());
+      observer.readied((performance.now() - startedMs) / 1000);
+      this.#carryOut(outputs);
+      pump.run();
+    } catch (error) {
+      this.#fail(EXIT.invariant, error);
+    }
+  }
+
+  /** The disk and the peers first: they are what others wait for. */
+  #carryOut(outputs: readonly Output[]): void {
+    const byPeer = new Map<MemberId, PeerMessage[]>();
+    for (const output of outputs) {
+      switch (output.type) {
+        case "persist":
+          this.#persisting = this.#persist(output.request);
+          break;
+        case "send": {
+          const { message } = output;
+          const messages = byPeer.get(message.to);
+          if (messages === undefined) {
+            byPeer.set(message.to, [message]);
+          } else {
+            messages.push(message);
+          }
+          break;
+        }
+        case "client":
+          this.#sinks.get(output.output.connection)?.accept(output.output);
+          break;
+        case "notice":
+          this.#options.observer.notice(output.notice);
+          break;
+        default:
+          unreachable(output);
+      }
+    }
+    for (const [peer, messages] of byPeer) {
+      this.#options.sendToPeer(peer, messages);
+    }
+  }
+
+  async #persist(request: PersistRequest): Promise<void> {
+    try {
+      await this.#options.storage.persist(request);
+    } catch (error) {
+      this.storageFailed(error);
+      return;
+    }
+    this.step({ type: "persisted", write: request.write });
+  }
+
+  /**
+   * After a stall the timer runs before the heartbeats that wait in the sockets are read, and a
+   * follower would campaign against a leader that has been talking to it. So a late tick lets the
+   * loop look at the sockets first; and however late, it is one tick.
+   */
+  #tick(): void {
+    const { clock, timers } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const lateMs = nowMs - this.#lastTickMs - TICK_MS;
+    this.#lastTickMs = nowMs;
+    if (this.#isTickDue) {
+      return;
+    }
+    if (lateMs <= TICK_MS / 2) {
+      this.step({ type: "tick" });
+      return;
+    }
+    this.#isTickDue = true;
+    timers.soon(() =>
+      timers.soon(() => {
+        this.#isTickDue = false;
+        this.step({ type: "tick" });
+      }),
+    );
+  }
+
+  /**
+   * Whether the bytes are on disk nobody can say, and no later write can make it certain: what
+   * waits for them must never leave this process.
+   */
+  storageFailed(error: unknown): void {
+    this.#fail(error instanceof AssertionError ? EXIT.invariant : EXIT.disk, error);
+  }
+
+  #fail(exitCode: number, error: unknown): void {
+    if (this.#isEnded) {
+      return;
+    }
+    this.#isEnded = true;
+    this.#ticker?.cancel();
+    this.#options.pump.stop();
+    this.#options.onFatal(exitCode, error);
+  }
+}

@@ -1,0 +1,210 @@
+import type { HttpRequest, HttpResponse, Logger } from "../env/env.ts";
+import { ERRORS, type Refusal } from "../errors.ts";
+import type { Selector } from "../registry/instance.ts";
+import type { ReadConsistency } from "../replica/inputs.ts";
+import { checkClientMessage } from "../schema/client-message.ts";
+import { AssertionError } from "../util/assert.ts";
+import { toEndpoint, toSelector } from "../wire/endpoint.ts";
+import type { SelectorBody } from "../wire/messages.ts";
+import { PROTOCOL_VERSION } from "../wire/messages.ts";
+import type { LocalAnswer } from "./local-reads.ts";
+import type { Metrics } from "./metrics.ts";
+import type { NodeStatus, SessionStatus } from "./status.ts";
+
+export interface HealthCheck {
+  readonly name: string;
+  /** Null when it is fine. */
+  readonly failure: string | null;
+}
+
+/** A born node, as its HTTP pages see it. */
+export interface HttpPages {
+  readonly lineage: string;
+  status(): NodeStatus;
+  /** The first of them by id, and how many there are. */
+  sessions(): { readonly items: readonly SessionStatus[]; readonly total: number };
+  read(selector: Selector, consistency: ReadConsistency): Promise<LocalAnswer>;
+}
+
+export interface HttpHost {
+  readonly version: string;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readiness(): readonly HealthCheck[];
+  /** Null until the node is born. */
+  pages(): HttpPages | null;
+}
+
+const JSON_TYPE = "application/json; charset=utf-8";
+const TEXT_TYPE = "text/plain; charset=utf-8";
+const ROUTES = [
+  "/livez",
+  "/readyz",
+  "/version",
+  "/metrics",
+  "/v1/instances",
+  "/v1/status",
+  "/v1/sessions",
+];
+const META_PREFIX = "meta.";
+
+/** Health, metrics and a few read-only pages, beside the WebSockets on the same port. */
+export async function answerHttp(host: HttpHost, request: HttpRequest): Promise<HttpResponse> {
+  const response = await route(host, request).catch((error: unknown) => {
+    if (error instanceof AssertionError) {
+      throw error;
+    }
+    host.logger.error({ err: error, path: request.path }, "an HTTP page failed");
+    return refusal(500, { code: "INTERNAL", message: ERRORS.INTERNAL.doc });
+  });
+  const label = ROUTES.includes(request.path) ? request.path : "other";
+  host.metrics.httpRequests.inc({ route: label, code: String(response.status) });
+  return response;
+}
+
+async function route(host: HttpHost, request: HttpRequest): Promise<HttpResponse> {
+  const { method, path, query } = request;
+  if (!ROUTES.includes(path)) {
+    return refusal(404, {
+      code: "NOT_FOUND",
+      message: `there is no ${path}; try ${ROUTES.join(" ")}`,
+    });
+  }
+  if (method !== "GET" && method !== "HEAD") {
+    return refusal(405, { code: "INVALID", message: `${path} takes GET` });
+  }
+  switch (path) {
+    case "/livez":
+      return { status: 200, contentType: TEXT_TYPE, body: "ok\n" };
+    case "/readyz":
+      return readiness(host.readiness(), query.has("verbose"));
+    case "/version": {
+      const { version } = host;
+      return json(200, {
+        name: "rollcall",
+        version,
+        protocol: PROTOCOL_VERSION,
+        node: process.version,
+      });
+    }
+    case "/metrics": {
+      const body = await host.metrics.text();
+      return { status: 200, contentType: host.metrics.contentType, body };
+    }
+    default:
+      return page(host.pages(), path, query);
+  }
+}
+
+/** As the Kubernetes API server words it: a failing check is always named. */
+function readiness(checks: readonly HealthCheck[], isVerbose: boolean): HttpResponse {
+  const isReady = checks.every((check) => check.failure === null);
+  const lines = checks.map(({ name, failure }) =>
+    failure === null ? `[+]${name} ok` : `[-]${name} failed: ${failure}`,
+  );
+  const text = isReady ? "ok" : "not ready";
+  const body = isReady && !isVerbose ? `${text}\n` : `${[...lines, text].join("\n")}\n`;
+  return { status: isReady ? 200 : 503, contentType: TEXT_TYPE, body };
+}
+
+async function page(
+  pages: HttpPages | null,
+  path: string,
+  query: URLSearchParams,
+): Promise<HttpResponse> {
+  if (pages === null) {
+    return refusal(503, { code: "DRAINING", message: "the node is not part of a cluster yet" });
+  }
+  switch (path) {
+    case "/v1/status":
+      return json(200, pages.status());
+    case "/v1/sessions": {
+      const { items, total } = pages.sessions();
+      const { lineage } = pages;
+      return json(200, { apiVersion: "v1", kind: "SessionList", lineage, total, items });
+    }
+    default:
+      return instances(pages, query);
+  }
+}
+
+/** The query is checked as the `get` message that it stands for. */
+async function instances(pages: HttpPages, query: URLSearchParams): Promise<HttpResponse> {
+  const asked = readQuery(query);
+  if ("code" in asked) {
+    return refusal(400, asked);
+  }
+  const checked = checkClientMessage({ type: "get", id: 0, selector: asked.selector });
+  if (!checked.ok) {
+    return refusal(400, { ...checked.refusal, ...shortField(checked.refusal) });
+  }
+  const read = await pages.read(toSelector(asked.selector), asked.consistency);
+  if (!read.ok) {
+    return refusal(503, read.refusal);
+  }
+  const { instances: found, revision, ageMs } = read.answer;
+  return json(200, {
+    apiVersion: "v1",
+    kind: "InstanceList",
+    revision,
+    lineage: pages.lineage,
+    ...(ageMs === null ? {} : { ageMs }),
+    items: found.map(toEndpoint),
+  });
+}
+
+interface Asked {
+  readonly selector: SelectorBody;
+  readonly consistency: ReadConsistency;
+}
+
+function readQuery(query: URLSearchParams): Asked | Refusal {
+  const texts = new Map<string, string>();
+  const meta: [string, string][] = [];
+  for (const [key, value] of query) {
+    if (key.startsWith(META_PREFIX)) {
+      meta.push([key.slice(META_PREFIX.length), value]);
+    } else if (PARAMETERS.has(key)) {
+      texts.set(key, value);
+    } else {
+      const known = [...PARAMETERS].join(", ");
+      const message = `unknown parameter ${key}; there are ${known} and ${META_PREFIX}KEY`;
+      return { code: "INVALID", message, field: key };
+    }
+  }
+  const read = texts.get("read") ?? "linearizable";
+  if (read !== "linearizable" && read !== "stale") {
+    return { code: "INVALID", message: "read is linearizable or stale", field: "read" };
+  }
+  const application = texts.get("application");
+  if (application === undefined) {
+    return { code: "INVALID", message: "application is missing", field: "application" };
+  }
+  const namespace = texts.get("namespace");
+  const protocol = texts.get("protocol");
+  return {
+    selector: {
+      application,
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(protocol === undefined ? {} : { protocol }),
+      ...(meta.length === 0 ? {} : { meta: Object.fromEntries(meta) }),
+    },
+    consistency: read === "stale" ? { type: "stale", maxAgeMs: null } : { type: "linearizable" },
+  };
+}
+
+const PARAMETERS: ReadonlySet<string> = new Set(["namespace", "application", "protocol", "read"]);
+
+function shortField({ field }: Refusal): { readonly field?: string } {
+  return field === undefined ? {} : { field: field.replace(/^selector\./, "") };
+}
+
+function json(status: number, value: unknown): HttpResponse {
+  return { status, contentType: JSON_TYPE, body: `${JSON.stringify(value)}\n` };
+}
+
+function refusal(status: number, error: Refusal): HttpResponse {
+  const isRetryable = ERRORS[error.code].retry !== "no";
+  const response = json(status, { error });
+  return status === 503 && isRetryable ? { ...response, retryAfterSeconds: 1 } : response;
+}

@@ -1,0 +1,255 @@
+import type { Clock, Dialer, Logger, Random, Socket, Timers } from "../env/env.ts";
+import { WATCHES_PER_CONNECTION_MAX } from "../limits.ts";
+import { Replica } from "../replica/replica.ts";
+import type { DataDirectory } from "../storage/directory.ts";
+import type { BirthRecord, LoadedLog, Storage } from "../storage/storage.ts";
+import { commandCodec } from "../wire/command-codec.ts";
+import type { AddressBook } from "./address-book.ts";
+import { Clients } from "./clients.ts";
+import { Driver } from "./driver.ts";
+import type { HealthCheck, HttpPages } from "./http.ts";
+import { LocalReads } from "./local-reads.ts";
+import type { Metrics } from "./metrics.ts";
+import { Notices } from "./notices.ts";
+import { PeerLinks } from "./peer-links.ts";
+import { SendPump } from "./send-pump.ts";
+import {
+  lineageOf,
+  membersOf,
+  type NodeStatus,
+  nameOf,
+  nodeStatus,
+  type SessionStatus,
+  sessionStatus,
+} from "./status.ts";
+
+const LISTED_SESSIONS_MAX = 10_000;
+/** For the closing handshakes of clients that do not answer. */
+const CLOSE_MS = 500;
+
+export interface MemberOptions {
+  readonly name: string;
+  readonly version: string;
+  readonly advertise: string;
+  readonly birth: BirthRecord;
+  readonly directory: DataDirectory;
+  readonly addresses: AddressBook;
+  readonly dialer: Dialer;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly onFatal: (exitCode: number, error: unknown) => void;
+}
+
+/** A node that is part of a cluster: replica, driver, peers and clients, joined. */
+export class Member implements HttpPages {
+  readonly lineage: string;
+  readonly #options: MemberOptions;
+  readonly #driver: Driver;
+  readonly #replica: Replica;
+  readonly #links: PeerLinks;
+  readonly #clients: Clients;
+  readonly #reads: LocalReads;
+  readonly #notices: Notices;
+  readonly #storage: Storage;
+  #isDraining = false;
+
+  private constructor(options: MemberOptions, loaded: LoadedLog, storage: Storage) {
+    this.#options = options;
+    this.#storage = storage;
+    this.lineage = lineageOf(options.birth);
+    const { clock, timers, random, metrics, logger, birth, directory } = options;
+    const voters = birth.members.map((member) => member.incarnation);
+    const { snapshot, ...log } = loaded;
+    this.#notices = new Notices(logger, timers, metrics, (id) => nameOf(birth, id));
+    const pump = new SendPump(clock, timers, (seconds) => metrics.pushSeconds.observe(seconds));
+    const now = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
+    this.#replica = new Replica(
+      {
+        id: directory.identity.incarnation,
+        restored: { ...log, snapshot: { ...snapshot, conf: { voters } } },
+        codec: commandCodec,
+        random: (bound) => random.below(bound),
+      },
+      now,
+    );
+    this.#driver = new Driver({
+      replica: this.#replica,
+      storage,
+      clock,
+      timers,
+      pump,
+      sendToPeer: (peer, messages) => this.#links.send(peer, messages),
+      observer: {
+        notice: (notice) => this.#notices.take(notice),
+        readied: (seconds) => metrics.readySeconds.observe(seconds),
+      },
+      onFatal: options.onFatal,
+    });
+    this.#links = this.#makeLinks();
+    this.#clients = this.#makeClients(pump);
+    this.#reads = new LocalReads(this.#driver);
+  }
+
+  /** Verifies the log on disk and starts. Rejects with a StorageError. */
+  static async start(options: MemberOptions): Promise<Member> {
+    const { directory, metrics, logger } = options;
+    let member: Member | null = null;
+    const { loaded, storage, repairs } = await directory.open({
+      onPersist: (durationMs) => metrics.fsyncSeconds.observe(durationMs / 1000),
+      onFailure: (error) => member?.storageFailed(error),
+    });
+    for (const repair of repairs) {
+      logger.warn({}, repair);
+    }
+    member = new Member(options, loaded, storage);
+    member.#run();
+    return member;
+  }
+
+  /** Fields of every log line. */
+  get logState(): Readonly<Record<string, unknown>> {
+    return this.#notices.state;
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  acceptPeer(socket: Socket): void {
+    void this.#links.accept(socket);
+  }
+
+  acceptClient(socket: Socket): void {
+    this.#clients.accept(socket);
+  }
+
+  readiness(): readonly HealthCheck[] {
+    const { leader, isCaughtUp } = this.#driver.status();
+    return [
+      { name: "leader", failure: leader === null ? "no leader is known" : null },
+      { name: "caught-up", failure: isCaughtUp ? null : "not caught up with a leader yet" },
+      { name: "serving", failure: this.#isDraining ? "draining" : null },
+    ];
+  }
+
+  status(): NodeStatus {
+    const { name, version, birth, addresses } = this.#options;
+    return nodeStatus({
+      name,
+      version,
+      birth,
+      replica: this.#driver.status(),
+      links: this.#links.status(),
+      addresses,
+      connections: this.#clients.count,
+      isDraining: this.#isDraining,
+    });
+  }
+
+  sessions(): { readonly items: readonly SessionStatus[]; readonly total: number } {
+    const items: SessionStatus[] = [];
+    for (const session of this.#replica.registry.sessions()) {
+      if (items.length === LISTED_SESSIONS_MAX) {
+        break;
+      }
+      items.push(sessionStatus(session));
+    }
+    return { items, total: this.#replica.registry.sessionCount };
+  }
+
+  read(...question: Parameters<LocalReads["read"]>): ReturnType<LocalReads["read"]> {
+    return this.#reads.read(...question);
+  }
+
+  /** Asks the clients to go elsewhere, and gives them `drainMs` for it. */
+  async drain(drainMs: number, spreadMs: number): Promise<void> {
+    if (this.#isDraining) {
+      return;
+    }
+    this.#isDraining = true;
+    const { name, birth, addresses, logger } = this.#options;
+    const others = membersOf(birth, addresses).filter((member) => member.name !== name);
+    logger.info({ connections: this.#clients.count }, "draining");
+    this.#clients.goAway(
+      "draining",
+      others.map((member) => member.address),
+      Math.min(spreadMs, drainMs),
+    );
+    await this.#clients.empty(drainMs);
+  }
+
+  /** Closes what is left, finishes the write that is out and closes the storage. */
+  async stop(): Promise<void> {
+    this.#isDraining = true;
+    this.#clients.closeAll("the node stops");
+    await this.#clients.empty(CLOSE_MS);
+    await this.#driver.stop();
+    this.#reads.stop();
+    this.#links.stop();
+    this.#clients.stop();
+    this.#notices.flush();
+    await this.#options.addresses.settled();
+    await this.#storage.close();
+  }
+
+  /** After a failure: not a byte more to anybody. */
+  abandon(): void {
+    this.#links.abandon();
+    this.#clients.stop();
+    this.#reads.stop();
+  }
+
+  storageFailed(error: Error): void {
+    this.#driver.storageFailed(error);
+  }
+
+  #run(): void {
+    const { metrics, birth } = this.#options;
+    metrics.observe(() => ({
+      replica: this.#driver.status(),
+      links: this.#links.status(),
+      connections: this.#clients.count,
+      traffic: this.#clients.traffic,
+      nameOf: (id) => nameOf(birth, id),
+    }));
+    this.#driver.start();
+    this.#links.start();
+  }
+
+  #makeLinks(): PeerLinks {
+    const { name, birth, directory, addresses } = this.#options;
+    return new PeerLinks({
+      ...this.#options,
+      self: { name, incarnation: directory.identity.incarnation },
+      cluster: birth,
+      addressesOf: (peer) => addresses.dialable(peer),
+      onAdvertised: (peer, address) => addresses.heard(peer, address),
+      onMessage: (message) => this.#driver.step({ type: "peerMessage", message }),
+      onLink: (peer, isUp) => this.#driver.step({ type: "peerLink", peer, isUp }),
+    });
+  }
+
+  #makeClients(pump: SendPump): Clients {
+    const { name, birth, addresses, timers, random } = this.#options;
+    const driver = this.#driver;
+    return new Clients({
+      driver,
+      pump,
+      timers,
+      host: {
+        nodeName: name,
+        lineage: this.lineage,
+        timers,
+        random,
+        watchCountMax: WATCHES_PER_CONNECTION_MAX,
+        step: (input) => driver.step(input),
+        revision: () => this.#replica.registry.revision,
+        leaderName: () => nameOf(birth, driver.status().leader),
+        members: () => membersOf(birth, addresses),
+      },
+    });
+  }
+}

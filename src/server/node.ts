@@ -1,0 +1,407 @@
+import type {
+  Clock,
+  Dialer,
+  HttpRequest,
+  Listener,
+  Logger,
+  Random,
+  Timers,
+  Upgrade,
+  UpgradeDecision,
+} from "../env/env.ts";
+import { createLog } from "../env/logger.ts";
+import { nodeClock, nodeRandom, nodeTimers } from "../env/node-env.ts";
+import { listen, wsDialer } from "../env/ws-network.ts";
+import { EXIT } from "../errors.ts";
+import {
+  CLIENT_FRAME_BYTES_MAX,
+  CONNECT_TIMEOUT_MS_DEFAULT,
+  HANDSHAKE_TIMEOUT_MS,
+  PEER_FRAME_BYTES_MAX,
+  PEER_PATH,
+} from "../limits.ts";
+import { type DataDirectory, openDirectory } from "../storage/directory.ts";
+import { type BirthRecord, StorageError } from "../storage/storage.ts";
+import { encodePeerHello } from "../wire/peer-codec.ts";
+import { formatAddress } from "./address.ts";
+import { AddressBook } from "./address-book.ts";
+import { Birth } from "./birth.ts";
+import { chooseSubprotocol } from "./clients.ts";
+import type { NodeConfig } from "./config.ts";
+import { answerHttp, type HealthCheck, type HttpHost } from "./http.ts";
+import { Member } from "./member.ts";
+import { Metrics } from "./metrics.ts";
+import { configurationError, NodeError } from "./node-error.ts";
+import { CLOSE, receiveHello } from "./peer-handshake.ts";
+import type { NodeStatus } from "./status.ts";
+import { packageVersion } from "./version.ts";
+
+/** How a node ended: exit code 0 after `stop`, else with the error. */
+export interface NodeEnd {
+  readonly exitCode: number;
+  readonly error: unknown;
+}
+
+export interface NodeEnvironment {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly dialer: Dialer;
+  readonly logger: Logger;
+  /** Called once, at once, when the node must end; a program exits here. */
+  readonly onFatal: (end: NodeEnd) => void;
+}
+
+/** A running node. */
+export interface NodeHandle {
+  readonly name: string;
+  /** `host:port` where it listens. */
+  readonly address: string;
+  /** Resolves when it is born and serves; rejects when it ended before. */
+  readonly serving: Promise<void>;
+  /** Resolves when it has ended, for whatever reason. */
+  readonly ended: Promise<NodeEnd>;
+  /** Fields that change, for every log line: role and term. */
+  logState(): Readonly<Record<string, unknown>>;
+  /** Null until it is born. */
+  status(): NodeStatus | null;
+  /** Lets clients leave, then stops. */
+  drain(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+type NodeState =
+  | { readonly type: "starting" }
+  | { readonly type: "birth"; readonly birth: Birth }
+  | { readonly type: "serving"; readonly member: Member }
+  | { readonly type: "stopped" };
+
+/**
+ * Opens the data directory, listens, is born if it has to be, and serves. Resolves once it listens;
+ * rejects with a `NodeError` or a `StorageError` (`exitCodeOf`).
+ */
+export async function startNode(
+  config: NodeConfig,
+  environment: Partial<NodeEnvironment> = {},
+): Promise<NodeHandle> {
+  const random = environment.random ?? nodeRandom;
+  const directory = await openDirectory(config.dataDir, config.id, random);
+  if (directory.birth === null && config.bootstrap.length === 0) {
+    await directory.close();
+    throw configurationError(
+      `${config.dataDir} is not part of a cluster, and no --bootstrap says who is`,
+      `give all first members, e.g. --bootstrap ${config.id}=HOST:PORT`,
+    );
+  }
+  const node = new RunningNode(config, directory, { ...environment, random });
+  try {
+    await node.listen();
+  } catch (error) {
+    await directory.close();
+    throw error;
+  }
+  node.run();
+  return node;
+}
+
+/** What a process that could not start or go on exits with. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof NodeError) {
+    return error.exitCode;
+  }
+  if (error instanceof StorageError) {
+    return error.code === "DISK" || error.code === "DAMAGED" ? EXIT.disk : EXIT.configuration;
+  }
+  // Whatever else is thrown was not foreseen.
+  return EXIT.invariant;
+}
+
+class RunningNode implements NodeHandle, HttpHost {
+  readonly name: string;
+  readonly version = packageVersion();
+  readonly metrics = new Metrics();
+  readonly serving: Promise<void>;
+  readonly ended: Promise<NodeEnd>;
+  readonly #config: NodeConfig;
+  readonly #directory: DataDirectory;
+  readonly #environment: NodeEnvironment;
+  #listener: Listener | null = null;
+  #state: NodeState = { type: "starting" };
+  #end: NodeEnd | null = null;
+  #stopping: Promise<void> | null = null;
+  #settleServing: { resolve: () => void; reject: (error: unknown) => void };
+  #settleEnded: (end: NodeEnd) => void;
+
+  constructor(config: NodeConfig, directory: DataDirectory, given: Partial<NodeEnvironment>) {
+    this.name = config.id;
+    this.#config = config;
+    this.#directory = directory;
+    this.#environment = {
+      clock: given.clock ?? nodeClock,
+      timers: given.timers ?? nodeTimers,
+      random: given.random ?? nodeRandom,
+      dialer: given.dialer ?? wsDialer,
+      logger: given.logger ?? createLog(config.logLevel, config.id, () => this.logState()).logger,
+      onFatal: given.onFatal ?? (() => {}),
+    };
+    this.#settleServing = { resolve: () => {}, reject: () => {} };
+    this.serving = new Promise((resolve, reject) => {
+      this.#settleServing = { resolve, reject };
+    });
+    // Who does not ask must not be told by an unhandled rejection; `ended` says it too.
+    this.serving.catch(() => {});
+    this.#settleEnded = () => {};
+    this.ended = new Promise((resolve) => {
+      this.#settleEnded = resolve;
+    });
+  }
+
+  get logger(): Logger {
+    return this.#environment.logger;
+  }
+
+  get address(): string {
+    const listener = this.#listener;
+    return listener === null
+      ? formatAddress(this.#config.listen)
+      : formatAddress({ host: this.#config.listen.host, port: listener.port });
+  }
+
+  logState(): Readonly<Record<string, unknown>> {
+    return this.#state.type === "serving" ? this.#state.member.logState : {};
+  }
+
+  status(): NodeStatus | null {
+    return this.#state.type === "serving" ? this.#state.member.status() : null;
+  }
+
+  pages(): Member | null {
+    return this.#state.type === "serving" ? this.#state.member : null;
+  }
+
+  readiness(): readonly HealthCheck[] {
+    switch (this.#state.type) {
+      case "serving":
+        return [{ name: "born", failure: null }, ...this.#state.member.readiness()];
+      case "birth":
+        return [{ name: "born", failure: this.#state.birth.waitingFor() }];
+      case "starting":
+        return this.#directory.birth === null
+          ? [{ name: "born", failure: "starting" }]
+          : [{ name: "started", failure: "reading the log" }];
+      default:
+        return [{ name: "started", failure: "stopped" }];
+    }
+  }
+
+  async listen(): Promise<void> {
+    const { host, port } = this.#config.listen;
+    try {
+      this.#listener = await listen({
+        host,
+        port,
+        handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
+        onUpgrade: (upgrade) => this.#upgrade(upgrade),
+        onRequest: (request: HttpRequest) => answerHttp(this, request),
+      });
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? "";
+      const why = code === "EADDRINUSE" ? "something listens there already" : String(error);
+      throw configurationError(
+        `cannot listen on ${host}:${port}: ${why}`,
+        "choose another --listen HOST:PORT (--port with 'rollcall dev')",
+        { cause: error },
+      );
+    }
+  }
+
+  /** Goes on in the background; how it ends is told by `serving` and `ended`. */
+  run(): void {
+    this.#become().catch((error: unknown) => this.#fail(exitCodeOf(error), error));
+  }
+
+  async drain(): Promise<void> {
+    if (this.#state.type === "serving") {
+      await this.#state.member.drain(this.#config.drainMs, this.#config.goawaySpreadMs);
+    }
+    await this.stop();
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    const state = this.#state;
+    this.#listener?.stop();
+    try {
+      if (state.type === "serving") {
+        await state.member.stop();
+      }
+      if (state.type === "birth") {
+        state.birth.stop();
+      }
+      this.#state = { type: "stopped" };
+      await this.#listener?.close();
+      await this.#directory.close();
+      this.#environment.logger.info({}, "stopped");
+      this.#finish({ exitCode: EXIT.ok, error: null });
+    } catch (error) {
+      this.#fail(exitCodeOf(error), error);
+    }
+  }
+
+  async #become(): Promise<void> {
+    const { logger } = this.#environment;
+    const advertise = this.#config.advertise ?? this.address;
+    const { name } = this;
+    logger.info({ address: this.address, advertise, version: this.version }, "listening");
+    const addresses = await AddressBook.open({
+      dataDir: this.#config.dataDir,
+      self: { name, address: advertise },
+      overrides: this.#config.peers,
+      configured: this.#config.bootstrap,
+      logger,
+    });
+    const birth = this.#directory.birth ?? (await this.#beBorn(advertise, addresses));
+    if (birth === null || this.#stopping !== null) {
+      return;
+    }
+    for (const { name: member, address } of this.#config.bootstrap) {
+      if (member !== name && addresses.dialable(member).length === 1) {
+        addresses.heard(member, address);
+      }
+    }
+    const member = await Member.start({
+      ...this.#environment,
+      name,
+      version: this.version,
+      advertise,
+      birth,
+      directory: this.#directory,
+      addresses,
+      metrics: this.metrics,
+      onFatal: (exitCode, error) => this.#fail(exitCode, error),
+    });
+    this.#state = { type: "serving", member };
+    logger.info({ cluster: birth.clusterId, members: birth.members.length }, "serving");
+    this.#settleServing.resolve();
+  }
+
+  /** Null when it was stopped before. */
+  async #beBorn(advertise: string, addresses: AddressBook): Promise<BirthRecord | null> {
+    const { incarnation } = this.#directory.identity;
+    const birth = new Birth({
+      ...this.#environment,
+      self: { name: this.name, incarnation },
+      advertise,
+      list: this.#config.bootstrap.map(({ name, address }) => ({
+        name,
+        address: addresses.dialable(name)[0] ?? address,
+      })),
+    });
+    this.#state = { type: "birth", birth };
+    const members = this.#config.bootstrap.map(({ name, address }) => `${name}=${address}`);
+    this.#environment.logger.info({ members }, "a fresh directory: waiting for every first member");
+    const record = await birth.run();
+    if (record === null) {
+      return null;
+    }
+    await this.#directory.bear(record);
+    this.#environment.logger.info({ cluster: record.clusterId }, "born");
+    return record;
+  }
+
+  #upgrade(upgrade: Upgrade): UpgradeDecision {
+    if (upgrade.path === PEER_PATH) {
+      return this.#upgradePeer(upgrade);
+    }
+    if (upgrade.path !== "/") {
+      return { accept: false, status: 404, message: `there is no ${upgrade.path}` };
+    }
+    if (upgrade.origin !== null && !this.#config.allowOrigin.includes(upgrade.origin)) {
+      const message = `origin ${upgrade.origin} is not allowed (--allow-origin)`;
+      return { accept: false, status: 403, message };
+    }
+    const state = this.#state;
+    if (state.type !== "serving" || state.member.isDraining) {
+      const message = "DRAINING: this node does not serve clients now";
+      return { accept: false, status: 503, message, retryAfterSeconds: 1 };
+    }
+    const subprotocol = chooseSubprotocol(upgrade.subprotocols);
+    if (subprotocol === null && upgrade.subprotocols.length > 0) {
+      const message = "VERSION: no subprotocol in common";
+      return { accept: false, status: 400, message };
+    }
+    return {
+      accept: true,
+      subprotocol,
+      frameBytesMax: CLIENT_FRAME_BYTES_MAX,
+      onSocket: (socket) => state.member.acceptClient(socket),
+    };
+  }
+
+  #upgradePeer({ origin }: Upgrade): UpgradeDecision {
+    if (origin !== null) {
+      return { accept: false, status: 403, message: "peers are no web pages" };
+    }
+    const state = this.#state;
+    const frameBytesMax = PEER_FRAME_BYTES_MAX;
+    switch (state.type) {
+      case "serving":
+        return {
+          accept: true,
+          subprotocol: null,
+          frameBytesMax,
+          onSocket: (socket) => state.member.acceptPeer(socket),
+        };
+      case "birth":
+        return {
+          accept: true,
+          subprotocol: null,
+          frameBytesMax,
+          onSocket: (socket) => {
+            receiveHello(socket, this.#environment.timers, CONNECT_TIMEOUT_MS_DEFAULT).then(
+              (hello) => socket.send(encodePeerHello(state.birth.answer(hello))),
+              (error: unknown) => socket.close(CLOSE.policy, String(error)),
+            );
+          },
+        };
+      default:
+        return { accept: false, status: 503, message: "starting", retryAfterSeconds: 1 };
+    }
+  }
+
+  #fail(exitCode: number, error: unknown): void {
+    if (this.#end !== null) {
+      return;
+    }
+    const end = { exitCode, error };
+    const state = this.#state;
+    this.#state = { type: "stopped" };
+    const text = error instanceof Error ? error.message : String(error);
+    const hint = error instanceof NodeError || error instanceof StorageError ? error.hint : "";
+    // A refusal to run says all in its message; a stack is for what was not foreseen.
+    const fields = error instanceof NodeError ? { exitCode, hint } : { exitCode, hint, err: error };
+    this.#environment.logger.error(fields, `the node ends: ${text}`);
+    this.#environment.onFatal(end);
+    // Where the process lives on (several nodes in one program), this one falls silent.
+    if (state.type === "serving") {
+      state.member.abandon();
+    }
+    if (state.type === "birth") {
+      state.birth.stop();
+    }
+    const closing = [this.#listener?.close(), this.#directory.close()];
+    void Promise.allSettled(closing).then(() => this.#finish(end));
+  }
+
+  #finish(end: NodeEnd): void {
+    if (this.#end === null) {
+      this.#end = end;
+      this.#settleServing.reject(end.error ?? new Error("the node was stopped"));
+      this.#settleEnded(end);
+    }
+  }
+}

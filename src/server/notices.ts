@@ -1,0 +1,80 @@
+import type { Logger, Timer, Timers } from "../env/env.ts";
+import type { MemberId } from "../raft/types.ts";
+import type { EndReason } from "../registry/command.ts";
+import type { Notice } from "../replica/inputs.ts";
+import { unreachable } from "../util/assert.ts";
+import type { Metrics } from "./metrics.ts";
+
+const COUNT_MS = 1_000;
+
+/** What the log says of the replica: one line a change of state; sessions that end are counted. */
+export class Notices {
+  readonly #logger: Logger;
+  readonly #timers: Timers;
+  readonly #metrics: Metrics;
+  readonly #nameOf: (id: MemberId | null) => string | null;
+  readonly #ended = new Map<EndReason, number>();
+  #timer: Timer | null = null;
+  #leader: MemberId | null = null;
+  /** Of every log line. */
+  state: Readonly<Record<string, unknown>> = {};
+
+  constructor(
+    logger: Logger,
+    timers: Timers,
+    metrics: Metrics,
+    nameOf: (id: MemberId | null) => string | null,
+  ) {
+    this.#logger = logger;
+    this.#timers = timers;
+    this.#metrics = metrics;
+    this.#nameOf = nameOf;
+  }
+
+  take(notice: Notice): void {
+    switch (notice.type) {
+      case "raftState": {
+        const { role, term, leader } = notice;
+        this.state = { role, term };
+        if (leader !== null && leader !== this.#leader) {
+          this.#metrics.leaderChanges.inc();
+        }
+        this.#leader = leader ?? this.#leader;
+        this.#logger.info({ leader: this.#nameOf(leader) }, `${role} in term ${term}`);
+        break;
+      }
+      case "sessionEnded":
+        this.#metrics.sessionsEnded.inc({ reason: notice.reason });
+        this.#ended.set(notice.reason, (this.#ended.get(notice.reason) ?? 0) + 1);
+        this.#timer ??= this.#timers.after(COUNT_MS, () => this.flush());
+        break;
+      case "caughtUp": {
+        const { index, ageKnown } = notice;
+        const text = ageKnown
+          ? "caught up with the leader"
+          : "serves its stored copy, no leader yet";
+        this.#logger.info({ index }, text);
+        break;
+      }
+      case "massBreak":
+        this.#logger.warn(
+          { sessions: notice.sessions },
+          "many sessions broke at once: they keep their TTL",
+        );
+        break;
+      case "applied":
+        break;
+      default:
+        unreachable(notice);
+    }
+  }
+
+  flush(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    if (this.#ended.size > 0) {
+      this.#logger.info({ ended: Object.fromEntries(this.#ended) }, "sessions ended");
+      this.#ended.clear();
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import type { Dialer, Frame, Socket, Timers } from "../env/env.ts";
+import { CONNECT_TIMEOUT_MS_DEFAULT, PEER_FRAME_BYTES_MAX, PEER_PATH } from "../limits.ts";
+import { checkPeerAnswer, checkPeerHello } from "../schema/peer-hello.ts";
+import type { PeerAnswer, PeerHello } from "../wire/messages.ts";
+import { decodePeerHello, encodePeerHello } from "../wire/peer-codec.ts";
+
+export const CLOSE = {
+  normal: 1000,
+  goingAway: 1001,
+  badData: 1007,
+  policy: 1008,
+  tooBig: 1009,
+  overloaded: 1013,
+} as const;
+
+export interface AnsweredDial {
+  readonly socket: Socket;
+  readonly answer: PeerAnswer;
+}
+
+/**
+ * Dials `address`, says who this node is and waits for the answer. Rejects when it cannot be
+ * reached, closes, answers something else, or takes too long.
+ */
+export async function dialPeer(
+  dialer: Dialer,
+  timers: Timers,
+  address: string,
+  hello: PeerHello,
+): Promise<AnsweredDial> {
+  const socket = await dialer.dial(`ws://${address}${PEER_PATH}`, {
+    subprotocols: [],
+    timeoutMs: CONNECT_TIMEOUT_MS_DEFAULT,
+    frameBytesMax: PEER_FRAME_BYTES_MAX,
+  });
+  try {
+    socket.send(encodePeerHello(hello));
+    const frame = await firstFrame(socket, timers, CONNECT_TIMEOUT_MS_DEFAULT);
+    return { socket, answer: checkPeerAnswer(decodePeerHello(bytesOf(frame))) };
+  } catch (error) {
+    socket.terminate();
+    throw error;
+  }
+}
+
+export async function receiveHello(
+  socket: Socket,
+  timers: Timers,
+  timeoutMs: number,
+): Promise<PeerHello> {
+  return checkPeerHello(decodePeerHello(bytesOf(await firstFrame(socket, timers, timeoutMs))));
+}
+
+function bytesOf(frame: Frame): Uint8Array {
+  if (typeof frame === "string") {
+    throw new Error("a peer sends binary frames only");
+  }
+  return frame;
+}
+
+function firstFrame(socket: Socket, timers: Timers, timeoutMs: number): Promise<Frame> {
+  return new Promise((resolve, reject) => {
+    const timer = timers.after(timeoutMs, () =>
+      reject(new Error(`no handshake within ${timeoutMs} ms`)),
+    );
+    socket.onClose = ({ code, reason }) => {
+      timer.cancel();
+      reject(new Error(`closed in the handshake (${code}${reason === "" ? "" : ` ${reason}`})`));
+    };
+    socket.onFrame = (frame) => {
+      timer.cancel();
+      socket.onFrame = () => {};
+      resolve(frame);
+    };
+  });
+}

@@ -1,0 +1,193 @@
+import type { Dialer, Logger, Random, Socket, Timer, Timers } from "../env/env.ts";
+import {
+  PEER_BUFFERED_BYTES_MAX,
+  PEER_REDIAL_MS_MAX,
+  PEER_REDIAL_MS_MIN,
+  PEER_SILENCE_MS_MAX,
+} from "../limits.ts";
+import type { PeerMessage } from "../replica/peer-messages.ts";
+import type { PeerAnswer, PeerCluster, PeerHello, PeerIdentity } from "../wire/messages.ts";
+import { encodePeerFrames } from "../wire/peer-codec.ts";
+import { CLOSE, dialPeer } from "./peer-handshake.ts";
+import { Pulse } from "./pulse.ts";
+
+export interface PeerLinkOptions {
+  readonly peer: PeerIdentity;
+  readonly cluster: PeerCluster;
+  /** Where to dial, best first; asked before every dial. */
+  readonly addresses: () => readonly string[];
+  readonly hello: () => PeerHello;
+  readonly dialer: Dialer;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly onUp: (advertise: string) => void;
+  readonly onDown: () => void;
+}
+
+/** Every state with a socket or a timer holds it here, so that leaving the state lets go of it. */
+type LinkState =
+  | { readonly type: "stopped" }
+  | { readonly type: "dialing"; readonly attempt: object }
+  | { readonly type: "waiting"; readonly timer: Timer }
+  | { readonly type: "up"; readonly socket: Socket; readonly pulse: Pulse };
+
+/**
+ * What this node sends to one peer goes over the WebSocket that it dials itself; what the peer
+ * sends comes over the peer's own dial. So an outbox belongs to a connection, and nothing that
+ * was written for a broken one is sent behind a new one's back.
+ */
+export class PeerLink {
+  readonly #options: PeerLinkOptions;
+  #state: LinkState = { type: "stopped" };
+  #failures = 0;
+  /** Why it could not be reached since it was last up; each reason is logged once. */
+  readonly #reasons = new Set<string>();
+  /** Messages that were not sent because the link was down or its buffer full. */
+  dropped = 0;
+
+  constructor(options: PeerLinkOptions) {
+    this.#options = options;
+  }
+
+  get isUp(): boolean {
+    return this.#state.type === "up";
+  }
+
+  get bufferedBytes(): number {
+    return this.#state.type === "up" ? this.#state.socket.bufferedBytes : 0;
+  }
+
+  start(): void {
+    if (this.#state.type === "stopped") {
+      this.#dial();
+    }
+  }
+
+  /** The peer was heard from: dial now rather than at the end of the pause. */
+  wake(): void {
+    if (this.#state.type === "waiting") {
+      this.#state.timer.cancel();
+      this.#dial();
+    }
+  }
+
+  stop(): void {
+    this.#leave((socket) => socket.close(CLOSE.goingAway, "the node stops"));
+  }
+
+  abandon(): void {
+    this.#leave((socket) => socket.terminate());
+  }
+
+  /** Dropped where the link is down or full: Raft and the forwarding queue send again. */
+  send(messages: readonly PeerMessage[]): void {
+    const state = this.#state;
+    if (state.type !== "up" || state.socket.bufferedBytes > PEER_BUFFERED_BYTES_MAX) {
+      this.dropped += messages.length;
+      return;
+    }
+    for (const frame of encodePeerFrames(messages)) {
+      state.socket.send(frame);
+    }
+  }
+
+  #leave(end: (socket: Socket) => void): void {
+    const state = this.#state;
+    this.#state = { type: "stopped" };
+    if (state.type === "waiting") {
+      state.timer.cancel();
+    }
+    if (state.type === "up") {
+      state.pulse.stop();
+      end(state.socket);
+    }
+  }
+
+  #dial(): void {
+    const attempt = {};
+    this.#state = { type: "dialing", attempt };
+    const { dialer, timers, hello } = this.#options;
+    const addresses = this.#options.addresses();
+    const address = addresses[this.#failures % Math.max(1, addresses.length)];
+    if (address === undefined) {
+      this.#failed("its address is not known");
+      return;
+    }
+    dialPeer(dialer, timers, address, hello()).then(
+      ({ socket, answer }) => {
+        // The link may have been stopped meanwhile, or stopped and started again.
+        if (this.#state.type !== "dialing" || this.#state.attempt !== attempt) {
+          socket.terminate();
+          return;
+        }
+        this.#answered(socket, address, answer);
+      },
+      (error: unknown) => {
+        if (this.#state.type === "dialing" && this.#state.attempt === attempt) {
+          this.#failed(`${address}: ${error instanceof Error ? error.message : String(error)}`);
+        }
+      },
+    );
+  }
+
+  #answered(socket: Socket, address: string, answer: PeerAnswer): void {
+    const refusal = this.#refusal(answer);
+    if (refusal !== null || answer.type !== "peerWelcome") {
+      socket.close(CLOSE.normal, "not this peer");
+      this.#failed(`${address}: ${refusal ?? ""}`);
+      return;
+    }
+    const pulse = new Pulse(socket, this.#options.timers, PEER_SILENCE_MS_MAX, () => {
+      socket.terminate();
+    });
+    this.#state = { type: "up", socket, pulse };
+    this.#failures = 0;
+    this.#reasons.clear();
+    this.#options.logger.info({ peer: this.#options.peer.name, address }, "peer link is up");
+    this.#options.onUp(answer.advertise);
+    socket.onClose = ({ code, reason }) => {
+      pulse.stop();
+      if (this.#state.type !== "up" || this.#state.socket !== socket) {
+        return;
+      }
+      const fields = { peer: this.#options.peer.name, address, code, reason };
+      this.#options.logger.info(fields, "peer link is down");
+      // Dialled before it is told, so that a reset of a living peer's link is short.
+      this.#dial();
+      this.#options.onDown();
+    };
+  }
+
+  #refusal(answer: PeerAnswer): string | null {
+    const { peer, cluster } = this.#options;
+    if (answer.type === "peerRefused") {
+      return `refused: ${answer.code} ${answer.message}`;
+    }
+    if (answer.cluster === null) {
+      return `${answer.name} is not born yet`;
+    }
+    if (answer.cluster.clusterId !== cluster.clusterId || answer.cluster.epoch !== cluster.epoch) {
+      return `is of cluster ${answer.cluster.clusterId}.${answer.cluster.epoch}, this node of ${cluster.clusterId}.${cluster.epoch}`;
+    }
+    if (answer.name !== peer.name || answer.incarnation !== peer.incarnation) {
+      return `${answer.name} (${answer.incarnation}) answers at the address of ${peer.name} (${peer.incarnation})`;
+    }
+    return null;
+  }
+
+  #failed(why: string): void {
+    const { logger, timers, random, peer } = this.#options;
+    if (!this.#reasons.has(why)) {
+      this.#reasons.add(why);
+      logger.warn({ peer: peer.name }, `peer cannot be reached: ${why}`);
+    }
+    const ceiling = Math.min(
+      PEER_REDIAL_MS_MAX,
+      PEER_REDIAL_MS_MIN * 2 ** Math.min(this.#failures, 10),
+    );
+    this.#failures += 1;
+    const delayMs = PEER_REDIAL_MS_MIN + random.below(Math.max(1, ceiling - PEER_REDIAL_MS_MIN));
+    this.#state = { type: "waiting", timer: timers.after(delayMs, () => this.#dial()) };
+  }
+}

@@ -1,0 +1,243 @@
+import type { Clock, Dialer, Logger, Random, Socket, Timers } from "../env/env.ts";
+import type { ErrorCode } from "../errors.ts";
+import { CONNECT_TIMEOUT_MS_DEFAULT, PEER_SILENCE_MS_MAX } from "../limits.ts";
+import type { MemberId } from "../raft/types.ts";
+import type { PeerMessage } from "../replica/peer-messages.ts";
+import {
+  type PeerAnswer,
+  type PeerCluster,
+  type PeerHello,
+  type PeerIdentity,
+  PROTOCOL_VERSION,
+} from "../wire/messages.ts";
+import { decodePeerFrame, encodePeerHello } from "../wire/peer-codec.ts";
+import { CLOSE, receiveHello } from "./peer-handshake.ts";
+import { PeerLink } from "./peer-link.ts";
+import { Pulse } from "./pulse.ts";
+
+export interface PeerLinksOptions {
+  readonly self: PeerIdentity;
+  readonly advertise: string;
+  readonly cluster: PeerCluster;
+  /** Where a member may be dialled, best first, by what was configured or stored. */
+  readonly addressesOf: (name: string) => readonly string[];
+  /** A member's own word on where it serves. */
+  readonly onAdvertised: (name: string, advertise: string) => void;
+  readonly dialer: Dialer;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly onMessage: (message: PeerMessage) => void;
+  readonly onLink: (peer: MemberId, isUp: boolean) => void;
+}
+
+export interface PeerLinkStatus {
+  readonly name: string;
+  readonly id: MemberId;
+  readonly isUp: boolean;
+  readonly bufferedBytes: number;
+  readonly dropped: number;
+}
+
+/** All links of a member: it dials every other one, and takes one live dial of each. */
+export class PeerLinks {
+  readonly #options: PeerLinksOptions;
+  readonly #links = new Map<MemberId, { readonly name: string; readonly link: PeerLink }>();
+  readonly #inbound = new Map<MemberId, Socket>();
+
+  constructor(options: PeerLinksOptions) {
+    this.#options = options;
+    for (const peer of options.cluster.members) {
+      if (peer.incarnation !== options.self.incarnation) {
+        this.#links.set(peer.incarnation, { name: peer.name, link: this.#makeLink(peer) });
+      }
+    }
+  }
+
+  start(): void {
+    for (const { link } of this.#links.values()) {
+      link.start();
+    }
+  }
+
+  stop(): void {
+    for (const { link } of this.#links.values()) {
+      link.stop();
+    }
+    for (const socket of this.#inbound.values()) {
+      socket.close(CLOSE.goingAway, "the node stops");
+    }
+    this.#inbound.clear();
+  }
+
+  /** As `stop`, but without a byte more. */
+  abandon(): void {
+    for (const { link } of this.#links.values()) {
+      link.abandon();
+    }
+    for (const socket of this.#inbound.values()) {
+      socket.terminate();
+    }
+    this.#inbound.clear();
+  }
+
+  send(peer: MemberId, messages: readonly PeerMessage[]): void {
+    this.#links.get(peer)?.link.send(messages);
+  }
+
+  status(): readonly PeerLinkStatus[] {
+    return [...this.#links].map(([id, { name, link }]) => ({
+      name,
+      id,
+      isUp: link.isUp,
+      bufferedBytes: link.bufferedBytes,
+      dropped: link.dropped,
+    }));
+  }
+
+  /** A socket that came in on the peer path. */
+  async accept(socket: Socket): Promise<void> {
+    const { logger, timers } = this.#options;
+    try {
+      const hello = await receiveHello(socket, timers, CONNECT_TIMEOUT_MS_DEFAULT);
+      this.#welcome(socket, hello);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      logger.warn({ remote: socket.remote }, `peer handshake failed: ${reason}`);
+      socket.close(CLOSE.policy, reason);
+    }
+  }
+
+  #makeLink(peer: PeerIdentity): PeerLink {
+    const { addressesOf, onAdvertised, onLink } = this.#options;
+    return new PeerLink({
+      ...this.#options,
+      peer,
+      addresses: () => addressesOf(peer.name),
+      hello: () => this.#hello(),
+      onUp: (advertise) => {
+        onAdvertised(peer.name, advertise);
+        onLink(peer.incarnation, true);
+      },
+      onDown: () => onLink(peer.incarnation, false),
+    });
+  }
+
+  #hello(): PeerHello {
+    const { self, advertise, cluster } = this.#options;
+    return {
+      type: "peerHello",
+      protocol: PROTOCOL_VERSION,
+      name: self.name,
+      incarnation: self.incarnation,
+      advertise,
+      cluster,
+      view: [],
+    };
+  }
+
+  #welcome(socket: Socket, hello: PeerHello): void {
+    const refusal = this.#refusal(hello);
+    if (refusal !== null) {
+      this.#options.logger.warn({ peer: hello.name, remote: socket.remote }, refusal.message);
+      socket.send(encodePeerHello(refusal));
+      socket.close(CLOSE.policy, refusal.message);
+      return;
+    }
+    socket.send(encodePeerHello({ ...this.#hello(), type: "peerWelcome" }));
+    if (hello.cluster !== null) {
+      this.#admit(socket, hello);
+    }
+    // A fresh directory only asked; it closes and draws its conclusion.
+  }
+
+  #refusal(hello: PeerHello): (PeerAnswer & { type: "peerRefused" }) | null {
+    const { self, cluster } = this.#options;
+    const refuse = (code: ErrorCode, message: string) =>
+      ({ type: "peerRefused", code, message }) as const;
+    if (hello.protocol !== PROTOCOL_VERSION) {
+      return refuse(
+        "VERSION",
+        `${self.name} speaks protocol ${PROTOCOL_VERSION}, not ${hello.protocol}`,
+      );
+    }
+    if (hello.cluster === null) {
+      return null;
+    }
+    if (hello.cluster.clusterId !== cluster.clusterId || hello.cluster.epoch !== cluster.epoch) {
+      return refuse(
+        "DENIED",
+        `${self.name} is of cluster ${cluster.clusterId}.${cluster.epoch}, not of ${hello.cluster.clusterId}.${hello.cluster.epoch}`,
+      );
+    }
+    if (this.#links.get(hello.incarnation)?.name !== hello.name) {
+      return refuse(
+        "DENIED",
+        `${hello.name} (${hello.incarnation}) is no member of ${cluster.clusterId}`,
+      );
+    }
+    return null;
+  }
+
+  /**
+   * The newest dial of a peer is the live one. What its former dial still holds was sent before,
+   * and would arrive behind what comes on the new one.
+   */
+  #admit(socket: Socket, hello: PeerHello): void {
+    const { incarnation: id, name } = hello;
+    this.#inbound.get(id)?.terminate();
+    this.#inbound.set(id, socket);
+    const pulse = new Pulse(socket, this.#options.timers, PEER_SILENCE_MS_MAX, () => {
+      socket.terminate();
+    });
+    socket.onClose = () => {
+      pulse.stop();
+      if (this.#inbound.get(id) === socket) {
+        this.#inbound.delete(id);
+      }
+    };
+    socket.onFrame = (frame) => {
+      pulse.seen();
+      if (this.#inbound.get(id) === socket) {
+        this.#received(socket, id, name, frame);
+      }
+    };
+    this.#options.onAdvertised(name, hello.advertise);
+    this.#links.get(id)?.link.wake();
+  }
+
+  #received(socket: Socket, id: MemberId, name: string, frame: string | Uint8Array): void {
+    const messages = this.#decoded(socket, id, name, frame);
+    for (const message of messages) {
+      this.#options.onMessage(message);
+    }
+  }
+
+  #decoded(
+    socket: Socket,
+    id: MemberId,
+    name: string,
+    frame: string | Uint8Array,
+  ): readonly PeerMessage[] {
+    try {
+      if (typeof frame === "string") {
+        throw new Error("a peer sends binary frames only");
+      }
+      const messages = decodePeerFrame(frame);
+      const { incarnation } = this.#options.self;
+      for (const message of messages) {
+        if (message.from !== id || message.to !== incarnation) {
+          throw new Error(`a message of ${message.from} to ${message.to} on the link of ${id}`);
+        }
+      }
+      return messages;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#options.logger.error({ peer: name }, `peer link is closed: ${reason}`);
+      this.#inbound.delete(id);
+      socket.close(CLOSE.badData, reason);
+      return [];
+    }
+  }
+}

@@ -1,0 +1,157 @@
+import type { EndReason } from "../registry/command.ts";
+import type { SessionView } from "../registry/sessions.ts";
+import type { ReplicaStatus } from "../replica/replica.ts";
+import type { BirthRecord } from "../storage/storage.ts";
+import type { MemberBody } from "../wire/messages.ts";
+import type { AddressBook } from "./address-book.ts";
+import type { PeerLinkStatus } from "./peer-links.ts";
+
+/** `GET /v1/status`: what this node knows of itself and, as leader, of the others. */
+export interface NodeStatus {
+  readonly apiVersion: "v1";
+  readonly kind: "NodeStatus";
+  readonly name: string;
+  readonly id: string;
+  readonly version: string;
+  readonly lineage: string;
+  readonly role: ReplicaStatus["role"];
+  readonly term: number;
+  /** By name; null where none is known. */
+  readonly leader: string | null;
+  readonly commit: number;
+  readonly applied: number;
+  readonly lastIndex: number;
+  readonly revision: number;
+  readonly digest: string;
+  readonly sessions: number;
+  readonly instances: number;
+  readonly watches: number;
+  readonly connections: number;
+  readonly isCaughtUp: boolean;
+  readonly isDraining: boolean;
+  /** How old this node's copy may be; null where it cannot tell. */
+  readonly ageMs: number | null;
+  readonly members: readonly MemberStatus[];
+}
+
+export interface MemberStatus {
+  readonly name: string;
+  readonly id: string;
+  readonly address: string | null;
+  readonly isSelf: boolean;
+  readonly isLeader: boolean;
+  /** Whether this node's link to it is up. */
+  readonly isLinkUp: boolean;
+  /** Entries behind the leader's last; only a leader knows. */
+  readonly lag: number | null;
+}
+
+export interface SessionStatus {
+  readonly id: string;
+  readonly client: string;
+  readonly ttlMs: number;
+  readonly graceMs: number;
+  readonly owned: number;
+  readonly lastSeq: number;
+  readonly openedAtMs: number;
+  readonly ending: EndReason | null;
+}
+
+export interface StatusParts {
+  readonly name: string;
+  readonly version: string;
+  readonly birth: BirthRecord;
+  readonly replica: ReplicaStatus;
+  readonly links: readonly PeerLinkStatus[];
+  readonly addresses: AddressBook;
+  readonly connections: number;
+  readonly isDraining: boolean;
+}
+
+export function lineageOf(birth: BirthRecord): string {
+  return `${birth.clusterId}.${birth.epoch}`;
+}
+
+export function nameOf(birth: BirthRecord, id: string | null): string | null {
+  return birth.members.find((member) => member.incarnation === id)?.name ?? null;
+}
+
+/** Members that clients can be sent to. */
+export function membersOf(birth: BirthRecord, addresses: AddressBook): readonly MemberBody[] {
+  return birth.members.flatMap(({ name, incarnation }) => {
+    const address = addresses.serving(name);
+    return address === null ? [] : [{ name, id: incarnation, address }];
+  });
+}
+
+export function nodeStatus(parts: StatusParts): NodeStatus {
+  const { birth, replica } = parts;
+  return {
+    apiVersion: "v1",
+    kind: "NodeStatus",
+    name: parts.name,
+    id: replica.id,
+    version: parts.version,
+    lineage: lineageOf(birth),
+    role: replica.role,
+    term: replica.term,
+    leader: nameOf(birth, replica.leader),
+    commit: replica.commitIndex,
+    applied: replica.lastApplied,
+    lastIndex: replica.lastIndex,
+    revision: replica.revision,
+    digest: replica.digest,
+    sessions: replica.sessions,
+    instances: replica.instances,
+    watches: replica.watches,
+    connections: parts.connections,
+    isCaughtUp: replica.isCaughtUp,
+    isDraining: parts.isDraining,
+    ageMs: replica.ageMs,
+    members: birth.members.map((member) => memberStatus(member, parts)),
+  };
+}
+
+function memberStatus(
+  { name, incarnation: id }: BirthRecord["members"][number],
+  { replica, links, addresses }: StatusParts,
+): MemberStatus {
+  const isSelf = id === replica.id;
+  const progress = replica.peers.find((peer) => peer.id === id);
+  return {
+    name,
+    id,
+    address: addresses.serving(name),
+    isSelf,
+    isLeader: id === replica.leader,
+    isLinkUp: isSelf || links.some((link) => link.id === id && link.isUp),
+    lag: lagOf(isSelf, replica, progress?.matchIndex),
+  };
+}
+
+function lagOf(
+  isSelf: boolean,
+  replica: ReplicaStatus,
+  matchIndex: number | undefined,
+): number | null {
+  if (replica.role !== "leader") {
+    return null;
+  }
+  if (isSelf) {
+    return 0;
+  }
+  return matchIndex === undefined ? null : replica.lastIndex - matchIndex;
+}
+
+export function sessionStatus(session: SessionView): SessionStatus {
+  return {
+    id: session.id,
+    client: session.client,
+    ttlMs: session.ttlMs,
+    graceMs: session.graceMs,
+    owned: session.owned,
+    lastSeq: session.lastSeq,
+    openedAtMs: session.openedAtMs,
+    ending: session.ending,
+  };
+}

@@ -1,0 +1,130 @@
+import { type AddressInfo, createServer, type Socket as NetSocket } from "node:net";
+import { afterEach, describe, expect, it } from "vitest";
+import type { CloseReason, Frame, Listener, Socket } from "../../src/env/env.ts";
+import { listen, wsDialer } from "../../src/env/ws-network.ts";
+
+const DIAL = { subprotocols: [], timeoutMs: 1_000, frameBytesMax: 1024 };
+
+function nextFrame(socket: Socket): Promise<Frame> {
+  return new Promise((resolve) => {
+    socket.onFrame = resolve;
+  });
+}
+
+function nextClose(socket: Socket): Promise<CloseReason> {
+  return new Promise((resolve) => {
+    socket.onClose = resolve;
+  });
+}
+
+describe("WebSockets over ws", () => {
+  let listener: Listener | null = null;
+
+  afterEach(async () => {
+    await listener?.close();
+    listener = null;
+  });
+
+  /** Both ends of one connection. */
+  async function pair(frameBytesMax = 1024): Promise<{ near: Socket; far: Socket }> {
+    let accepted: (socket: Socket) => void = () => {};
+    const far = new Promise<Socket>((resolve) => {
+      accepted = resolve;
+    });
+    listener = await listen({
+      host: "127.0.0.1",
+      port: 0,
+      handshakeTimeoutMs: 1_000,
+      onUpgrade: ({ subprotocols }) => ({
+        accept: true,
+        subprotocol: subprotocols[1] ?? null,
+        frameBytesMax,
+        onSocket: accepted,
+      }),
+      onRequest: async () => ({ status: 200, contentType: "text/plain", body: "hello" }),
+    });
+    const url = `ws://127.0.0.1:${listener.port}/`;
+    const near = await wsDialer.dial(url, { ...DIAL, subprotocols: ["one", "two"] });
+    return { near, far: await far };
+  }
+
+  it("agree on the subprotocol that the listener chose", async () => {
+    const { near, far } = await pair();
+    expect([near.subprotocol, far.subprotocol]).toEqual(["two", "two"]);
+  });
+
+  it("keep frames that come before anybody listens", async () => {
+    const { near, far } = await pair();
+    far.send("first");
+    far.send("second");
+    far.close(1000, "done");
+    // Closed on both sides: everything has come.
+    await nextClose(far);
+    const frames: Frame[] = [];
+    near.onFrame = (frame) => frames.push(frame);
+    expect(frames).toEqual(["first", "second"]);
+    expect(await nextClose(near)).toEqual({ code: 1000, reason: "done", byPeer: true });
+  });
+
+  it("hand over binary frames in memory of their own", async () => {
+    const { near, far } = await pair();
+    near.send(new Uint8Array([1, 2, 3]));
+    const frame = (await nextFrame(far)) as Uint8Array;
+    expect([...frame]).toEqual([1, 2, 3]);
+    expect(frame.buffer.byteLength).toBe(3);
+  });
+
+  it.each<[string, (ends: { near: Socket; far: Socket }) => void, Partial<CloseReason>]>([
+    ["the other end closes", ({ near }) => near.close(1000, "bye"), { code: 1000, byPeer: true }],
+    ["the other end resets", ({ near }) => near.terminate(), { code: 1006, byPeer: true }],
+    ["this end closes", ({ far }) => far.close(1001, ""), { code: 1001, byPeer: false }],
+    ["this end breaks it", ({ far }) => far.terminate(), { code: 1006, byPeer: false }],
+    ["a frame is over the limit", ({ near }) => near.send("x".repeat(2_000)), { byPeer: false }],
+  ])("tell who ended it when %s", async (_, end, expected) => {
+    const ends = await pair();
+    const closed = nextClose(ends.far);
+    end(ends);
+    expect(await closed).toMatchObject(expected);
+  });
+
+  it("cut a close reason to what a frame may hold, between two characters", async () => {
+    const { near, far } = await pair();
+    far.close(1008, "ä".repeat(100));
+    expect((await nextClose(near)).reason).toBe("ä".repeat(61));
+  });
+
+  it("tell a pong", async () => {
+    const { far } = await pair();
+    const pong = new Promise<void>((resolve) => {
+      far.onPong = resolve;
+    });
+    far.ping();
+    await pong;
+  });
+
+  it("reject a dial that nobody takes, and one that nobody answers in time", async () => {
+    const taken: NetSocket[] = [];
+    const silent = createServer((socket) => taken.push(socket));
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const { port } = silent.address() as AddressInfo;
+    const dial = () => wsDialer.dial(`ws://127.0.0.1:${port}/`, { ...DIAL, timeoutMs: 100 });
+    await expect(dial()).rejects.toThrow("timed out");
+    for (const socket of taken) {
+      socket.destroy();
+    }
+    await new Promise((resolve) => silent.close(resolve));
+    await expect(dial()).rejects.toThrow("ECONNREFUSED");
+  });
+
+  it("cannot listen where somebody listens already", async () => {
+    await pair();
+    const again = listen({
+      host: "127.0.0.1",
+      port: listener?.port ?? 0,
+      handshakeTimeoutMs: 1_000,
+      onUpgrade: () => ({ accept: false, status: 503, message: "" }),
+      onRequest: async () => ({ status: 200, contentType: "text/plain", body: "" }),
+    });
+    await expect(again).rejects.toMatchObject({ code: "EADDRINUSE" });
+  });
+});

@@ -1,0 +1,210 @@
+import { describe, expect, it } from "vitest";
+import type { Clock, Timer, Timers } from "../../src/env/env.ts";
+import { ELECTION_TICKS_MIN, TICK_MS } from "../../src/limits.ts";
+import type { PersistRequest } from "../../src/raft/types.ts";
+import type { ClientOutput } from "../../src/replica/inputs.ts";
+import type { PeerMessage } from "../../src/replica/peer-messages.ts";
+import { Replica } from "../../src/replica/replica.ts";
+import { Driver } from "../../src/server/driver.ts";
+import { SendPump } from "../../src/server/send-pump.ts";
+import type { Storage } from "../../src/storage/storage.ts";
+import { commandCodec } from "../../src/wire/command-codec.ts";
+
+const [A, B, C] = ["a".repeat(16), "b".repeat(16), "c".repeat(16)] as const;
+
+/** A loop that turns when it is told to. */
+class Loop implements Clock, Timers {
+  nowMs = 1_000;
+  readonly #soon: (() => void)[] = [];
+  readonly #periodic: (() => void)[] = [];
+
+  monotonicMs = () => this.nowMs;
+  wallMs = () => this.nowMs;
+
+  after(): Timer {
+    return { cancel: () => {} };
+  }
+
+  every(_periodMs: number, run: () => void): Timer {
+    this.#periodic.push(run);
+    return { cancel: () => this.#periodic.splice(this.#periodic.indexOf(run), 1) };
+  }
+
+  soon(run: () => void): void {
+    this.#soon.push(run);
+  }
+
+  fireTimers(afterMs: number): void {
+    this.nowMs += afterMs;
+    for (const run of [...this.#periodic]) {
+      run();
+    }
+  }
+
+  turn(): void {
+    for (const run of this.#soon.splice(0)) {
+      run();
+    }
+  }
+
+  turns(count: number): void {
+    for (let i = 0; i < count; i += 1) {
+      this.turn();
+    }
+  }
+}
+
+/** A disk that answers when it is told to. */
+class Disk implements Storage {
+  readonly requests: PersistRequest[] = [];
+  #settle: { resolve: () => void; reject: (error: Error) => void } | null = null;
+
+  persist(request: PersistRequest): Promise<void> {
+    this.requests.push(request);
+    return new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+    });
+  }
+
+  async finish(): Promise<void> {
+    this.#settle?.resolve();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  async fail(): Promise<void> {
+    this.#settle?.reject(new Error("EIO: i/o error, fdatasync"));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  async close(): Promise<void> {}
+}
+
+function world(voters: readonly string[]) {
+  const loop = new Loop();
+  const disk = new Disk();
+  const sent: PeerMessage[][] = [];
+  const fatal: { exitCode: number; error: unknown }[] = [];
+  const replica = new Replica(
+    {
+      id: A,
+      restored: {
+        hardState: { term: 1, vote: null },
+        snapshot: { index: 0, term: 0, conf: { voters } },
+        entries: [],
+        commitIndex: 0,
+      },
+      codec: commandCodec,
+      random: () => 0,
+    },
+    { monotonicMs: loop.nowMs, wallMs: loop.nowMs },
+  );
+  const driver = new Driver({
+    replica,
+    storage: disk,
+    clock: loop,
+    timers: loop,
+    pump: new SendPump(loop, loop, () => {}),
+    sendToPeer: (_, messages) => sent.push([...messages]),
+    observer: { notice: () => {}, readied: () => {} },
+    onFatal: (exitCode, error) => fatal.push({ exitCode, error }),
+  });
+  driver.start();
+  const preVotes = () => sent.flat().filter((message) => message.type === "preVote");
+  const heartbeat = (): void =>
+    driver.step({
+      type: "peerMessage",
+      message: { type: "heartbeat", from: B, to: A, term: 1, commitIndex: 0, round: 1 },
+    });
+  return { loop, disk, sent, fatal, driver, preVotes, heartbeat };
+}
+
+/** Up to the last tick before the election timeout. */
+function nearlyTimeOut({ loop }: ReturnType<typeof world>): void {
+  for (let tick = 1; tick < ELECTION_TICKS_MIN; tick += 1) {
+    loop.fireTimers(TICK_MS);
+    loop.turns(3);
+  }
+}
+
+describe("the driver", () => {
+  it("campaigns when the leader has been silent for the election timeout", () => {
+    const follower = world([A, B, C]);
+    follower.heartbeat();
+    nearlyTimeOut(follower);
+    expect(follower.preVotes()).toEqual([]);
+    follower.loop.fireTimers(TICK_MS);
+    follower.loop.turns(3);
+    expect(follower.preVotes()).toHaveLength(2);
+  });
+
+  it("hears, after a stall, the heartbeats that waited in the sockets before it ticks", () => {
+    const follower = world([A, B, C]);
+    follower.heartbeat();
+    nearlyTimeOut(follower);
+    // Timers first, as in libuv; then the sockets, between the two turns.
+    follower.loop.fireTimers(20 * TICK_MS);
+    follower.loop.turn();
+    follower.heartbeat();
+    follower.loop.turns(3);
+    expect(follower.preVotes()).toEqual([]);
+  });
+
+  it("takes one late timer for one tick, however late", () => {
+    const follower = world([A, B, C]);
+    follower.heartbeat();
+    follower.loop.fireTimers(60_000);
+    follower.loop.turns(3);
+    expect(follower.preVotes()).toEqual([]);
+  });
+
+  it("ends with exit code 74 when a write fails, and says nothing more to anybody", async () => {
+    const single = world([A]);
+    const told: ClientOutput[] = [];
+    const connection = single.driver.connect({ accept: (output) => told.push(output) }, 0);
+    for (
+      let tick = 0;
+      tick < 3 * ELECTION_TICKS_MIN && single.disk.requests.length === 0;
+      tick += 1
+    ) {
+      single.loop.fireTimers(TICK_MS);
+      single.loop.turns(3);
+    }
+    expect(single.disk.requests).toHaveLength(1);
+    single.driver.step({
+      type: "read",
+      connection,
+      request: 1,
+      selector: { namespace: "default", application: "a", protocol: null, meta: [] },
+      consistency: { type: "stale", maxAgeMs: 0 },
+      timeoutMs: 10,
+    });
+    await single.disk.fail();
+    expect(single.fatal).toMatchObject([{ exitCode: 74 }]);
+    for (let tick = 0; tick < 10; tick += 1) {
+      single.loop.fireTimers(TICK_MS);
+      single.loop.turns(3);
+    }
+    expect(told).toEqual([]);
+    expect(single.disk.requests).toHaveLength(1);
+    expect(single.driver.isEnded).toBe(true);
+  });
+
+  it("ends with exit code 70 when an invariant is broken", () => {
+    const node = world([A]);
+    node.driver.step({ type: "persisted", write: 4711 });
+    expect(node.fatal).toMatchObject([{ exitCode: 70, error: { name: "AssertionError" } }]);
+  });
+
+  it("hands a peer what a turn of inputs brings as one", async () => {
+    const follower = world([A, B, C]);
+    follower.driver.step({ type: "peerLink", peer: B, isUp: true });
+    follower.loop.turns(2);
+    follower.sent.length = 0;
+    follower.heartbeat();
+    follower.heartbeat();
+    expect(follower.sent).toEqual([]);
+    follower.loop.turn();
+    expect(follower.sent).toHaveLength(1);
+    expect(follower.sent[0]?.map((message) => message.type)).toContain("heartbeatResponse");
+  });
+});

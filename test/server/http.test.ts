@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { BareClient, Cluster } from "./world.ts";
+
+describe("HTTP on the clients' port", () => {
+  let cluster: Cluster;
+  let provider: BareClient;
+
+  beforeAll(async () => {
+    cluster = await Cluster.started(3);
+    provider = await BareClient.open(cluster.address("n1"));
+    for (const [addr, meta] of [
+      ["127.0.0.1:1", { idc: "a" }],
+      ["127.0.0.1:2", { idc: "b" }],
+    ] as const) {
+      provider.send({ application: "shop", protocol: "http", addr, meta });
+      await provider.next();
+    }
+  }, 20_000);
+
+  afterAll(() => cluster.close());
+
+  /** What a test reads of any page; which of it is there the test says. */
+  interface Page {
+    readonly items: readonly { readonly addr: string }[];
+    readonly members: readonly { readonly address: string }[];
+    readonly error: { readonly code: string };
+    readonly ageMs: number;
+    readonly total: number;
+  }
+  const pageOf = async (response: Response) => (await response.json()) as Page;
+  const get = (name: string, path: string) => fetch(`http://${cluster.address(name)}${path}`);
+  const addrs = (body: Page) => body.items.map((item) => item.addr);
+
+  it("says that it lives and is ready, check by check where asked", async () => {
+    expect((await get("n1", "/livez")).status).toBe(200);
+    const short = await get("n2", "/readyz");
+    expect([short.status, await short.text()]).toEqual([200, "ok\n"]);
+    const verbose = await (await get("n2", "/readyz?verbose")).text();
+    expect(verbose).toContain("[+]leader ok");
+    expect(verbose).toContain("[+]caught-up ok");
+  });
+
+  it("names its version and protocol", async () => {
+    expect(await pageOf(await get("n1", "/version"))).toMatchObject({
+      name: "rollcall",
+      protocol: 1,
+      version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+    });
+  });
+
+  it("lists instances, linearizably on another node than the one that took them", async () => {
+    const response = await get("n3", "/v1/instances?application=shop");
+    expect(response.headers.get("content-type")).toBe("application/json; charset=utf-8");
+    const body = await pageOf(response);
+    expect(body).toMatchObject({
+      apiVersion: "v1",
+      kind: "InstanceList",
+      revision: expect.any(Number),
+      lineage: expect.stringMatching(/^[0-9a-f]{32}\.1$/),
+    });
+    expect(addrs(body)).toEqual(["127.0.0.1:1", "127.0.0.1:2"]);
+  });
+
+  it("selects by meta and protocol, and answers an unknown application with an empty list", async () => {
+    const some = await pageOf(await get("n1", "/v1/instances?application=shop&meta.idc=b"));
+    expect(addrs(some)).toEqual(["127.0.0.1:2"]);
+    const none = await pageOf(await get("n1", "/v1/instances?application=shop&protocol=grpc"));
+    expect(none.items).toEqual([]);
+    expect((await pageOf(await get("n1", "/v1/instances?application=nobody"))).items).toEqual([]);
+  });
+
+  it("labels a stale list with its age", async () => {
+    const body = await pageOf(await get("n2", "/v1/instances?application=shop&read=stale"));
+    expect(body.ageMs).toBeGreaterThanOrEqual(0);
+  });
+
+  it.each([
+    ["/v1/instances", "application"],
+    ["/v1/instances?application=", "application"],
+    ["/v1/instances?application=a&read=lease", "read"],
+    ["/v1/instances?application=a&colour=red", "colour"],
+    [`/v1/instances?application=a&namespace=${"n".repeat(129)}`, "namespace"],
+  ])("refuses %s with 400 and the name of the field", async (path, field) => {
+    const response = await get("n1", path);
+    expect(response.status).toBe(400);
+    expect((await pageOf(response)).error).toMatchObject({ field });
+  });
+
+  it("answers what it does not know with 404, and other methods with 405, as JSON", async () => {
+    const unknown = await get("n1", "/v2/anything");
+    expect(unknown.status).toBe(404);
+    expect((await pageOf(unknown)).error.code).toBe("NOT_FOUND");
+    const posted = await fetch(`http://${cluster.address("n1")}/v1/status`, { method: "POST" });
+    expect(posted.status).toBe(405);
+  });
+
+  it("shows members, lag and digest in the status", async () => {
+    const leader = cluster.leader();
+    await cluster.until(
+      () =>
+        cluster.nodes
+          .get(leader)
+          ?.status()
+          ?.members.every((member) => member.lag === 0) === true,
+    );
+    const status = await pageOf(await get(leader, "/v1/status"));
+    expect(status).toMatchObject({ kind: "NodeStatus", name: leader, role: "leader", leader });
+    expect(status.members.map((member) => member.address)).toEqual(
+      cluster.names.map((name) => cluster.address(name)),
+    );
+    await cluster.until(() => {
+      const digests = [...cluster.nodes.values()].map((node) => node.status()?.digest);
+      return new Set(digests).size === 1;
+    });
+  });
+
+  it("lists sessions without their secrets", async () => {
+    const body = await pageOf(await get("n3", "/v1/sessions"));
+    expect(body.total).toBe(1);
+    expect(body.items[0]).toMatchObject({ owned: 2, ttlMs: 10_000, graceMs: 2_000 });
+    expect(JSON.stringify(body)).not.toContain("ecret");
+  });
+
+  it("exposes metrics under rollcall_ names only", async () => {
+    const response = await get(cluster.leader(), "/metrics");
+    expect(response.headers.get("content-type")).toContain("text/plain; version=0.0.4");
+    const text = await response.text();
+    const names = [...text.matchAll(/^([a-z_]+)[ {]/gm)].map((match) => match[1]);
+    expect(names.filter((name) => !name?.startsWith("rollcall_"))).toEqual([]);
+    for (const name of [
+      "rollcall_raft_term",
+      'rollcall_raft_role{role="leader"} 1',
+      "rollcall_raft_commit_index",
+      "rollcall_raft_applied_index",
+      "rollcall_raft_fsync_seconds_count",
+      "rollcall_apply_seconds_count",
+      "rollcall_push_seconds_count",
+      "rollcall_sessions 1",
+      "rollcall_instances 2",
+      "rollcall_watches",
+      "rollcall_ws_connections",
+      "rollcall_ws_frames_total",
+      "rollcall_nodejs_eventloop_lag",
+      'rollcall_peer_link_up{peer="n',
+    ]) {
+      expect(text).toContain(name);
+    }
+  });
+});

@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import type { PeerMessage } from "../../src/replica/peer-messages.ts";
+import type { PeerAnswer, PeerCluster, PeerHello } from "../../src/wire/messages.ts";
+import { decodePeerHello, encodePeerFrame, encodePeerHello } from "../../src/wire/peer-codec.ts";
+import { Cluster } from "./world.ts";
+
+/** Speaks as n3, whose process has been stopped. */
+describe("peer links", () => {
+  let cluster: Cluster;
+  let self: PeerCluster;
+  const idOf = (name: string) =>
+    self.members.find((member) => member.name === name)?.incarnation ?? "";
+
+  beforeAll(async () => {
+    cluster = await Cluster.started(3);
+    const status = cluster.nodes.get("n1")?.status();
+    const [clusterId = "", epoch = ""] = status?.lineage.split(".") ?? [];
+    self = {
+      clusterId,
+      epoch: Number(epoch),
+      members: (status?.members ?? []).map(({ name, id }) => ({ name, incarnation: id })),
+    };
+    await cluster.nodes.get("n3")?.stop();
+  }, 20_000);
+
+  afterAll(() => cluster.close());
+
+  function hello(changes: Partial<PeerHello> = {}): PeerHello {
+    return {
+      type: "peerHello",
+      protocol: 1,
+      name: "n3",
+      incarnation: idOf("n3"),
+      advertise: cluster.address("n3"),
+      cluster: self,
+      view: [],
+      ...changes,
+    };
+  }
+
+  async function dial(message: PeerHello, options: { autoPong?: boolean } = {}) {
+    const ws = new WebSocket(`ws://${cluster.address("n1")}/peer`, options);
+    const closed = new Promise<{ code: number; reason: string }>((resolve) =>
+      ws.once("close", (code, reason) => resolve({ code, reason: String(reason) })),
+    );
+    const answer = new Promise<PeerAnswer>((resolve) =>
+      ws.once("message", (data) => resolve(decodePeerHello(data as Buffer) as PeerAnswer)),
+    );
+    await new Promise((resolve) => ws.once("open", resolve));
+    ws.send(encodePeerHello(message));
+    return { ws, closed, answer: await answer };
+  }
+
+  it("welcome a member by cluster id, epoch, name and incarnation", async () => {
+    const { ws, answer, closed } = await dial(hello());
+    expect(answer).toMatchObject({ type: "peerWelcome", name: "n1", cluster: self });
+    ws.close();
+    await closed;
+  });
+
+  it.each<[string, (valid: PeerHello) => Partial<PeerHello>, string, RegExp]>([
+    ["another protocol", () => ({ protocol: 2 }), "VERSION", /protocol 1, not 2/],
+    [
+      "another cluster",
+      ({ cluster: own }) => ({ cluster: own && { ...own, clusterId: "f".repeat(32) } }),
+      "DENIED",
+      /not of ffff/,
+    ],
+    [
+      "another epoch",
+      ({ cluster: own }) => ({ cluster: own && { ...own, epoch: 2 } }),
+      "DENIED",
+      /\.2$/,
+    ],
+    ["another incarnation", () => ({ incarnation: "d".repeat(16) }), "DENIED", /no member/],
+    ["another name", () => ({ name: "n2" }), "DENIED", /no member/],
+  ])("refuse %s, with a reason", async (_, changes, code, message) => {
+    const { answer, closed } = await dial(hello(changes(hello())));
+    expect(answer).toEqual({ type: "peerRefused", code, message: expect.stringMatching(message) });
+    expect((await closed).code).toBe(1008);
+  });
+
+  it("take the newest dial of a peer and break the former", async () => {
+    const first = await dial(hello());
+    const second = await dial(hello());
+    expect((await first.closed).code).toBe(1006);
+    expect(second.ws.readyState).toBe(WebSocket.OPEN);
+    second.ws.close();
+    await second.closed;
+  });
+
+  it("are closed by a message of somebody else", async () => {
+    const { ws, closed } = await dial(hello());
+    const message: PeerMessage = {
+      ...{ type: "heartbeat", term: 0, commitIndex: 0, round: 1 },
+      ...{ from: idOf("n2"), to: idOf("n1") },
+    };
+    ws.send(encodePeerFrame([message]));
+    expect((await closed).code).toBe(1007);
+  });
+
+  it("are closed when the other end gives no sign of life", async () => {
+    const { closed } = await dial(hello(), { autoPong: false });
+    expect((await closed).code).toBe(1006);
+  });
+
+  it("come up again when the peer is back, and the log says so once each way", async () => {
+    await cluster.start("n3");
+    await cluster.until(() => cluster.isReady("n3"));
+    await cluster.until(
+      () =>
+        cluster.nodes
+          .get("n1")
+          ?.status()
+          ?.members.every((member) => member.isLinkUp) === true,
+    );
+  });
+});

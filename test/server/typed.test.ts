@@ -1,0 +1,204 @@
+import { Packr } from "msgpackr";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import { BareClient, Cluster, HELLO } from "./world.ts";
+
+const JSON_PROTOCOL = ["rollcall.v1.json"];
+const packr = new Packr({ useRecords: false });
+
+function session(attach: number) {
+  return { id: "5".repeat(32), secret: "a secret of the client", attach };
+}
+
+describe("typed clients", () => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await Cluster.started(3);
+  }, 20_000);
+
+  afterAll(() => cluster.close());
+
+  const typed = async (name: string, hello: object = HELLO) => {
+    const client = await BareClient.open(cluster.address(name), JSON_PROTOCOL);
+    client.send(hello);
+    return client;
+  };
+
+  it("are welcomed with node, leader, members, lineage and limits", async () => {
+    const client = await typed("n2");
+    expect(client.ws.protocol).toBe("rollcall.v1.json");
+    expect(await client.next()).toMatchObject({
+      type: "welcome",
+      protocol: 1,
+      node: "n2",
+      leader: cluster.leader(),
+      members: cluster.names.map((name) => ({
+        name,
+        id: expect.stringMatching(/^[0-9a-f]{16}$/),
+        address: cluster.address(name),
+      })),
+      lineage: expect.stringMatching(/^[0-9a-f]{32}\.1$/),
+      limits: { frameBytesMax: 1024 * 1024, requestsInFlightMax: 1024 },
+    });
+    await client.close();
+  });
+
+  it("speak MessagePack under its subprotocol", async () => {
+    const decode = (data: Buffer) => packr.unpack(data);
+    const client = await BareClient.open(cluster.address("n1"), ["rollcall.v1.msgpack"], decode);
+    client.ws.send(packr.pack(HELLO));
+    expect(await client.next()).toMatchObject({ type: "welcome", node: "n1" });
+    client.ws.send(packr.pack({ type: "get", id: 1, selector: { application: "nobody" } }));
+    expect(await client.next()).toMatchObject({ type: "reply", id: 1, ok: true, endpoints: [] });
+    await client.close();
+  });
+
+  it("may say hello on a connection without a subprotocol", async () => {
+    const client = await BareClient.open(cluster.address("n1"));
+    client.send([HELLO, { type: "ping", id: 7 }]);
+    expect(await client.next()).toMatchObject({ type: "welcome" });
+    expect(await client.next()).toMatchObject({ type: "pong", id: 7, confirmed: false });
+    await client.close();
+  });
+
+  it("open a session, write, watch, resume on another node and say bye", async () => {
+    const first = await typed("n1");
+    await first.next();
+    first.send({ type: "open", id: 1, session: session(1), ttlMs: 5_000, graceMs: 1_000 });
+    expect(await first.next()).toMatchObject({ type: "reply", id: 1, ok: true });
+    first.send({
+      ...{ type: "register", id: 2, seq: 1, low: 1 },
+      ...{ application: "resume", protocol: "http", addr: "127.0.0.1:1" },
+    });
+    const registered = await first.next();
+    expect(registered).toMatchObject({ type: "reply", id: 2, ok: true });
+
+    const watcher = await typed("n3", { ...HELLO, revision: registered["revision"] });
+    const welcome = await watcher.next();
+    watcher.send({ type: "subscribe", id: 1, subscribes: [{ application: "resume" }] });
+    expect(await watcher.next()).toMatchObject({ type: "reply", id: 1, ok: true, watches: [1] });
+    expect(await watcher.next((message) => message["type"] === "snapshot")).toMatchObject({
+      watch: 1,
+      endpoints: [{ addr: "127.0.0.1:1", session: "5".repeat(32) }],
+    });
+
+    first.ws.terminate();
+    const second = await typed("n2", {
+      ...HELLO,
+      session: session(2),
+      lineage: welcome["lineage"],
+      revision: registered["revision"],
+    });
+    expect(await second.next()).toMatchObject({ type: "welcome" });
+    expect(await second.next()).toMatchObject({ type: "session", state: "unconfirmed" });
+    expect(await second.next((message) => message["type"] === "session")).toMatchObject({
+      id: "5".repeat(32),
+      state: "resumed",
+      owned: 1,
+      ownedRevision: registered["revision"],
+      lastSeq: 1,
+    });
+    second.send({ type: "ping", id: 3 });
+    expect(await second.next((message) => message["type"] === "pong")).toMatchObject({
+      id: 3,
+      confirmed: true,
+    });
+    second.send({ type: "bye", id: 4, seq: 2, low: 2 });
+    expect(await second.next((message) => message["type"] === "reply")).toMatchObject({ ok: true });
+    expect(await watcher.next((message) => message["type"] === "delta")).toMatchObject({
+      remove: [{ application: "resume", protocol: "http", addr: "127.0.0.1:1" }],
+    });
+    await Promise.all([second.close(), watcher.close()]);
+  });
+
+  it("are denied a session whose secret they do not know", async () => {
+    const owner = await typed("n1");
+    await owner.next();
+    const mine = { ...session(1), id: "6".repeat(32) };
+    owner.send({ type: "open", id: 1, session: mine });
+    await owner.next((message) => message["type"] === "reply");
+    const thief = await typed("n1", {
+      ...HELLO,
+      session: { ...mine, attach: 2, secret: "something else entirely" },
+    });
+    expect(await thief.next((message) => message["type"] === "session")).toMatchObject({
+      state: "denied",
+    });
+    await Promise.all([owner.close(), thief.close()]);
+  });
+
+  it("are refused a write without a session, an id in use, and a watch that is not there", async () => {
+    const client = await typed("n1");
+    await client.next();
+    client.send({ type: "bye", id: 1, seq: 1, low: 1 });
+    expect(await client.next()).toMatchObject({ id: 1, error: { code: "SESSION_UNKNOWN" } });
+    client.send({ type: "unsubscribe", id: 2, watch: 99 });
+    expect(await client.next()).toMatchObject({ id: 2, error: { code: "NOT_FOUND" } });
+    const twice = { type: "get", id: 3, selector: { application: "x" } };
+    client.send([twice, twice]);
+    expect(await client.next()).toMatchObject({ id: 3, error: { code: "PROTOCOL", field: "id" } });
+    expect(await client.next()).toMatchObject({ id: 3, ok: true });
+    await client.close();
+  });
+
+  it("are refused more watches than a connection may have, with the limit", async () => {
+    const client = await typed("n1");
+    await client.next();
+    const subscribes = Array.from({ length: 256 }, (_, i) => ({ application: `a${i}` }));
+    for (let id = 1; id <= 5; id += 1) {
+      client.send({ type: "subscribe", id, subscribes });
+    }
+    const last = await client.next((message) => message["id"] === 5);
+    expect(last).toMatchObject({ error: { code: "LIMIT", limit: 1024, field: "subscribes" } });
+    await client.close();
+  });
+
+  it("are answered OVERLOADED for requests over the limit of a connection", async () => {
+    const client = await typed("n1");
+    await client.next();
+    const reads = (first: number, count: number) =>
+      Array.from({ length: count }, (_, i) => ({
+        ...{ type: "get", id: first + i, timeoutMs: 100 },
+        ...{ selector: { application: "x" }, read: { atLeast: Number.MAX_SAFE_INTEGER } },
+      }));
+    client.send(reads(1, 1024));
+    client.send(reads(1025, 1));
+    expect(await client.next()).toMatchObject({
+      id: 1025,
+      error: { code: "OVERLOADED", limit: 1024, retryAfterMs: expect.any(Number) },
+    });
+    await client.next((message) => message["id"] === 1024);
+    client.send({ type: "get", id: 2000, selector: { application: "x" } });
+    expect(await client.next((message) => message["id"] === 2000)).toMatchObject({ ok: true });
+    await client.close();
+  });
+
+  it.each([
+    ["an origin that nobody allowed", { origin: "http://evil.example" }, "/", [], 403],
+    ["an unknown path", {}, "/elsewhere", [], 404],
+    ["only foreign subprotocols", {}, "/", ["graphql-ws"], 400],
+    ["a page on the peers' path", { origin: "http://evil.example" }, "/peer", [], 403],
+  ])("with %s are refused in the handshake", async (_, headers, path, subprotocols, status) => {
+    const ws = new WebSocket(`ws://${cluster.address("n1")}${path}`, subprotocols, { headers });
+    const error = await new Promise<Error>((resolve) => ws.once("error", resolve));
+    expect(error.message).toContain(String(status));
+  });
+
+  it("of an allowed origin are let in", async () => {
+    const allowed = await Cluster.make(1);
+    try {
+      await allowed.start("n1", { allowOrigin: ["http://console.example"] });
+      await allowed.until(() => allowed.isReady("n1"));
+      const origin = "http://console.example";
+      const ws = new WebSocket(`ws://${allowed.address("n1")}`, [], { origin });
+      await new Promise<void>((resolve, reject) => {
+        ws.once("open", resolve);
+        ws.once("error", reject);
+      });
+      ws.close();
+    } finally {
+      await allowed.close();
+    }
+  });
+});
