@@ -1,0 +1,605 @@
+import { describe, expect, test } from "vitest";
+import type { RollcallClient } from "../../src/client/client.ts";
+import type { RollcallError } from "../../src/client/errors.ts";
+import type { Registration } from "../../src/client/registration.ts";
+import { World } from "./world.ts";
+
+const WEB = { application: "web", protocol: "http", addr: "10.9.9.1:80" };
+
+async function registered(
+  world: World,
+  client: RollcallClient,
+  addr = WEB.addr,
+): Promise<Registration> {
+  return world.wait(client.provider.register({ ...WEB, addr }));
+}
+
+describe("a session is opened by the first registration", () => {
+  test("a client that only reads opens none", async () => {
+    const world = new World();
+    const client = world.client();
+    await world.wait(client.consumer.get("web"));
+    expect(world.registry.sessions.size).toBe(0);
+    expect(client.state.session).toEqual({ tag: "none" });
+  });
+
+  test("two registrations share the one session, and writes are numbered from 1", async () => {
+    const world = new World();
+    const client = world.client();
+    await registered(world, client);
+    await registered(world, client, "10.9.9.2:80");
+    expect(world.registry.sessions.size).toBe(1);
+    const [session] = world.registry.sessions.keys();
+    expect(session).toMatch(/^[0-9a-f]{32}$/);
+    expect(world.registry.applied).toEqual([`${session} 1`, `${session} 2`]);
+  });
+
+  test("an open that was not answered is sent again on the next node, with a higher attach", async () => {
+    const world = new World();
+    const client = world.client();
+    for (const node of world.all) {
+      node.intercept = (link, message) => {
+        if (message.type === "open") {
+          world.registry.open(message.session.id, message.session.secret);
+          queueMicrotask(() => link.cut());
+          node.behave();
+          for (const other of world.all) {
+            other.behave();
+          }
+          return true;
+        }
+        return false;
+      };
+    }
+    await registered(world, client);
+    const opens = world.heard.filter((message) => message.type === "open");
+    expect(opens.length).toBe(2);
+    expect(opens[0]?.session.id).toBe(opens[1]?.session.id);
+    expect(opens.map(({ session }) => session.attach)).toEqual([1, 2]);
+    expect(world.registry.sessions.size).toBe(1);
+  });
+
+  test("an open refused for the moment is tried again", async () => {
+    const world = new World();
+    const client = world.client();
+    await world.wait(client.ready());
+    world.node.refuse("open", "OVERLOADED", 2, 200);
+    const before = world.time.monotonicMs();
+    await registered(world, client);
+    expect(world.time.monotonicMs() - before).toBeGreaterThanOrEqual(400);
+  });
+
+  test("an open refused for good rejects the registration with its code", async () => {
+    const world = new World();
+    const client = world.client();
+    await world.wait(client.ready());
+    world.node.refuse("open", "DENIED");
+    const refused = client.provider.register(WEB);
+    await expect(world.wait(refused)).rejects.toMatchObject({ code: "DENIED", definite: true });
+  });
+});
+
+describe("exactly once, in order", () => {
+  test("unanswered writes go again under their numbers, in order, and are applied once", async () => {
+    const world = new World();
+    const client = world.client();
+    await registered(world, client);
+    const first = world.node;
+    // Applied, but the answers are lost with the node.
+    first.intercept = (link, message) => {
+      if (message.type === "register") {
+        world.registry.write(link.session ?? "", message);
+        return true;
+      }
+      return false;
+    };
+    const calls = ["10.9.9.2:80", "10.9.9.3:80", "10.9.9.4:80"].map((addr) =>
+      client.provider.register({ ...WEB, addr }),
+    );
+    await world.time.advance(10);
+    first.die();
+    await Promise.all(calls.map((call) => world.wait(call)));
+    const session = client.state.session as { id: string };
+    expect(world.registry.applied).toEqual([1, 2, 3, 4].map((seq) => `${session.id} ${seq}`));
+    expect(world.node.link.ofType("register").map(({ seq, low }) => [seq, low])).toEqual([
+      [2, 2],
+      [3, 2],
+      [4, 2],
+    ]);
+  });
+
+  test("nothing is sent again before the node has answered for the session", async () => {
+    const world = new World();
+    const client = world.client();
+    await registered(world, client);
+    world.node.hold("register");
+    const call = client.provider.register({ ...WEB, addr: "10.9.9.2:80" });
+    await world.time.advance(10);
+    const silent: string[] = [];
+    for (const node of world.all) {
+      node.intercept = (link, message) => {
+        if (message.type === "hello" && message.session !== undefined) {
+          const session = message.session;
+          node.behave();
+          node.onMessage(link, { ...message, session: undefined } as never);
+          world.time.after(100, () => {
+            silent.push(...link.heard.map(({ type }) => type));
+            node.attach(link, session);
+          });
+          return true;
+        }
+        return false;
+      };
+    }
+    world.node.die();
+    await world.wait(call);
+    expect(silent).not.toContain("register");
+  });
+
+  test("no more than the window is unanswered, and low is the lowest that is", async () => {
+    const world = new World();
+    world.requestsInFlightMax = 8;
+    const client = world.client();
+    await registered(world, client);
+    const held: number[] = [];
+    const node = world.node;
+    node.intercept = (_link, message) => {
+      if (message.type === "register") {
+        held.push(message.seq);
+        return true;
+      }
+      return false;
+    };
+    for (let port = 100; port < 120; port += 1) {
+      void client.provider.register({ ...WEB, addr: `10.9.9.9:${port}` });
+    }
+    await world.time.advance(100);
+    expect(held).toEqual([2, 3, 4, 5, 6, 7]);
+  });
+
+  test("a write refused for the moment keeps its number and its place", async () => {
+    const world = new World();
+    const client = world.client();
+    await registered(world, client);
+    world.node.refuse("register", "NO_LEADER", 3);
+    const calls = ["10.9.9.2:80", "10.9.9.3:80"].map((addr) =>
+      client.provider.register({ ...WEB, addr }),
+    );
+    await Promise.all(calls.map((call) => world.wait(call)));
+    const { id } = client.state.session as { id: string };
+    expect(world.registry.applied).toEqual([`${id} 1`, `${id} 2`, `${id} 3`]);
+  });
+
+  test("a write behind one that was refused at the edge is not stuck behind its gap", async () => {
+    const world = new World();
+    const client = world.client();
+    await registered(world, client);
+    const link = world.node.link;
+    // The node refuses number 2 without handing it on, and holds 3, which is a gap, as nodes do.
+    let isFirst = true;
+    world.node.intercept = (_link, message) => {
+      if (message.type === "register" && message.seq === 2) {
+        link.send({
+          ...{ type: "reply", id: message.id, ok: false },
+          error: { code: "LIMIT", message: "no" },
+        });
+        return true;
+      }
+      if (message.type === "register" && message.seq === 3 && isFirst) {
+        isFirst = false;
+        return true;
+      }
+      return false;
+    };
+    const refused = client.provider.register({ ...WEB, addr: "10.9.9.2:80" });
+    const taken = client.provider.register({ ...WEB, addr: "10.9.9.3:80" });
+    await expect(world.wait(refused)).rejects.toMatchObject({ code: "LIMIT", definite: true });
+    await world.wait(taken, 1_000);
+    expect(world.registry.addresses("web")).toEqual([WEB.addr, "10.9.9.3:80"]);
+  });
+
+  test("a timed out deregister is disposed of by a higher low, and a late copy changes nothing", async () => {
+    const world = new World();
+    const client = world.client();
+    await registered(world, client);
+    world.registry.byOther({ register: { ...WEB, addr: "10.9.9.7:80", persistent: true } });
+    const node = world.node;
+    const link = node.link;
+    node.hold("deregister");
+    const key = { ...WEB, addr: "10.9.9.7:80" };
+    const call = client.provider.deregister(key, { timeoutMs: 500 });
+    await expect(world.wait(call)).rejects.toMatchObject({ code: "TIMEOUT", definite: false });
+    const late = link.ofType("deregister")[0];
+    node.behave();
+    await registered(world, client, "10.9.9.2:80");
+    expect(link.ofType("register").at(-1)).toMatchObject({ seq: 3, low: 3 });
+    expect(late).toMatchObject({ seq: 2 });
+    world.registry.write(link.session ?? "", late as never);
+    expect(world.registry.addresses("web")).toContain("10.9.9.7:80");
+  });
+});
+
+describe("definite and indefinite", () => {
+  test("a write that was never sent and ran out of time is definite", async () => {
+    const world = new World();
+    for (const node of world.all) {
+      node.isReachable = false;
+    }
+    const client = world.client();
+    const call = client.provider.register(WEB, { timeoutMs: 1_000 });
+    await expect(world.wait(call)).rejects.toMatchObject({ code: "TIMEOUT", definite: true });
+    for (const node of world.all) {
+      node.isReachable = true;
+    }
+    await world.wait(client.ready());
+    await world.time.advance(5_000);
+    expect(world.registry.addresses("web")).toEqual([]);
+  });
+
+  test("a register that timed out on its way is indefinite, and what came of it is removed", async () => {
+    const world = new World();
+    const client = world.client();
+    await registered(world, client);
+    const node = world.node;
+    node.intercept = (link, message) => {
+      if (message.type === "register") {
+        world.registry.write(link.session ?? "", message);
+        return true;
+      }
+      return false;
+    };
+    const call = client.provider.register({ ...WEB, addr: "10.9.9.2:80" }, { timeoutMs: 500 });
+    await expect(world.wait(call)).rejects.toMatchObject({ code: "TIMEOUT", definite: false });
+    await world.time.advance(100);
+    expect(world.registry.addresses("web")).toEqual([WEB.addr]);
+  });
+
+  test("a request that is indefinite once stays so, whatever a later attempt is refused with", async () => {
+    const world = new World();
+    const client = world.client();
+    await registered(world, client);
+    world.node.refuse("register", "LEADER_LOST");
+    const node = world.node;
+    const lost = node.intercept;
+    node.intercept = (link, message) => {
+      if (message.type !== "register") {
+        return false;
+      }
+      if (lost(link, message)) {
+        return true;
+      }
+      const error = { code: "LIMIT", message: "too many" } as const;
+      link.send({ type: "reply", id: message.id, ok: false, error });
+      return true;
+    };
+    const call = client.provider.register({ ...WEB, addr: "10.9.9.2:80" });
+    await expect(world.wait(call)).rejects.toMatchObject({ code: "LIMIT", definite: false });
+  });
+
+  test("SESSION_EXPIRED on a retry is indefinite for a write that must not be repeated", async () => {
+    const world = new World();
+    const client = world.client();
+    await registered(world, client);
+    const node = world.node;
+    node.hold("register");
+    const call = client.provider.register({ ...WEB, addr: "10.9.9.2:80", persistent: true });
+    await world.time.advance(10);
+    world.registry.end((client.state.session as { id: string }).id, "ttl");
+    node.die();
+    await expect(world.wait(call)).rejects.toMatchObject({
+      code: "SESSION_EXPIRED",
+      definite: false,
+    });
+    expect(world.registry.addresses("web")).not.toContain("10.9.9.2:80");
+  });
+
+  test("an aborted call rejects with the signal's reason", async () => {
+    const world = new World();
+    const client = world.client();
+    await registered(world, client);
+    world.node.hold("register");
+    const abort = new AbortController();
+    const call = client.provider.register(
+      { ...WEB, addr: "10.9.9.2:80" },
+      { signal: abort.signal },
+    );
+    await world.time.advance(10);
+    const reason = new Error("enough");
+    abort.abort(reason);
+    await expect(call).rejects.toBe(reason);
+    world.node.behave();
+    await world.time.advance(20_000);
+    expect(world.registry.addresses("web")).toEqual([WEB.addr]);
+  });
+
+  test("a signal that is aborted before the call sends nothing", async () => {
+    const world = new World();
+    const client = world.client();
+    await world.wait(client.ready());
+    const call = client.provider.register(WEB, { signal: AbortSignal.abort(new Error("no")) });
+    await expect(call).rejects.toThrow("no");
+    await world.time.advance(1_000);
+    expect(world.heard.map(({ type }) => type)).not.toContain("register");
+    await registered(world, client);
+  });
+});
+
+describe("a registration is put back after any loss", () => {
+  test("after EXPIRED, in a new session, with its content of then", async () => {
+    const world = new World();
+    const client = world.client();
+    const registration = await registered(world, client);
+    await world.wait(registration.update({ weight: 7 }));
+    const before = (client.state.session as { id: string }).id;
+    world.registry.end(before, "ttl");
+    world.node.link.cut();
+    await world.until("it is back", () => world.registry.addresses("web").length === 1);
+    await world.until("it says so", () => registration.state.tag === "registered");
+    expect(world.registry.select({ application: "web" })[0]?.weight).toBe(7);
+    expect((client.state.session as { id: string }).id).not.toBe(before);
+    expect(world.typesOf()).toContain("sessionExpired");
+  });
+
+  test("when the session ends under a living connection", async () => {
+    const world = new World();
+    const client = world.client();
+    const registration = await registered(world, client);
+    const link = world.node.link;
+    const { id } = client.state.session as { id: string };
+    world.registry.end(id, "ttl");
+    link.send({ type: "session", id, state: "expired", reason: "ttl", revision: 9 });
+    await world.until("it is back", () => world.registry.addresses("web").length === 1);
+    await world.until("it says so", () => registration.state.tag === "registered");
+    expect(world.node.link).toBe(link);
+  });
+
+  test("when a resume tells another count than the SDK knows", async () => {
+    const world = new World();
+    const client = world.client();
+    const kept = await registered(world, client);
+    const gone = await registered(world, client, "10.9.9.2:80");
+    world.node.hold("ping");
+    world.registry.byOther({ deregister: { ...WEB, addr: "10.9.9.2:80" } });
+    world.node.link.cut();
+    await world.until("it is back", () => world.registry.addresses("web").length === 2);
+    await world.until("it says so", () => gone.state.tag === "registered");
+    expect(kept.state.tag).toBe("registered");
+  });
+
+  test("within a third of the TTL when somebody removes it under a living connection", async () => {
+    const world = new World();
+    const client = world.client({ ttlMs: 9_000 });
+    const registration = await registered(world, client);
+    world.registry.byOther({ deregister: WEB });
+    await world.until("it is back", () => world.registry.addresses("web").length === 1, 3_500);
+    await world.until("it says so", () => registration.state.tag === "registered");
+    const before = world.heard.filter(({ type }) => type === "get").length;
+    await world.time.advance(30_000);
+    expect(world.heard.filter(({ type }) => type === "get").length).toBe(before);
+  });
+
+  test("a resume that tells what the SDK knows lists nothing", async () => {
+    const world = new World();
+    const client = world.client();
+    await registered(world, client);
+    world.node.link.cut();
+    await world.until("resumed", () => world.typesOf().includes("sessionResumed"));
+    await world.time.advance(20_000);
+    expect(world.heard.map(({ type }) => type)).not.toContain("get");
+    expect(world.heard.filter(({ type }) => type === "register").length).toBe(1);
+  });
+
+  test("what the session owns and nobody declares is removed", async () => {
+    const world = new World();
+    const client = world.client();
+    await registered(world, client);
+    const { id } = client.state.session as { id: string };
+    const session = world.registry.sessions.get(id);
+    world.registry.write(id, {
+      ...{ type: "register", ...WEB, addr: "10.9.9.8:80" },
+      ...{ id: 1, seq: (session?.lastSeq ?? 0) + 1, low: 1 },
+    });
+    // The SDK does not know of that number; let it count on from there.
+    session?.replies.clear();
+    (session as { lastSeq: number }).lastSeq = 1;
+    world.node.link.cut();
+    await world.until(
+      "the stray is gone",
+      () => !world.registry.addresses("web").includes("10.9.9.8:80"),
+    );
+    expect(world.registry.addresses("web")).toEqual([WEB.addr]);
+  });
+
+  test("when an update finds that it is gone, and the update follows", async () => {
+    const world = new World();
+    const client = world.client();
+    const registration = await registered(world, client);
+    world.registry.byOther({ deregister: WEB });
+    await world.wait(registration.update({ weight: 3 }), 1_000);
+    expect(world.registry.select({ application: "web" })[0]?.weight).toBe(3);
+  });
+
+  test("a refusal to take it back is tried again with longer waits, and said once a try", async () => {
+    const world = new World();
+    const client = world.client();
+    const registration = await registered(world, client);
+    for (const node of world.all) {
+      node.refuse("register", "DISK_LOW", 5);
+    }
+    const { id } = client.state.session as { id: string };
+    world.registry.end(id, "ttl");
+    world.node.link.cut();
+    await world.until("restoring", () => registration.state.tag === "restoring", 100);
+    await world.until("it is back", () => registration.state.tag === "registered");
+    const said = world.logged.filter(({ message }) => message === "an instance is not taken back");
+    expect(said.length).toBe(5);
+  });
+});
+
+describe("superseded", () => {
+  test("a registration that a newer session took is said so once and not put back", async () => {
+    const world = new World();
+    const client = world.client({ ttlMs: 9_000 });
+    const registration = await registered(world, client);
+    const other = world.registry.byOther({ register: WEB });
+    await world.until("superseded", () => registration.state.tag === "superseded", 4_000);
+    await world.time.advance(60_000);
+    expect(world.typesOf().filter((type) => type === "superseded")).toEqual(["superseded"]);
+    expect(world.logged.filter(({ message }) => message.startsWith("superseded")).length).toBe(1);
+    expect(world.registry.select({ application: "web" })[0]?.session).toBe(other);
+    await expect(world.wait(registration.update({ weight: 1 }))).rejects.toMatchObject({
+      code: "TAKEN_OVER",
+      definite: true,
+    });
+    await world.wait(registration.deregister());
+    expect(registration.state.tag).toBe("deregistered");
+  });
+
+  test("it stays superseded over a reconnect, and is not looked for again", async () => {
+    const world = new World();
+    const client = world.client();
+    const registration = await registered(world, client);
+    world.registry.byOther({ register: WEB });
+    world.node.link.cut();
+    await world.until("superseded", () => registration.state.tag === "superseded");
+    const registers = world.heard.filter(({ type }) => type === "register").length;
+    world.node.link.cut();
+    await world.time.advance(30_000);
+    expect(world.heard.filter(({ type }) => type === "register").length).toBe(registers);
+  });
+});
+
+describe("update and deregister", () => {
+  test("updates of one registration are applied in the order of the calls", async () => {
+    const world = new World();
+    const client = world.client();
+    const registration = await registered(world, client);
+    const calls = [1, 2, 3].map((weight) => registration.update({ weight }));
+    await Promise.all(calls.map((call) => world.wait(call)));
+    expect(world.registry.select({ application: "web" })[0]?.weight).toBe(3);
+  });
+
+  test("an update that compares with an older revision is refused with CONFLICT", async () => {
+    const world = new World();
+    const client = world.client();
+    const registration = await registered(world, client);
+    const { modifiedRevision } = world.registry.select({ application: "web" })[0] as {
+      modifiedRevision: number;
+    };
+    await world.wait(registration.update({ weight: 1 }, { ifRevision: modifiedRevision }));
+    const stale = registration.update({ weight: 2 }, { ifRevision: modifiedRevision });
+    await expect(world.wait(stale)).rejects.toMatchObject({ code: "CONFLICT", definite: true });
+    expect(world.registry.select({ application: "web" })[0]?.weight).toBe(1);
+  });
+
+  test("an update lost with its session is applied after the instance was put back", async () => {
+    const world = new World();
+    const client = world.client();
+    const registration = await registered(world, client);
+    world.node.hold("update");
+    const call = registration.update({ weight: 5 }, { timeoutMs: 30_000 });
+    await world.time.advance(10);
+    world.registry.end((client.state.session as { id: string }).id, "ttl");
+    world.node.die();
+    await world.wait(call);
+    expect(world.registry.select({ application: "web" })[0]?.weight).toBe(5);
+  });
+
+  test("deregister removes it even where its caller gave up waiting", async () => {
+    const world = new World();
+    const client = world.client();
+    const registration = await registered(world, client);
+    world.node.refuse("deregister", "NO_LEADER", 5);
+    const call = registration.deregister({ timeoutMs: 50 });
+    await expect(world.wait(call)).rejects.toMatchObject({ code: "TIMEOUT", definite: false });
+    await world.until("gone", () => registration.state.tag === "deregistered");
+    expect(world.registry.addresses("web")).toEqual([]);
+  });
+
+  test("the same identity is not registered twice by one client, and may be after it is gone", async () => {
+    const world = new World();
+    const client = world.client();
+    const registration = await registered(world, client);
+    await expect(client.provider.register(WEB)).rejects.toMatchObject({ code: "CONFLICT" });
+    await world.wait(registration.deregister());
+    await registered(world, client);
+    expect(world.registry.addresses("web")).toEqual([WEB.addr]);
+  });
+
+  test("a persistent registration outlives its session and is written once", async () => {
+    const world = new World();
+    const client = world.client();
+    await world.wait(client.provider.register({ ...WEB, persistent: true }));
+    world.registry.end((client.state.session as { id: string }).id, "ttl");
+    world.node.link.cut();
+    await world.time.advance(30_000);
+    expect(world.registry.addresses("web")).toEqual([WEB.addr]);
+    expect(world.heard.filter(({ type }) => type === "register").length).toBe(1);
+    await world.wait(client.provider.deregister(WEB));
+    expect(world.registry.addresses("web")).toEqual([]);
+  });
+
+  test("disposing of a registration removes it", async () => {
+    const world = new World();
+    const client = world.client();
+    const registration = await registered(world, client);
+    await world.wait(registration[Symbol.asyncDispose]());
+    expect(world.registry.addresses("web")).toEqual([]);
+  });
+});
+
+describe("close", () => {
+  test("says bye, which removes all at once, and ends the status stream", async () => {
+    const world = new World();
+    const client = world.client();
+    const registration = await registered(world, client);
+    const link = world.node.link;
+    await world.wait(client.close());
+    expect(world.registry.addresses("web")).toEqual([]);
+    expect([...world.registry.ended.values()]).toEqual(["closed"]);
+    expect(link.leftBy).toBe("close");
+    expect(registration.state.tag).toBe("closed");
+    expect(world.statuses.at(-1)).toEqual({ type: "closed" });
+    expect(world.time.timerCount).toBe(0);
+    await expect(client.provider.register(WEB)).rejects.toMatchObject({ code: "CLOSED" });
+    await expect(client.ready()).rejects.toMatchObject({ code: "CLOSED" });
+  });
+
+  test("waits no longer than its bound for the answer to the bye", async () => {
+    const world = new World();
+    const client = world.client();
+    await registered(world, client);
+    world.node.hold("bye");
+    const before = world.time.monotonicMs();
+    await world.wait(client.close());
+    expect(world.time.monotonicMs() - before).toBeLessThanOrEqual(2_020);
+    expect(world.isConnected).toBe(false);
+    expect(world.time.timerCount).toBe(0);
+  });
+
+  test("rejects what still waits with CLOSED, indefinite where it was sent, and surprises nobody", async () => {
+    const world = new World();
+    const client = world.client();
+    await registered(world, client);
+    world.node.hold("register");
+    const surprises: unknown[] = [];
+    const onSurprise = (reason: unknown): void => {
+      surprises.push(reason);
+    };
+    process.on("unhandledRejection", onSurprise);
+    const call = client.provider.register({ ...WEB, addr: "10.9.9.2:80" });
+    void client.provider.register({ ...WEB, addr: "10.9.9.3:80" });
+    void client.consumer.get("nothing", { timeoutMs: 100 });
+    await world.time.advance(10);
+    const closing = client.close();
+    const error = await call.then(
+      () => null,
+      (reason: RollcallError) => reason,
+    );
+    expect(error).toMatchObject({ code: "CLOSED", definite: false });
+    await world.wait(closing);
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("unhandledRejection", onSurprise);
+    expect(surprises).toEqual([]);
+  });
+});
