@@ -1,0 +1,51 @@
+import type { RollcallClient, Status } from "../client/index.ts";
+import { unreachable } from "../util/assert.ts";
+import type { Output } from "./output.ts";
+
+/** Says on stderr what becomes of the connection and the session, until the client is closed. */
+export function tellConnection(
+  client: RollcallClient,
+  output: Output,
+  onStatus: (status: Status) => void = () => {},
+): void {
+  void (async () => {
+    for await (const status of client.status()) {
+      const text = statusText(status);
+      if (text !== null) {
+        output.note(text);
+      }
+      onStatus(status);
+    }
+  })();
+}
+
+/** Null where it is of no interest to a person. */
+function statusText(status: Status): string | null {
+  switch (status.type) {
+    case "connected":
+      return `connected to ${status.node} at ${status.url}`;
+    case "disconnected":
+      return `the connection to ${status.url} is gone: ${status.reason}`;
+    case "reconnecting":
+      return "looking for another node";
+    case "sessionResumed":
+      return `session resumed with ${status.owned} registered`;
+    case "sessionUnconfirmed":
+      return status.isLeaseOver
+        ? "the registry has not confirmed the session for its whole TTL; it may have expired"
+        : "the registry does not confirm the session at the moment";
+    case "sessionExpired":
+      return `the session has ended (${status.reason}); registering again`;
+    case "superseded":
+      return `another process registered ${status.key.application} at ${status.key.addr} later`;
+    case "goaway":
+      return `${status.url} asks to leave it: ${status.reason}`;
+    case "lineageChanged":
+      return "the registry was restored or recovered";
+    case "sessionOpened":
+    case "closed":
+      return null;
+    default:
+      return unreachable(status);
+  }
+}
