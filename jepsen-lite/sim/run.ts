@@ -1,0 +1,156 @@
+import { AssertionError } from "../../src/util/assert.ts";
+import { type FaultCounts, Faults } from "./faults.ts";
+import type { SimOptions } from "./options.ts";
+import { SimClient } from "./sim-client.ts";
+import { SimWatcher } from "./sim-watcher.ts";
+import { demand, Violation } from "./violation.ts";
+import { World } from "./world.ts";
+
+export interface RunResult {
+  readonly seed: number;
+  readonly options: SimOptions;
+  /** What was broken; null for a clean run. */
+  readonly violation: string | null;
+  readonly simulatedMs: number;
+  readonly events: number;
+  readonly traceHash: string;
+  readonly revisions: number;
+  readonly leaderChanges: number;
+  readonly acknowledged: number;
+  readonly deliveries: number;
+  readonly reads: number;
+  readonly faults: FaultCounts;
+}
+
+const SECOND_MS = 1_000;
+/** The healed cluster has to take new writes before it comes to rest. */
+const HEALED_TRAFFIC_MS = 3_000;
+
+/** One run: faults for a while, then a healed cluster that has to come to rest and agree. */
+export function run(seed: number): RunResult {
+  const world = new World(seed);
+  const { options } = world;
+  const clients = range(options.clients).map((i) => new SimClient(`c${i}`, world));
+  const watchers = range(options.watchers).map((i) => new SimWatcher(`w${i}`, world));
+  const faults = new Faults(world, clients, watchers);
+  let violation: string | null = null;
+  try {
+    start(world, clients, watchers);
+    faults.start();
+    advance(world, options.safetyMs);
+    faults.heal();
+    advance(world, HEALED_TRAFFIC_MS);
+    for (const client of clients) {
+      client.quiesce();
+    }
+    settle(world, clients, watchers);
+    agree(world, clients);
+  } catch (error) {
+    if (!(error instanceof Violation || error instanceof AssertionError)) {
+      throw error;
+    }
+    violation = `${error.name}: ${error.message}`;
+  }
+  return {
+    seed,
+    options,
+    violation,
+    simulatedMs: world.schedule.nowMs,
+    events: world.schedule.events,
+    traceHash: world.traceHash,
+    revisions: world.canon.revision,
+    leaderChanges: world.invariants.leaderChanges,
+    acknowledged: sum(clients.map((client) => client.acknowledged)),
+    deliveries: sum(watchers.map((watcher) => watcher.deliveries)),
+    reads: sum(watchers.map((watcher) => watcher.reads)),
+    faults: faults.counts,
+  };
+}
+
+function start(world: World, clients: readonly SimClient[], watchers: readonly SimWatcher[]): void {
+  for (const node of world.nodes) {
+    node.start();
+  }
+  for (const node of world.nodes) {
+    for (const peer of world.nodes) {
+      if (peer !== node) {
+        node.input({ type: "peerLink", peer: peer.id, isUp: true });
+      }
+    }
+  }
+  for (const client of clients) {
+    client.start();
+  }
+  for (const watcher of watchers) {
+    watcher.start();
+  }
+}
+
+function advance(world: World, forMs: number): void {
+  const untilMs = world.schedule.nowMs + forMs;
+  while (world.schedule.nowMs < untilMs) {
+    world.schedule.runUntil(Math.min(untilMs, world.schedule.nowMs + SECOND_MS));
+    world.invariants.second();
+  }
+}
+
+/** Liveness: within the time, one leader, every client answered, every watcher and node current. */
+function settle(
+  world: World,
+  clients: readonly SimClient[],
+  watchers: readonly SimWatcher[],
+): void {
+  const untilMs = world.schedule.nowMs + world.options.livenessMs;
+  let open = "";
+  do {
+    advance(world, SECOND_MS);
+    const statuses = world.nodes.map((node) => node.status());
+    const leaders = statuses.filter((status) => status?.role === "leader").length;
+    const unsettled = clients.filter((client) => !client.isSettled).map((client) => client.describe);
+    const behind = watchers.filter((watcher) => !watcher.isCurrent).map(({ name }) => name);
+    const applied = new Set(statuses.map((status) => status?.lastApplied));
+    open = [
+      leaders === 1 ? "" : `${leaders} leaders`,
+      unsettled.length === 0 ? "" : `unanswered: ${unsettled.join(" ")}`,
+      behind.length === 0 ? "" : `behind: ${behind.join(" ")}`,
+      applied.size === 1 ? "" : `applied: ${[...applied].join(" ")}`,
+    ]
+      .filter((text) => text !== "")
+      .join(", ");
+  } while (open !== "" && world.schedule.nowMs < untilMs);
+  demand(open === "", () => `not settled ${world.options.livenessMs} ms after healing: ${open}`);
+}
+
+/** Nothing acknowledged is lost, nothing happened twice, all replicas are equal. */
+function agree(world: World, clients: readonly SimClient[]): void {
+  world.invariants.disksAgree();
+  for (const [effect, count] of world.canon.effects()) {
+    demand(count === 1, () => `${effect} came to be ${count} times`);
+  }
+  const all = [
+    ...world.canon.viewAt(selectAll("a"), world.canon.revision),
+    ...world.canon.viewAt(selectAll("b"), world.canon.revision),
+  ];
+  const view = new Map<string, string>(all);
+  for (const client of clients) {
+    for (const [key, possible] of client.expectation ?? []) {
+      const found = view.get(key) ?? null;
+      demand(
+        possible.has(found),
+        () => `${client.name} left ${JSON.stringify([...possible])} at ${key}, there is ${found}`,
+      );
+    }
+  }
+}
+
+function selectAll(application: string) {
+  return { namespace: "default", application, protocol: null, meta: [] };
+}
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i + 1);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

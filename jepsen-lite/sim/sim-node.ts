@@ -1,0 +1,165 @@
+import { TICK_MS } from "../../src/limits.ts";
+import type { PersistRequest } from "../../src/raft/types.ts";
+import type { Input, Output } from "../../src/replica/inputs.ts";
+import { Replica, type ReplicaStatus } from "../../src/replica/replica.ts";
+import { WATCH_LIMITS } from "../../src/replica/watches.ts";
+import { commandCodec } from "../../src/wire/command-codec.ts";
+import { SimDisk } from "./disk.ts";
+import type { World } from "./world.ts";
+
+interface Now {
+  readonly monotonicMs: number;
+  readonly wallMs: number;
+}
+
+/** One member: a real replica, a disk that survives it, and a clock of its own. */
+export class SimNode {
+  readonly id: string;
+  readonly disk = new SimDisk();
+  readonly #world: World;
+  readonly #voters: readonly string[];
+  #replica: Replica | null = null;
+  /** Counts starts; what was scheduled for an earlier one is void. */
+  #start = 0;
+  #isFlushDue = false;
+  #pausedUntilMs = 0;
+  #backlog: Input[] = [];
+  #clockOffsetMs = 0;
+
+  constructor(id: string, voters: readonly string[], world: World) {
+    this.id = id;
+    this.#voters = voters;
+    this.#world = world;
+  }
+
+  get isUp(): boolean {
+    return this.#replica !== null;
+  }
+
+  get isPaused(): boolean {
+    return this.#pausedUntilMs > this.#world.schedule.nowMs;
+  }
+
+  status(): ReplicaStatus | null {
+    return this.#replica?.status(this.#now()) ?? null;
+  }
+
+  start(): void {
+    const { prng, options } = this.#world;
+    this.#start += 1;
+    this.#clockOffsetMs = prng.below(10_000_000);
+    this.#pausedUntilMs = 0;
+    this.#backlog = [];
+    this.#isFlushDue = false;
+    this.#replica = new Replica(
+      {
+        id: this.id,
+        restored: this.disk.restored(this.#voters),
+        codec: commandCodec,
+        random: (bound) => prng.below(bound),
+        watchLimits: { ...WATCH_LIMITS, historyChangesMax: options.historyChangesMax },
+      },
+      this.#now(),
+    );
+    this.#tickLater();
+    this.#flushLater();
+  }
+
+  crash(): void {
+    this.#replica = null;
+    this.#start += 1;
+    this.disk.crash(this.#world.prng);
+  }
+
+  pause(forMs: number): void {
+    this.#pausedUntilMs = this.#world.schedule.nowMs + forMs;
+    this.#later(forMs, () => this.#resume());
+  }
+
+  input(input: Input): void {
+    if (this.#replica === null) {
+      return;
+    }
+    if (this.isPaused) {
+      this.#backlog.push(input);
+      return;
+    }
+    this.#replica.step(input, this.#now());
+    this.#flushLater();
+  }
+
+  /** After a stall the timer comes first, then what has piled up in the sockets. */
+  #resume(): void {
+    const backlog = this.#backlog;
+    this.#backlog = [];
+    this.input({ type: "tick" });
+    for (const input of backlog) {
+      this.input(input);
+    }
+  }
+
+  #tickLater(): void {
+    this.#later(TICK_MS, () => {
+      if (!this.isPaused) {
+        this.input({ type: "tick" });
+      }
+      this.#tickLater();
+    });
+  }
+
+  #flushLater(): void {
+    if (!this.#isFlushDue) {
+      this.#isFlushDue = true;
+      this.#later(0, () => {
+        this.#isFlushDue = false;
+        if (this.#replica !== null && !this.isPaused) {
+          this.#take(this.#replica.ready(this.#now()));
+        }
+      });
+    }
+  }
+
+  #take(outputs: readonly Output[]): void {
+    for (const output of outputs) {
+      switch (output.type) {
+        case "persist":
+          this.#persist(output.request);
+          break;
+        case "send":
+          this.#world.network.send(output.message);
+          break;
+        case "client":
+          this.#world.toClient(this, output.output);
+          break;
+        case "notice":
+          this.#world.invariants.notice(this, output.notice);
+          break;
+      }
+    }
+    this.#world.invariants.stepped(this);
+  }
+
+  #persist(request: PersistRequest): void {
+    const { delayMsMin, delayMsMax } = this.#world.options.disk;
+    this.disk.begin(request);
+    this.#later(this.#world.prng.between(delayMsMin, delayMsMax), () => {
+      if (this.disk.complete(request)) {
+        this.input({ type: "persisted", write: request.write });
+      }
+    });
+  }
+
+  #later(delayMs: number, run: () => void): void {
+    const start = this.#start;
+    this.#world.schedule.after(delayMs, () => {
+      if (this.#start === start) {
+        run();
+      }
+    });
+  }
+
+  #now(): Now {
+    const { nowMs } = this.#world.schedule;
+    return { monotonicMs: nowMs + this.#clockOffsetMs, wallMs: nowMs };
+  }
+}

@@ -1,0 +1,104 @@
+import type { Change } from "../../src/registry/change.ts";
+import type { EndReason } from "../../src/registry/command.ts";
+import type { ClientOutput, ConnectionId } from "../../src/replica/inputs.ts";
+import { Canon } from "./canon.ts";
+import { Invariants } from "./invariants.ts";
+import type { ClientEnd } from "./link.ts";
+import { SimNetwork } from "./network.ts";
+import { drawOptions, type SimOptions } from "./options.ts";
+import { Prng } from "./prng.ts";
+import { Schedule } from "./schedule.ts";
+import { SimNode } from "./sim-node.ts";
+import { demand } from "./violation.ts";
+
+type Listener = (session: string, reason: EndReason) => void;
+
+/** Everything of one run. All of it follows from the seed. */
+export class World {
+  readonly prng: Prng;
+  readonly options: SimOptions;
+  readonly schedule = new Schedule();
+  readonly network: SimNetwork;
+  readonly canon = new Canon();
+  readonly invariants: Invariants;
+  readonly nodes: readonly SimNode[];
+  /** The highest revision that anybody has been told of. */
+  revisionTold = 0;
+  #connections = 0;
+  readonly #links = new Map<ConnectionId, ClientEnd>();
+  readonly #sessionListeners: Listener[] = [];
+  readonly #ended = new Set<string>();
+  #traceHash = 0x811c9dc5;
+
+  constructor(seed: number) {
+    this.prng = new Prng(seed);
+    this.options = drawOptions(new Prng(seed, 1));
+    this.network = new SimNetwork(this);
+    this.invariants = new Invariants(this);
+    const ids = Array.from({ length: this.options.nodes }, (_, i) => `n${i + 1}`);
+    this.nodes = ids.map((id) => new SimNode(id, ids, this));
+  }
+
+  get traceHash(): string {
+    return (this.#traceHash >>> 0).toString(16).padStart(8, "0");
+  }
+
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** Folds what happened into the hash that two runs of one seed must share. */
+  trace(text: string): void {
+    for (let i = 0; i < text.length; i += 1) {
+      this.#traceHash = Math.imul(this.#traceHash ^ text.charCodeAt(i), 0x01000193);
+    }
+  }
+
+  node(id: string): SimNode {
+    const node = this.nodes.find((candidate) => candidate.id === id);
+    demand(node !== undefined, () => `a message for ${id}, which nobody is`);
+    return node;
+  }
+
+  connect(end: ClientEnd): ConnectionId {
+    this.#connections += 1;
+    this.#links.set(this.#connections, end);
+    return this.#connections;
+  }
+
+  disconnect(connection: ConnectionId): void {
+    this.#links.delete(connection);
+  }
+
+  toClient(node: SimNode, output: ClientOutput): void {
+    this.trace(`${this.schedule.nowMs} ${node.id} ${output.type} ${output.connection}`);
+    this.#links.get(output.connection)?.fromNode(node, output);
+  }
+
+  /** All client sockets of a node that died. */
+  resetClientsOf(node: SimNode): void {
+    for (const end of [...this.#links.values()]) {
+      end.nodeDied(node);
+    }
+  }
+
+  applied(node: SimNode, changes: readonly Change[]): void {
+    if (this.canon.applied(node.id, changes)) {
+      this.trace(`${this.schedule.nowMs} revision ${this.canon.revision}`);
+    }
+  }
+
+  onSessionEnded(listener: Listener): void {
+    this.#sessionListeners.push(listener);
+  }
+
+  /** The first replica to apply a session's end decides the moment of it. */
+  sessionEnded(session: string, reason: EndReason): void {
+    if (!this.#ended.has(session)) {
+      this.#ended.add(session);
+      for (const listener of this.#sessionListeners) {
+        listener(session, reason);
+      }
+    }
+  }
+}
