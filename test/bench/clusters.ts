@@ -1,0 +1,107 @@
+import { mkdirSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { type Children, messageOf } from "./children.ts";
+
+const BOOT_MS_MAX = 30_000;
+const POLL_MS = 50;
+const STATUS_MS_MAX = 1_000;
+const NODES = ["n1", "n2", "n3"] as const;
+
+/** Where a slice can be pointed at. */
+export type Place = "leader" | "follower";
+
+/** What is measured: something that says at which address its nodes take load now. */
+export interface Cluster {
+  readonly urlOf: (place: Place) => Promise<string>;
+}
+
+/** Three processes of the floor. It has no registry to forward to, so only its leader takes load. */
+export async function startPipeline(children: Children, directory: string): Promise<Cluster> {
+  mkdirSync(directory, { recursive: true });
+  const node = new URL("./pipeline/node.js", import.meta.url);
+  const leader = children.fork(node, [join(directory, "n1")]);
+  const { port } = await messageOf<{ port: number }>(leader, "port", BOOT_MS_MAX);
+  const url = `ws://127.0.0.1:${port}`;
+  const ready = messageOf<{ ready: true }>(leader, "ready", BOOT_MS_MAX);
+  for (const name of ["n2", "n3"]) children.fork(node, [join(directory, name), url]);
+  await ready;
+  return { urlOf: () => Promise.resolve(url) };
+}
+
+export interface RollcallOptions {
+  readonly directory: string;
+  /** For logs and profiles. */
+  readonly results: string;
+  /** Writes a CPU profile of each node, named after it, when it stops. */
+  readonly isProfiled: boolean;
+}
+
+/** Three nodes of the built `bin/rollcall.js`, born together. */
+export async function startRollcall(
+  children: Children,
+  { directory, results, isProfiled }: RollcallOptions,
+): Promise<Cluster> {
+  const bin = fileURLToPath(new URL("../../../bin/rollcall.js", import.meta.url));
+  const ports = await freePorts(NODES.length);
+  const addresses = ports.map((port) => `127.0.0.1:${port}`);
+  const bootstrap = NODES.map((name, i) => `${name}=${addresses[i]}`).join(",");
+  const exits: string[] = [];
+  for (const [i, name] of NODES.entries()) {
+    const profile = isProfiled
+      ? ["--cpu-prof", `--cpu-prof-dir=${results}`, `--cpu-prof-name=${name}.cpuprofile`]
+      : [];
+    const data = ["--data", join(directory, name), "--listen", addresses[i]!];
+    const args = [...profile, bin, "start", "--id", name, ...data, "--bootstrap", bootstrap];
+    const log = join(results, `${name}.log`);
+    children
+      .start(args, log)
+      .on("exit", (code) => exits.push(`${name} exited: ${code}, see ${log}`));
+  }
+  const urlOf = async (place: Place): Promise<string> => {
+    const deadline = performance.now() + BOOT_MS_MAX;
+    while (performance.now() < deadline) {
+      if (exits.length > 0) throw new Error(exits.join("; "));
+      const roles = await Promise.all(addresses.map(roleOf));
+      const found = addresses[roles.indexOf(place)];
+      if (found !== undefined && roles.includes("leader")) return `ws://${found}`;
+      await sleep(POLL_MS);
+    }
+    throw new Error(`no ${place} within ${BOOT_MS_MAX} ms, see the logs in ${results}`);
+  };
+  await urlOf("leader");
+  return { urlOf };
+}
+
+async function roleOf(address: string): Promise<string | null> {
+  try {
+    const signal = AbortSignal.timeout(STATUS_MS_MAX);
+    const response = await fetch(`http://${address}/v1/status`, { signal });
+    return ((await response.json()) as { role: string }).role;
+  } catch {
+    return null;
+  }
+}
+
+/** Ports that were free a moment ago, all different. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
+  return await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((resolve, reject) => {
+          server.on("error", reject);
+          server.on("listening", () => {
+            const address = server.address();
+            server.close(() =>
+              typeof address === "object" && address !== null
+                ? resolve(address.port)
+                : reject(new Error("a server without a port")),
+            );
+          });
+        }),
+    ),
+  );
+}
