@@ -1,7 +1,6 @@
 import * as z from "zod";
 import { ERRORS, type ErrorCode } from "../errors.ts";
 import { MEMBERS_MAX } from "../limits.ts";
-import { DecodeError } from "../wire/decode-error.ts";
 import type { PeerAnswer, PeerHello } from "../wire/messages.ts";
 import { addr, count, type Equal, hex, list, name } from "./fields.ts";
 import { toRefusal } from "./refusal.ts";
@@ -40,23 +39,22 @@ export const peerAnswer = z.union([peerWelcome, peerRefused]);
 true satisfies Equal<z.output<typeof peerHello>, PeerHello>;
 true satisfies Equal<z.output<typeof peerAnswer>, PeerAnswer>;
 
-/** Of what `decodePeerHello` returned; throws a DecodeError that says what is wrong. */
+/** Of what `decodePeerHello` returned; throws an Error that names the field. */
 export function checkPeerHello(value: unknown): PeerHello {
   return checked<PeerHello>(peerHello, value);
 }
 
-/** What answers it; throws a DecodeError that says what is wrong. */
+/** Of what `decodePeerHello` returned for the answer to a hello; throws an Error that names the field. */
 export function checkPeerAnswer(value: unknown): PeerAnswer {
   const isRefused =
     typeof value === "object" && value !== null && "type" in value && value.type === "peerRefused";
   return checked<PeerAnswer>(isRefused ? peerRefused : peerWelcome, value);
 }
 
-function checked<T>(schema: z.ZodType, value: unknown): T {
+function checked<Message>(schema: z.ZodType, value: unknown): Message {
   const parsed = schema.safeParse(value);
   if (!parsed.success) {
-    const { message } = toRefusal(parsed.error, value);
-    throw new DecodeError("PROTOCOL", `in the handshake between nodes: ${message}`);
+    throw new Error(`in the handshake between nodes: ${toRefusal(parsed.error, value).message}`);
   }
-  return parsed.data as T;
+  return parsed.data as Message;
 }

@@ -49,6 +49,7 @@ export class ClientConnection implements OutputSink, ClientChannel {
       socket,
       codec,
       pump,
+      messagesPerFrameMax: () => this.#protocol?.messagesPerFrameMax ?? 1,
       onFrame: () => {
         traffic.framesOut += 1;
       },
@@ -105,7 +106,9 @@ export class ClientConnection implements OutputSink, ClientChannel {
       return;
     }
     this.#isClosing = true;
-    this.#queue.sendFrame();
+    for (let isMore = true; isMore; ) {
+      isMore = this.#queue.length > 0 && this.#queue.sendFrame();
+    }
     this.#queue.close();
     this.#options.socket.close(code, reason);
   }

@@ -32,6 +32,8 @@ export interface ClientChannel {
 
 /** How one kind of client talks: typed messages, or plain objects. */
 export interface ClientProtocol {
+  /** 1 where the client knows of no arrays of messages. */
+  readonly messagesPerFrameMax: number;
   /** One message of a decoded frame, of which nothing is known yet. */
   receive(value: unknown): void;
   /** An output of the replica; true where it is to be written when its turn comes. */

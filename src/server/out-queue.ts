@@ -1,5 +1,5 @@
 import type { Socket } from "../env/env.ts";
-import { CLIENT_BUFFERED_BYTES_HIGH, MESSAGES_PER_FRAME_MAX } from "../limits.ts";
+import { CLIENT_BUFFERED_BYTES_HIGH } from "../limits.ts";
 import type { ClientOutput } from "../replica/inputs.ts";
 import type { ClientCodec, Part } from "../wire/client-codec.ts";
 import type { Sender, SendPump } from "./send-pump.ts";
@@ -13,6 +13,8 @@ export interface OutQueueOptions {
   readonly pump: SendPump;
   /** The bytes of an output; null where the client is told nothing of it. */
   readonly render: (output: ClientOutput) => Part | null;
+  /** Messages in one frame: 1 where the client knows of no arrays. */
+  readonly messagesPerFrameMax: () => number;
   /** A frame was written. */
   readonly onFrame: () => void;
   readonly onWritable: (isWritable: boolean) => void;
@@ -67,11 +69,12 @@ export class OutQueue implements Sender {
 
   #take(): Part[] {
     const parts: Part[] = [];
+    const partsMax = this.#options.messagesPerFrameMax();
     let bytes = 0;
     let taken = 0;
     while (
       taken < this.#items.length &&
-      parts.length < MESSAGES_PER_FRAME_MAX &&
+      parts.length < partsMax &&
       bytes < CLIENT_BUFFERED_BYTES_HIGH
     ) {
       const item = this.#items[taken];

@@ -47,6 +47,7 @@ type PlainWrite = (numbers: { readonly seq: number; readonly floor: number }) =>
  * does elsewhere: it holds the session, numbers the writes and keeps the session by pings.
  */
 export class PlainProtocol implements ClientProtocol {
+  readonly messagesPerFrameMax = 1;
   readonly #host: ClientHost;
   readonly #channel: ClientChannel;
   readonly #connection: ConnectionId;

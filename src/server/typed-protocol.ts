@@ -3,6 +3,7 @@ import type { Refusal } from "../errors.ts";
 import {
   CLIENT_FRAME_BYTES_MAX,
   GRACE_MS_DEFAULT,
+  MESSAGES_PER_FRAME_MAX,
   OVERLOADED_RETRY_AFTER_MS,
   REQUESTS_PER_CONNECTION_MAX,
   TTL_MS_DEFAULT,
@@ -40,6 +41,7 @@ const WAITING_MAX = 4 * REQUESTS_PER_CONNECTION_MAX;
 
 /** Messages with a `type`: the SDK's protocol, in JSON or MessagePack (`docs/protocol.md`). */
 export class TypedProtocol implements ClientProtocol {
+  readonly messagesPerFrameMax = MESSAGES_PER_FRAME_MAX;
   readonly #host: ClientHost;
   readonly #channel: ClientChannel;
   readonly #codec: ClientCodec;

@@ -30,8 +30,8 @@ describe("the hand-written checks", () => {
       }),
       { numRuns: 6000 },
     );
-    expect(taken).toBeGreaterThan(300);
-    expect(refused).toBeGreaterThan(300);
+    expect(taken).toBeGreaterThan(50);
+    expect(refused).toBeGreaterThan(50);
   });
 
   it("take nothing that never was a message", () => {

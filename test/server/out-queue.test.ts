@@ -74,6 +74,7 @@ function queueOf(socket: SlowSocket, pump: SendPump, padding = "") {
   const queue = new OutQueue({
     socket,
     codec: jsonCodec,
+    messagesPerFrameMax: () => 1024,
     pump,
     render: (output) => {
       rendered.push(output);

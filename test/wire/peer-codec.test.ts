@@ -166,22 +166,27 @@ describe("a frame between nodes", () => {
 
 describe("the hello between nodes", () => {
   it("comes back as it was, and a later field of a newer node is passed over", () => {
-    expect(checkPeerHello(decodePeerHello(encodePeerHello(hello)))).toEqual(hello);
-    const newer = { ...hello, learner: true } as PeerHello;
-    expect(checkPeerHello(decodePeerHello(encodePeerHello(newer)))).toEqual(hello);
+    const came = (sent: PeerHello) => checkPeerHello(decodePeerHello(encodePeerHello(sent)));
+    expect(came(hello)).toEqual(hello);
+    expect(came({ ...hello, learner: true } as PeerHello)).toEqual(hello);
   });
 
   it("is refused with the field that is wrong", () => {
-    expect(() => checkPeerHello({ ...hello, incarnation: "xyz" })).toThrow(/incarnation/);
-    expect(() => checkPeerHello({ ...hello, view: undefined })).toThrow(/view/);
-    expect(() => checkPeerHello(null)).toThrow(DecodeError);
-    expect(() => checkPeerAnswer({ type: "peerRefused", code: "NOPE", message: "" })).toThrow(
-      /code/,
-    );
-    expect(checkPeerAnswer({ ...hello, type: "peerWelcome" })).toEqual({
-      ...hello,
-      type: "peerWelcome",
-    });
+    const cluster = { clusterId: "0".repeat(32), epoch: 0, members: [] };
+    expect(() => checkPeerHello({ ...hello, incarnation: "xyz" })).toThrow(/incarnation must/);
+    expect(() => checkPeerHello({ ...hello, view: undefined })).toThrow(/view is required/);
+    expect(() => checkPeerHello({ ...hello, advertise: "nowhere" })).toThrow(/advertise must/);
+    expect(() => checkPeerHello({ ...hello, cluster })).toThrow(/cluster.members must/);
+    expect(() => checkPeerHello(null)).toThrow(/an object/);
+  });
+
+  it("is answered by a welcome or a refusal with a code of the table", () => {
+    const welcome = { ...hello, type: "peerWelcome" as const };
+    const refused = { type: "peerRefused" as const, code: "ALREADY_BOOTSTRAPPED", message: "m" };
+    expect(checkPeerAnswer(welcome)).toEqual(welcome);
+    expect(checkPeerAnswer(refused)).toEqual(refused);
+    expect(() => checkPeerAnswer({ ...refused, code: "NOPE" })).toThrow(/code must/);
+    expect(() => checkPeerAnswer(hello)).toThrow(/type must/);
   });
 
   it("nested deeper than the limit is refused before it is built", () => {

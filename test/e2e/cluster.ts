@@ -1,0 +1,215 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { NodeStatus } from "../../src/server/status.ts";
+import { Edge } from "./edge.ts";
+import { until, within } from "./wait.ts";
+
+const BIN = fileURLToPath(new URL("../../bin/rollcall.js", import.meta.url));
+const START_MS_MAX = 20_000;
+const STOP_MS_MAX = 15_000;
+
+interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** One `rollcall start`, as its own process on its own directory. */
+export class ClusterNode {
+  readonly name: string;
+  readonly port: number;
+  readonly #args: readonly string[];
+  readonly #logPath: string;
+  #process: ChildProcess | null = null;
+  #exit: Promise<Exit> | null = null;
+
+  constructor(name: string, port: number, args: readonly string[], logPath: string) {
+    this.name = name;
+    this.port = port;
+    this.#args = args;
+    this.#logPath = logPath;
+  }
+
+  get url(): string {
+    return `ws://127.0.0.1:${this.port}`;
+  }
+
+  get http(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  get isRunning(): boolean {
+    return this.#process?.exitCode === null && this.#process.signalCode === null;
+  }
+
+  start(): void {
+    const child = spawn(process.execPath, [BIN, "start", ...this.#args], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    child.stderr?.pipe(createWriteStream(this.#logPath, { flags: "a" }));
+    this.#process = child;
+    this.#exit = new Promise((resolve) => {
+      child.on("exit", (code, signal) => resolve({ code, signal }));
+    });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    if (this.isRunning) {
+      this.#process?.kill(signal);
+    }
+  }
+
+  async kill(): Promise<void> {
+    this.signal("SIGKILL");
+    await this.exited();
+  }
+
+  async exited(): Promise<Exit> {
+    return await within(
+      STOP_MS_MAX,
+      `${this.name} to end`,
+      this.#exit ?? Promise.resolve({ code: 0, signal: null }),
+    );
+  }
+
+  /** Null while it does not answer, or serves nobody yet. */
+  async status(): Promise<NodeStatus | null> {
+    try {
+      const signal = AbortSignal.timeout(1_000);
+      const response = await fetch(`${this.http}/v1/status`, { signal });
+      return response.ok ? ((await response.json()) as NodeStatus) : null;
+    } catch {
+      return null;
+    }
+  }
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports = await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((resolve) => {
+          server.listen(0, "127.0.0.1", () => {
+            const address = server.address();
+            resolve(typeof address === "object" && address !== null ? address.port : 0);
+          });
+        }),
+    ),
+  );
+  await Promise.all(
+    servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
+  );
+  return ports;
+}
+
+/** Three real nodes over the built `bin`, every directed edge between them through a proxy. */
+export class Cluster {
+  readonly nodes: readonly ClusterNode[];
+  readonly #directory: string;
+  readonly #edges: ReadonlyMap<string, Edge>;
+
+  private constructor(
+    nodes: readonly ClusterNode[],
+    directory: string,
+    edges: ReadonlyMap<string, Edge>,
+  ) {
+    this.nodes = nodes;
+    this.#directory = directory;
+    this.#edges = edges;
+  }
+
+  static async start(): Promise<Cluster> {
+    const directory = await mkdtemp(join(tmpdir(), "rollcall-e2e-"));
+    const names = ["n1", "n2", "n3"];
+    const ports = await freePorts(names.length);
+    const members = names.map((name, i) => ({ name, port: ports[i] ?? 0 }));
+    const bootstrap = members.map(({ name, port }) => `${name}=127.0.0.1:${port}`).join(",");
+    const edges = new Map<string, Edge>();
+    const nodes: ClusterNode[] = [];
+    for (const { name, port } of members) {
+      const args = ["--id", name, "--data", join(directory, name)];
+      args.push("--listen", `127.0.0.1:${port}`, "--bootstrap", bootstrap);
+      for (const peer of members) {
+        if (peer.name !== name) {
+          const edge = await Edge.open(peer.port);
+          edges.set(`${name}>${peer.name}`, edge);
+          args.push("--peer", `${peer.name}=127.0.0.1:${edge.port}`);
+        }
+      }
+      nodes.push(new ClusterNode(name, port, args, join(directory, `${name}.log`)));
+    }
+    const cluster = new Cluster(nodes, directory, edges);
+    for (const node of nodes) {
+      node.start();
+    }
+    await cluster.leader();
+    return cluster;
+  }
+
+  get urls(): string[] {
+    return this.nodes.map((node) => node.url);
+  }
+
+  node(name: string): ClusterNode {
+    const node = this.nodes.find((candidate) => candidate.name === name);
+    if (node === undefined) {
+      throw new Error(`no node ${name}`);
+    }
+    return node;
+  }
+
+  /** The node that a majority of all agree to follow, once every running one has caught up. */
+  async leader(): Promise<ClusterNode> {
+    return await until(START_MS_MAX, "a leader that all follow", async () => {
+      const running = this.nodes.filter((node) => node.isRunning);
+      const statuses = await Promise.all(running.map((node) => node.status()));
+      const names = new Set(statuses.map((status) => status?.leader ?? null));
+      const [name] = names;
+      const isSettled = names.size === 1 && statuses.every((status) => status?.isCaughtUp === true);
+      return isSettled && name != null && statuses.length >= 2 ? this.node(name) : null;
+    });
+  }
+
+  async followers(): Promise<readonly [ClusterNode, ClusterNode]> {
+    const leader = await this.leader();
+    const [first, second] = this.nodes.filter((node) => node !== leader);
+    if (first === undefined || second === undefined) {
+      throw new Error("a cluster of three has two followers");
+    }
+    return [first, second];
+  }
+
+  /** All edges to and from one node, silently. */
+  cutOff(node: ClusterNode): void {
+    for (const edge of this.#edgesOf(node)) {
+      edge.stop();
+    }
+  }
+
+  heal(): void {
+    for (const edge of this.#edges.values()) {
+      edge.go();
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const node of this.nodes) {
+      node.signal("SIGCONT");
+      node.signal("SIGKILL");
+    }
+    await Promise.all(this.nodes.map((node) => node.exited()));
+    await Promise.all([...this.#edges.values()].map((edge) => edge.close()));
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  #edgesOf(node: ClusterNode): Edge[] {
+    return [...this.#edges].flatMap(([name, edge]) =>
+      name.split(">").includes(node.name) ? [edge] : [],
+    );
+  }
+}
