@@ -1,5 +1,5 @@
 import { assert } from "../util/assert.ts";
-import type { Entry, HardState, MemberId, SnapshotMeta } from "./types.ts";
+import type { Entry, HardState, LogIndex, MemberId, SnapshotMeta } from "./types.ts";
 
 export interface RaftConfig {
   readonly id: MemberId;
@@ -19,12 +19,14 @@ export interface RaftConfig {
   readonly random: (bound: number) => number;
 }
 
-/** What a start finds on disk. A stored commit index is no part of it: only a leader tells that. */
+/** What a start finds on disk. */
 export interface RestoredLog {
   readonly hardState: HardState;
   readonly snapshot: SnapshotMeta;
   /** Contiguous, the first one after the snapshot. */
   readonly entries: readonly Entry[];
+  /** Written with an earlier batch; how far the log was known to be committed. 0 for nothing. */
+  readonly commitIndex: LogIndex;
 }
 
 export function checkConfig(config: RaftConfig): void {

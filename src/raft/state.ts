@@ -127,7 +127,8 @@ export function createState(config: RaftConfig, restored: RestoredLog): RaftStat
     role: newFollower(null),
     conf: snapshot.conf,
     peers: [],
-    commitIndex: snapshot.index,
+    // The batch that stored it held all entries up to it, so nothing below it can be missing here.
+    commitIndex: Math.max(snapshot.index, restored.commitIndex),
     handedIndex: snapshot.index,
     durable: { term: hardState.term, vote: hardState.vote },
     write: null,

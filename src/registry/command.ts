@@ -117,9 +117,11 @@ export type Reply =
 
 /**
  * `applied`: the reply stands, be it of now, of before with the same kept reply, or a refusal
- * without effect. No copy of a refused command is ever applied later, but for SESSION_UNKNOWN
- * when the session's opening is still on its way: who waits for that sends both again. `gap`: an earlier number is missing, nothing
- * was recorded, send again in order from `expected`.
+ * without effect. No copy of what was refused is applied later, but for SESSION_UNKNOWN where the
+ * session's opening is still on its way: a node hands on no write before the opening is applied.
+ * Nor was one applied before, with two exceptions in which nobody may be told that it was not:
+ * below the floor, where its client has stopped waiting, and SESSION_EXPIRED on a retry.
+ * `gap`: an earlier number is missing, nothing was recorded, send again in order from `expected`.
  */
 export type Outcome =
   | { readonly type: "applied"; readonly reply: Reply }

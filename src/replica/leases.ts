@@ -23,6 +23,8 @@ interface Lease {
   readonly session: string;
   readonly ttlMs: number;
   readonly graceMs: number;
+  /** No break shortens it below this; 0 for a session that was opened under this leader. */
+  readonly protectedUntilMs: number;
   /** The highest attach number heard of; touches and breaks of lower ones come too late. */
   attach: number;
   deadlineMs: number;
@@ -56,7 +58,7 @@ export class Leases {
     this.#lastTickMs = nowMs;
     for (const session of sessions) {
       if (session.ending === null) {
-        this.opened(session);
+        this.#add(session, session.ttlMs + TICK_MS);
       }
     }
   }
@@ -65,11 +67,22 @@ export class Leases {
     return this.#bySession.size;
   }
 
-  opened({ id, ttlMs, graceMs }: SessionView): void {
+  opened(session: SessionView): void {
+    this.#add(session, 0);
+  }
+
+  /**
+   * Of a session that it inherits, a leader does not know the highest attach number. n1 led and
+   * confirmed connection 5, on n3; n2 leads now, and hears of the late reset of connection 4 before
+   * it hears of n3. Everything that an earlier leader confirmed was sent before this one began, so
+   * for a TTL from then no break counts.
+   */
+  #add({ id, ttlMs, graceMs }: SessionView, protectedMs: number): void {
     const lease: Lease = {
       session: id,
       ttlMs,
       graceMs,
+      protectedUntilMs: protectedMs === 0 ? 0 : this.#clockMs + protectedMs,
       attach: 0,
       deadlineMs: 0,
       reason: "ttl",
@@ -103,7 +116,8 @@ export class Leases {
       return;
     }
     lease.attach = attach;
-    const deadlineMs = this.#clockMs + lease.graceMs + TICK_MS;
+    const graceEndMs = this.#clockMs + lease.graceMs + TICK_MS;
+    const deadlineMs = Math.max(graceEndMs, lease.protectedUntilMs);
     if (deadlineMs < lease.deadlineMs) {
       lease.deadlineMs = deadlineMs;
       lease.reason = "grace";

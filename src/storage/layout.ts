@@ -12,7 +12,7 @@ import { integerField, seal, textField, unseal } from "./sealed.ts";
  * | `identity` | format version, name, incarnation | once, when the directory is made |
  * | `birth` | cluster id, epoch, members | once, by a birth or a join |
  * | `vote-a`, `vote-b` | term and vote, twice | one after the other, synced, before anything vouches |
- * | `mark` | how far the log was synced | after each append; synced every `MARK_SYNC_MS` |
+ * | `mark` | how far the log was synced | written and synced every `MARK_SYNC_MS` |
  * | `db/` | a LevelDB, keys below | one synced batch an append |
  * | `creating` | nothing | exists only while the directory is being made |
  *

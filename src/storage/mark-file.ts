@@ -50,8 +50,8 @@ export interface MarkTimers {
  * truncates. It may be behind: what was appended since it was last synced is the window in which a
  * lost end goes unnoticed.
  *
- * One file of two slots, a block each. Between two syncs only the slot that was not synced last is
- * written, so whatever a power cut tears, the other one is whole. The later of the readable slots
+ * One file of two slots, a block each. A write goes to the slot that was not synced last and is
+ * synced at once, so whatever a power cut tears, the other one is whole. The later of the readable slots
  * counts. Should the later one rot, an earlier mark counts: a lower one, which is the window above,
  * or one from before a truncation, which the log then contradicts, and the node refuses it.
  */
@@ -59,14 +59,13 @@ export class MarkFile {
   readonly #file: FileHandle;
   readonly #timers: MarkTimers;
   readonly #onFailure: (error: unknown) => void;
-  /** The last that was written, synced or not. */
+  /** The last that was written. */
   #record: MarkRecord;
   /** The slot that holds what was synced last; never written before the other one is synced. */
   #syncedSlot: 0 | 1;
-  #isDirty = false;
   /** Raised to here, but not yet written; only the latest counts. */
   #wanted: LogPosition | null = null;
-  #syncTimer: { cancel(): void } | null = null;
+  #timer: { cancel(): void } | null = null;
   /** Everything that touches the file, one after the other. Never rejects. */
   #queue: Promise<void> = Promise.resolve();
   /** The first one is final: nothing is written after it. */
@@ -117,20 +116,23 @@ export class MarkFile {
     return new MarkFile(file, record, record === a ? 0 : 1, timers, onFailure);
   }
 
-  /** After the batch up to `position` was synced. Written in the background, synced a little later. */
+  /**
+   * After the batch up to `position` was synced. Written and synced in the background, at most
+   * once in MARK_SYNC_MS: a write a batch would spare a start nothing that the window does not
+   * already allow, and costs each batch a turn of the thread pool.
+   */
   raise(position: LogPosition): void {
-    const isQueued = this.#wanted !== null;
     this.#wanted = position;
-    if (!isQueued) this.#enqueue(() => this.#writeWanted()).catch(this.#onFailure);
+    this.#timer ??= this.#timers.after(MARK_SYNC_MS, () => {
+      this.#timer = null;
+      this.#enqueue(() => this.#writeWanted()).catch(this.#onFailure);
+    });
   }
 
   /** Resolves when the mark on disk is at `position`; for a truncation, and at a start. */
   async set(position: LogPosition): Promise<void> {
     this.#wanted = null;
-    await this.#enqueue(async () => {
-      await this.#write(position);
-      await this.#sync();
-    });
+    await this.#enqueue(() => this.#write(position));
   }
 
   /** Resolves when all that was begun so far is written, or has failed. */
@@ -140,16 +142,10 @@ export class MarkFile {
 
   /** Syncs what was raised and closes. */
   async close(): Promise<void> {
-    this.#syncTimer?.cancel();
+    this.#timer?.cancel();
     try {
-      if (this.#failure === null) {
-        await this.#enqueue(async () => {
-          await this.#writeWanted();
-          await this.#sync();
-        });
-      }
+      if (this.#failure === null) await this.#enqueue(() => this.#writeWanted());
     } finally {
-      this.#syncTimer?.cancel();
       await this.#file.close();
     }
   }
@@ -173,24 +169,14 @@ export class MarkFile {
     if (position === null) return;
     this.#wanted = null;
     await this.#write(position);
-    this.#syncTimer ??= this.#timers.after(MARK_SYNC_MS, () => {
-      this.#syncTimer = null;
-      this.#enqueue(() => this.#sync()).catch(this.#onFailure);
-    });
   }
 
   async #write(position: LogPosition): Promise<void> {
     this.#record = { ...this.#record, position, write: this.#record.write + 1 };
     const slot = this.#syncedSlot === 0 ? 1 : 0;
-    this.#isDirty = true;
     await overwrite(this.#file, encodeMark(this.#record), slot * BLOCK_BYTES);
-  }
-
-  async #sync(): Promise<void> {
-    if (!this.#isDirty) return;
     await this.#file.datasync();
-    this.#isDirty = false;
-    this.#syncedSlot = this.#syncedSlot === 0 ? 1 : 0;
+    this.#syncedSlot = slot;
   }
 }
 

@@ -57,6 +57,7 @@ export function configOf(id: MemberId, overrides: Partial<RaftConfig> = {}): Raf
 export interface Disk {
   hardState: HardState;
   entries: Entry[];
+  commitIndex: LogIndex;
 }
 
 export class Member {
@@ -75,7 +76,7 @@ export class Member {
     this.id = config.id;
     this.#config = config;
     this.#voters = voters;
-    this.disk = { hardState: { term: 0, vote: null }, entries: [], ...disk };
+    this.disk = { hardState: { term: 0, vote: null }, entries: [], commitIndex: 0, ...disk };
     this.start();
   }
 
@@ -91,6 +92,7 @@ export class Member {
       hardState: this.disk.hardState,
       snapshot: { index: 0, term: 0, conf: { voters: this.#voters } },
       entries: [...this.disk.entries],
+      commitIndex: this.disk.commitIndex,
     });
   }
 
@@ -142,6 +144,7 @@ export class Member {
     if (!hasEntries || first === undefined) return;
     this.disk.entries.length = Math.min(this.disk.entries.length, first.index - 1);
     for (const entry of request.entries) this.disk.entries.push(entry);
+    this.disk.commitIndex = request.commitIndex;
   }
 }
 

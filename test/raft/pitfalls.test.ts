@@ -13,6 +13,7 @@ import {
   memberOf,
   ofTerm,
   only,
+  requestVote,
   termsOf,
   told,
 } from "./conversation.ts";
@@ -38,11 +39,19 @@ describe("elections", () => {
     expect(member.up.role).toBe("follower");
   });
 
+  test("4: a vote in a term that was durable before is written down as well", () => {
+    const member = memberOf([1]);
+    member.up.step(requestVote(1, 1, 1));
+    member.settle();
+    expect(member.disk.hardState).toEqual({ term: 1, vote: "n2" });
+  });
+
   test("19: a node in no configuration starts no election, and strangers are not heard", () => {
     const stranger = new Raft(configOf("n9"), {
       hardState: { term: 0, vote: null },
       snapshot: { index: 0, term: 0, conf: { voters: ["n1", "n2", "n3"] } },
       entries: [],
+      commitIndex: 0,
     });
     for (let tick = 0; tick < 100; tick++) stranger.tick();
     expect(stranger.ready().messages).toEqual([]);
@@ -238,6 +247,7 @@ describe("replication", () => {
         hardState: { term, vote: null },
         snapshot: { index: 0, term: 0, conf: { voters: ["n1"] } },
         entries,
+        commitIndex: 0,
       });
     expect(restored(entriesOf([1, 2]), 2)).not.toThrow();
     expect(restored(entriesOf([1, 2]), 1)).toThrow(AssertionError);
@@ -248,8 +258,21 @@ describe("replication", () => {
           hardState: { term: 0, vote: null },
           snapshot: { index: 0, term: 0, conf: { voters: ["n1"] } },
           entries: [],
+          commitIndex: 0,
         }),
     ).toThrow(AssertionError);
+  });
+
+  test("what was stored as committed is applied at once, without a leader", () => {
+    const restored = (commitIndex: number) => ({
+      hardState: { term: 2, vote: null },
+      snapshot: { index: 0, term: 0, conf: { voters: ["n1", "n2", "n3"] } },
+      entries: entriesOf([1, 2, 2]),
+      commitIndex,
+    });
+    const raft = new Raft(configOf("n1"), restored(2));
+    expect(raft.ready().committed.map(({ index }) => index)).toEqual([1, 2]);
+    expect(() => new Raft(configOf("n1"), restored(4))).toThrow(AssertionError);
   });
 
   test("a log after a snapshot goes on from it, and takes messages that reach into it", () => {
@@ -257,6 +280,7 @@ describe("replication", () => {
       hardState: { term: 2, vote: null },
       snapshot: { index: 10, term: 2, conf: { voters: ["n1", "n2", "n3"] } },
       entries: entriesOf([2], 11),
+      commitIndex: 0,
     });
     expect([raft.commitIndex, raft.lastIndex]).toEqual([10, 11]);
     raft.step(append(2, 8, 1, [2, 2, 2, 2], 11));

@@ -23,6 +23,9 @@ class RandomCluster {
   readonly #bagMax: number;
   readonly #ticks: number;
   readonly #crashes: number;
+  readonly #cuts: number;
+  /** Eighths of the others' at which n1's clock runs. */
+  readonly #pace: number;
   readonly #losses: number;
   readonly #repeats: number;
 
@@ -31,7 +34,9 @@ class RandomCluster {
     const size = this.#chance(3) === 0 ? 5 : 3;
     this.#bagMax = [8, 25, 80][this.#chance(3)] ?? 8;
     this.#ticks = 60 + this.#chance(250);
-    this.#crashes = this.#chance(15);
+    this.#crashes = [0, 2, 12][this.#chance(3)] ?? 0;
+    this.#cuts = [1, 4, 12][this.#chance(3)] ?? 1;
+    this.#pace = [8, 4, 1][this.#chance(3)] ?? 8;
     this.#losses = [0, 20, 150][this.#chance(3)] ?? 0;
     this.#repeats = [0, 50, 300][this.#chance(3)] ?? 0;
     const ids = Array.from({ length: size }, (_, at) => `n${at + 1}`);
@@ -56,13 +61,13 @@ class RandomCluster {
     const kind = this.#chance(1000);
     if (kind < 450) this.#deliver();
     else if (kind < 590) this.#write();
-    else if (kind < 590 + this.#ticks) this.#onMember((member) => member.tick());
-    else if (kind < 910) this.#propose();
-    else if (kind < 940) this.#read();
+    else if (kind < 590 + this.#ticks) this.#tick();
+    else if (kind < 900) this.#propose();
+    else if (kind < 950) this.#read();
     else if (kind < 970) this.#onMember(() => {});
     else if (kind < 975) this.#flipLink();
     else if (kind < 975 + this.#crashes) this.#crashOrStart();
-    else if (kind < 998) this.#recut();
+    else if (kind >= 1000 - this.#cuts) this.#recut();
   }
 
   #pick(): Member {
@@ -116,6 +121,13 @@ class RandomCluster {
     });
   }
 
+  /** One clock may be slow: a leader that has one goes on believing in itself. */
+  #tick(): void {
+    const member = this.#pick();
+    const isSlow = member === this.#cluster.members[0] && this.#chance(8) >= this.#pace;
+    if (!isSlow) this.#onMember(() => member.tick(), member);
+  }
+
   #propose(): void {
     this.#onMember(({ up }) => {
       if (up.role === "leader") up.propose("commands", dataOf(++this.#proposals));
@@ -153,11 +165,14 @@ class RandomCluster {
     const side = new Set(
       this.#cluster.members.filter(() => this.#chance(2) === 0).map(({ id }) => id),
     );
+    const leader = this.#cluster.leaders()[0]?.id ?? this.#pick().id;
     const one = this.#pick().id;
     const other = this.#pick().id;
     const cuts: ((message: RaftMessage) => boolean)[] = [
       () => false,
       () => false,
+      ({ from, to }) => from === leader || to === leader,
+      ({ from, to }) => from === leader || to === leader,
       ({ from, to }) => side.has(from) !== side.has(to),
       ({ to }) => to === one,
       ({ from, to }) => from === one && to === other,
@@ -196,28 +211,32 @@ function fail(message = "out of range"): never {
   throw new Error(message);
 }
 
-test("whatever is lost, repeated, reordered, cut or crashed, Raft's properties hold", () => {
-  let elections = 0;
-  let committed = 0;
-  let reads = 0;
-  for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
-    const world = new RandomCluster(seed);
-    try {
-      world.run(STEPS);
-      // Storms breed: every step brings one input, and an input is worth a few messages.
-      expect(world.sent).toBeLessThan(4 * STEPS);
-      world.demandProgress();
-    } catch (cause) {
-      const tail = world.trace.slice(-40).join("\n");
-      throw new Error(`seed ${seed}: ${(cause as Error).message}\n${tail}`, { cause });
+test(
+  "whatever is lost, repeated, reordered, cut or crashed, Raft's properties hold",
+  () => {
+    let elections = 0;
+    let committed = 0;
+    let reads = 0;
+    for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
+      const world = new RandomCluster(seed);
+      try {
+        world.run(STEPS);
+        // Storms breed: every step brings one input, and an input is worth a few messages.
+        expect(world.sent).toBeLessThan(4 * STEPS);
+        world.demandProgress();
+      } catch (cause) {
+        const tail = world.trace.slice(-40).join("\n");
+        throw new Error(`seed ${seed}: ${(cause as Error).message}\n${tail}`, { cause });
+      }
+      elections += world.judge.elections;
+      committed += world.judge.committed.length;
+      reads += world.judge.readsServed;
     }
-    elections += world.judge.elections;
-    committed += world.judge.committed.length;
-    reads += world.judge.readsServed;
-  }
-  // A run that elects, commits or reads next to nothing has shown nothing.
-  console.log(`${SEEDS} seeds: ${elections} elections, ${committed} entries, ${reads} reads`);
-  expect(elections).toBeGreaterThan(2 * SEEDS);
-  expect(committed).toBeGreaterThan(20 * SEEDS);
-  expect(reads).toBeGreaterThan(5 * SEEDS);
-}, 60_000);
+    // A run that elects, commits or reads next to nothing has shown nothing.
+    console.log(`${SEEDS} seeds: ${elections} elections, ${committed} entries, ${reads} reads`);
+    expect(elections).toBeGreaterThan(2 * SEEDS);
+    expect(committed).toBeGreaterThan(20 * SEEDS);
+    expect(reads).toBeGreaterThan(5 * SEEDS);
+  },
+  Math.max(60_000, 200 * SEEDS),
+);

@@ -51,6 +51,17 @@ describe("ending a session", () => {
     expect(log.expire("a", "b", "c")).toMatchObject({ changes: [], sessionEvents: [] });
   });
 
+  test("a session that an expiry names twice ends once, for the first reason", () => {
+    const log = logWith({}, "a");
+    const sessions = (["grace", "ttl"] as const).map((reason) => ({ session: "a", reason }));
+    const { sessionEvents } = log.apply({ type: "expireSessions", term: log.term, sessions });
+    expect(sessionEvents).toEqual([
+      { type: "ended", session: "a", reason: "grace", revision: 0 },
+      { type: "reaped", session: "a" },
+    ]);
+    expect(log.registry.ended("a")).toMatchObject({ reason: "grace" });
+  });
+
   test("an expiry counts only in an entry of the term that proposed it", () => {
     const log = logWith({}, "a");
     log.register("a", spec("h:1"));

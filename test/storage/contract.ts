@@ -180,7 +180,7 @@ export function describeStorage(kind: string, makeDisk: () => Promise<Disk>): vo
         }),
         { numRuns: 15 },
       );
-    });
+    }, 60_000);
   });
 }
 
