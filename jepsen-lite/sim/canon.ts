@@ -58,11 +58,15 @@ export class Canon {
     if (revision <= this.#revisions.length) {
       demand(
         this.#texts[revision - 1] === text,
-        () => `${node} applied ${text} as revision ${revision}, others ${this.#texts[revision - 1]}`,
+        () =>
+          `${node} applied ${text} as revision ${revision}, others ${this.#texts[revision - 1]}`,
       );
       return false;
     }
-    demand(revision === this.#revisions.length + 1, () => `${node} skipped to revision ${revision}`);
+    demand(
+      revision === this.#revisions.length + 1,
+      () => `${node} skipped to revision ${revision}`,
+    );
     this.#revisions.push(changes);
     this.#texts.push(text);
     for (const { before, after } of changes) {

@@ -53,7 +53,8 @@ export class LeaseWitness {
       const first = this.#closed.find(({ attach }) => attach >= this.#confirmedAttach);
       demand(
         first !== undefined,
-        () => `session of ${this.#name} ended by the grace of a connection that a later one replaced`,
+        () =>
+          `session of ${this.#name} ended by the grace of a connection that a later one replaced`,
       );
       demand(
         nowMs >= first.atMs + options.graceMs,

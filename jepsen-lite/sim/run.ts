@@ -106,7 +106,9 @@ function settle(
     advance(world, SECOND_MS);
     const statuses = world.nodes.map((node) => node.status());
     const leaders = statuses.filter((status) => status?.role === "leader").length;
-    const unsettled = clients.filter((client) => !client.isSettled).map((client) => client.describe);
+    const unsettled = clients
+      .filter((client) => !client.isSettled)
+      .map((client) => client.describe);
     const behind = watchers.filter((watcher) => !watcher.isCurrent).map(({ name }) => name);
     const applied = new Set(statuses.map((status) => status?.lastApplied));
     open = [

@@ -27,7 +27,11 @@ export class Schedule {
 
   /** Runs everything that is due up to `untilMs`. */
   runUntil(untilMs: number): void {
-    for (let next = this.#heap[0]; next !== undefined && next.atMs <= untilMs; next = this.#heap[0]) {
+    for (
+      let next = this.#heap[0];
+      next !== undefined && next.atMs <= untilMs;
+      next = this.#heap[0]
+    ) {
       this.#pop();
       this.#nowMs = next.atMs;
       this.#events += 1;

@@ -1,5 +1,10 @@
 import type { Selector } from "../../src/registry/instance.ts";
-import type { ClientOutput, DeltaBody, ReadConsistency, SnapshotBody } from "../../src/replica/inputs.ts";
+import type {
+  ClientOutput,
+  DeltaBody,
+  ReadConsistency,
+  SnapshotBody,
+} from "../../src/replica/inputs.ts";
 import { content, keyOf, sameView, type View, viewOf } from "./canon.ts";
 import { ClientLink } from "./link.ts";
 import { demand } from "./violation.ts";
@@ -58,7 +63,10 @@ export class SimWatcher {
 
   /** Caught up with everything that has happened. */
   get isCurrent(): boolean {
-    return this.#view !== null && sameView(this.#view, this.#world.canon.viewAt(this.#selector, this.#world.canon.revision));
+    return (
+      this.#view !== null &&
+      sameView(this.#view, this.#world.canon.viewAt(this.#selector, this.#world.canon.revision))
+    );
   }
 
   start(): void {
@@ -139,8 +147,10 @@ export class SimWatcher {
   }
 
   #snapshot(body: SnapshotBody): void {
-    demand(body.revision >= this.#floorRevision, () =>
-      `${this.name} was shown revision ${body.revision} after ${this.#floorRevision}`);
+    demand(
+      body.revision >= this.#floorRevision,
+      () => `${this.name} was shown revision ${body.revision} after ${this.#floorRevision}`,
+    );
     this.#view = viewOf(body.instances);
     this.#moved(body.revision, "snapshot");
   }

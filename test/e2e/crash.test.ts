@@ -90,8 +90,11 @@ describe("kill -9 of the leader under a stream of registrations", () => {
   test("loses nothing acknowledged, breaks no watch, expires no living session", async () => {
     const provider = await connect({ servers: cluster.urls });
     const bystander = await connect({ servers: cluster.urls, ttlMs: 4_000, graceMs: 500 });
-    const consumers = await Promise.all(cluster.urls.map((url, i) =>
-      connect({ servers: [url, ...cluster.urls.filter((_, j) => j !== i)] })));
+    const consumers = await Promise.all(
+      cluster.urls.map((url, i) =>
+        connect({ servers: [url, ...cluster.urls.filter((_, j) => j !== i)] }),
+      ),
+    );
     const ended: Status[] = [];
     const watchStatus = (statuses: AsyncIterable<Status>): Promise<void> =>
       (async () => {
@@ -115,18 +118,23 @@ describe("kill -9 of the leader under a stream of registrations", () => {
       "busy.example",
     );
     await until(20_000, "200 registrations", async () =>
-      stream.acknowledged.size >= 200 ? true : null);
+      stream.acknowledged.size >= 200 ? true : null,
+    );
 
     const before = stream.acknowledged.size;
     const leader = await cluster.leader();
     const killedMs = performance.now();
     await leader.kill();
     await until(20_000, "a registration by the next leader", async () =>
-      stream.acknowledged.size > before + 20 ? true : null);
-    console.info(`kill -9 of the leader to writes again: ${(performance.now() - killedMs).toFixed(0)} ms`);
+      stream.acknowledged.size > before + 20 ? true : null,
+    );
+    console.info(
+      `kill -9 of the leader to writes again: ${(performance.now() - killedMs).toFixed(0)} ms`,
+    );
     leader.start();
     await until(20_000, "200 more registrations", async () =>
-      stream.acknowledged.size >= before + 220 ? true : null);
+      stream.acknowledged.size >= before + 220 ? true : null,
+    );
     await stream.stop();
 
     await cluster.leader();
@@ -140,7 +148,8 @@ describe("kill -9 of the leader under a stream of registrations", () => {
     expect(strange).toEqual([]);
     for (const [i, follower] of followers.entries()) {
       await until(10_000, `watch ${i} to have everything up to ${revision}`, async () =>
-        follower.addrs.size === found.size ? true : null);
+        follower.addrs.size === found.size ? true : null,
+      );
       expect(follower.faults).toEqual([]);
       expect([...follower.addrs].sort()).toEqual([...found].sort());
       expect(follower.resets).toBe(0);

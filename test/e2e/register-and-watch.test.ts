@@ -20,7 +20,11 @@ describe("the JSON shapes that users were promised, sent as they stand", () => {
     const consumer = await PlainClient.open(first.url);
     consumer.send({
       subscribes: [
-        { provider: "provider_test", protocol: "http", meta: { cluster: "small", idc: "shanghai" } },
+        {
+          provider: "provider_test",
+          protocol: "http",
+          meta: { cluster: "small", idc: "shanghai" },
+        },
         { provider: "test_provider2", protocol: "http", meta: { tag: "read" } },
       ],
     });

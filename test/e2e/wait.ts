@@ -15,11 +15,7 @@ export async function within<T>(ms: number, what: string, promise: Promise<T>): 
 }
 
 /** Asks a real process again and again, since it has nobody to tell; the answer is what is awaited. */
-export async function until<T>(
-  ms: number,
-  what: string,
-  ask: () => Promise<T | null>,
-): Promise<T> {
+export async function until<T>(ms: number, what: string, ask: () => Promise<T | null>): Promise<T> {
   const deadlineMs = performance.now() + ms;
   for (;;) {
     const answer = await ask();
@@ -41,8 +37,10 @@ export async function elapse(ms: number): Promise<void> {
 /** What arrives, in order, for whoever waits for it. */
 export class Inbox<T> {
   readonly #items: T[] = [];
-  readonly #waiting: { readonly accepts: (item: T) => boolean; readonly take: (item: T) => void }[] =
-    [];
+  readonly #waiting: {
+    readonly accepts: (item: T) => boolean;
+    readonly take: (item: T) => void;
+  }[] = [];
 
   get items(): readonly T[] {
     return this.#items;

@@ -19,10 +19,7 @@ function commitSeed(): number {
 function clean(seeds: readonly number[]): RunResult[] {
   return seeds.map((seed) => {
     const result = run(seed);
-    expect(
-      result.violation,
-      `seed ${seed}; replay with: npm run sim -- --seed ${seed}`,
-    ).toBeNull();
+    expect(result.violation, `seed ${seed}; replay with: npm run sim -- --seed ${seed}`).toBeNull();
     return result;
   });
 }

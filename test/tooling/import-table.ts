@@ -53,7 +53,7 @@ export const importTable: readonly Row[] = [
   { of: "src/server/config", may: belowServer, packages: ["node:", "zod"] },
   { of: "src/client/", ...ofClient },
   { of: "src/client/transport", ...ofClient, packages: ["ws"] },
-  { of: "src/client/node", ...ofClient, packages: ["node:"] },
+  { of: "src/client/node", may: [...ofClient.may, "src/env/"], packages: ["node:"] },
   {
     of: "src/cli/",
     may: [...common, "src/client/", "src/server/", "src/schema/"],
