@@ -94,7 +94,8 @@ export function roughOutput(world: World): Output {
     ),
   );
   const fromEnv = FORMATS.find((candidate) => candidate === world.env["ROLLCALL_OUTPUT"]);
-  return createOutput(world, { output: format ?? fromEnv ?? "table" });
+  const color = !world.args.includes("--no-color");
+  return createOutput(world, { output: format ?? fromEnv ?? "table", color });
 }
 
 function createOutput(world: World, flags: Partial<GlobalFlags>): Output {

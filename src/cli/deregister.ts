@@ -1,8 +1,10 @@
 import type { Command } from "commander";
+import { checkAddr } from "./addr.ts";
 import { defineCommand, flag, type Invocation } from "./command.ts";
 import { withClient } from "./connected.ts";
 import type { Context } from "./context.ts";
 import { CLI_EXIT } from "./exit-codes.ts";
+import { Failure } from "./failure.ts";
 
 interface DeregisterFlags {
   readonly protocol: string;
@@ -37,14 +39,30 @@ async function deregisterInstance(
   { protocol }: DeregisterFlags,
 ): Promise<number> {
   const { namespace, output } = context;
+  checkAddr(addr);
   const key = { namespace, application, protocol, addr };
-  await withClient(context, {}, ({ client, timeLeftMs }) =>
-    client.provider.deregister(key, { timeoutMs: timeLeftMs() }),
-  );
+  await withClient(context, {}, async ({ client, timeLeftMs }) => {
+    // To deregister what is not there is no error of the registry's, so that a retry is harmless;
+    // a person who mistypes wants to know.
+    const selector = { namespace, application, protocol };
+    const { instances } = await client.consumer.get(selector, { timeoutMs: timeLeftMs() });
+    if (!instances.some((instance) => instance.addr === addr)) {
+      throw absentFailure(application, protocol, addr);
+    }
+    await client.provider.deregister(key, { timeoutMs: timeLeftMs() });
+  });
   if (output.isForPeople) {
     output.line(`deregistered ${application} (${protocol}) at ${addr}`);
   } else {
     output.document("Deregistration", { key });
   }
   return CLI_EXIT.ok;
+}
+
+function absentFailure(application: string, protocol: string, addr: string): Failure {
+  return new Failure("NOT_FOUND", `there is no ${application} (${protocol}) at ${addr}`, {
+    exitCode: CLI_EXIT.notFound,
+    hint: `'rollcall get ${application}' lists what is registered; mind --namespace and --protocol`,
+    details: { definite: true },
+  });
 }

@@ -30,6 +30,7 @@ export class DevCluster {
   #nodes: readonly DevNode[] = [];
   #isStopping = false;
   #isHurried = false;
+  #leader: string | null = null;
   /** Woken by a stop, or when a node ends. */
   #wake: Deferred<void> = deferred();
 
@@ -113,15 +114,13 @@ export class DevCluster {
     while (!this.#isStopping && this.#running.length > 0) {
       const { leader, term } = await this.#survey();
       if (leader !== null || performance.now() > deadlineMs) {
-        this.#known = leader;
-        this.#report.ready(leader, term);
+        this.#leader = leader;
+        this.#report.ready(leader, term, this.#nodes);
         return;
       }
       await this.#pause(FIRST_POLL_MS);
     }
   }
-
-  #known: string | null = null;
 
   async #follow(): Promise<void> {
     while (!this.#isStopping && this.#running.length > 0) {
@@ -130,8 +129,8 @@ export class DevCluster {
         return;
       }
       const { leader, term } = await this.#survey();
-      if (leader !== this.#known && !this.#isStopping) {
-        this.#known = leader;
+      if (leader !== this.#leader && !this.#isStopping) {
+        this.#leader = leader;
         this.#report.leaderChanged(leader, term);
       }
     }
@@ -139,7 +138,8 @@ export class DevCluster {
 
   /** A leader counts only while it runs: its followers name it until they have noticed. */
   async #survey(): Promise<{ readonly leader: string | null; readonly term: number | null }> {
-    const servers = this.#running.map(({ member }) => `ws://${member.address}`);
+    const serving = this.#nodes.filter((node) => node.isServing);
+    const servers = serving.map(({ member }) => `ws://${member.address}`);
     const { leader, term } = await surveyCluster(servers, ASK_MS);
     const isThere = this.#running.some(({ member }) => member.name === leader);
     return { leader: isThere ? leader : null, term };

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork, type Serializable } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
-import { deferred, handled } from "../util/deferred.ts";
+import { deferred } from "../util/deferred.ts";
 import type { DevMember } from "./dev-layout.ts";
 
 /** What `rollcall start` tells a parent process once it serves. */
@@ -34,12 +34,11 @@ export interface DevNodeOptions {
  */
 export class DevNode {
   readonly member: DevMember;
-  /** Resolves when it serves; rejects when it ends before. */
-  readonly ready: Promise<NodeReady>;
   readonly ended: Promise<NodeExit>;
   readonly #child: ChildProcess;
   readonly #logPath: string | null;
   #exit: NodeExit | null = null;
+  #isServing = false;
 
   constructor(options: DevNodeOptions) {
     this.member = options.member;
@@ -57,18 +56,13 @@ export class DevNode {
         closeSync(log);
       }
     }
-    const ready = deferred<NodeReady>();
     const ended = deferred<NodeExit>();
-    this.ready = handled(ready.promise);
     this.ended = ended.promise;
     this.#child.on("message", (message) => {
-      if (isReady(message)) {
-        ready.resolve(message);
-      }
+      this.#isServing ||= isReady(message);
     });
     const settle = (exit: NodeExit): void => {
       this.#exit ??= exit;
-      ready.reject(new Error(`${this.member.name} ended`));
       ended.resolve(this.#exit);
     };
     this.#child.on("exit", (code, signal) => settle({ code, signal }));
@@ -85,6 +79,11 @@ export class DevNode {
 
   get isRunning(): boolean {
     return this.#exit === null;
+  }
+
+  /** It is part of a cluster, and can be asked. */
+  get isServing(): boolean {
+    return this.#isServing && this.isRunning;
   }
 
   /** Signals this one process, by its id. */

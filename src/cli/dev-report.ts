@@ -1,7 +1,7 @@
 import { PORT_DEFAULT } from "../limits.ts";
 import type { Context } from "./context.ts";
 import type { DevLayout, DevMember } from "./dev-layout.ts";
-import type { NodeExit } from "./dev-node.ts";
+import type { DevNode, NodeExit } from "./dev-node.ts";
 import type { Output } from "./output.ts";
 import { ownCommand } from "./own-command.ts";
 
@@ -27,16 +27,17 @@ export class DevReport {
   }
 
   /** Everything a person needs to go on. `leader` null: none was elected in time. */
-  ready(leader: string | null, term: number | null): void {
-    const { dir, members } = this.#layout;
-    const width = Math.max(...members.map(({ name }) => name.length));
-    const rows = members.map(({ name, address }) => {
-      const row = `  ${name.padEnd(width)}  ws://${address}`;
+  ready(leader: string | null, term: number | null, nodes: readonly DevNode[]): void {
+    const { dir } = this.#layout;
+    const running = nodes.filter((node) => node.isRunning);
+    const rows = running.map(({ member: { name, address }, pid }) => {
+      const row = `  ${name}  ws://${address}  pid ${pid}`;
       return name === leader ? `${row}  ${this.#output.style("bold", "leader")}` : row;
     });
+    const listed = running.map(({ member, pid }) => ({ ...nodeFields(member), pid }));
     const led = leader === null ? "No leader yet." : `${leader} leads in term ${term}.`;
     const logs = this.#output.isVerbose ? [] : [`Logs: ${dir}/n*.log`];
-    const fields = { leader, term, nodes: members.map(nodeFields), try: this.#tries() };
+    const fields = { leader, term, nodes: listed, try: this.#tries() };
     this.#say(leader === null ? "waiting" : "ready", fields, [
       "",
       ...rows,

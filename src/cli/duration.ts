@@ -11,13 +11,13 @@ export function parseDurationMs(text: string): number | null {
   return Number.isSafeInteger(durationMs) ? durationMs : null;
 }
 
-/** For people: `850 ms`, `5.0 s`, `3 min`, `2 h`, `4 d`. */
+/** For people: `850 ms`, `5.2 s`, `3 min`, `2 h`, `4 d`. */
 export function formatDuration(durationMs: number): string {
   if (durationMs < 1000) {
     return `${Math.round(durationMs)} ms`;
   }
   if (durationMs < 60_000) {
-    return `${(durationMs / 1000).toFixed(1)} s`;
+    return `${(durationMs / 1000).toFixed(1).replace(/\.0$/, "")} s`;
   }
   if (durationMs < 3_600_000) {
     return `${Math.round(durationMs / 60_000)} min`;

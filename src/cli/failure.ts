@@ -42,13 +42,16 @@ export function configurationFailure(message: string, hint = ""): Failure {
   return new Failure("CONFIGURATION", message, { exitCode: CLI_EXIT.configuration, hint });
 }
 
+/** Commands that change nothing: whether they have happened is of no interest. */
+const READERS: ReadonlySet<string> = new Set(["get", "watch", "status", "sessions"]);
+
 /** Whatever was thrown. `command` is the command that it came from, for the hint. */
 export function toFailure(thrown: unknown, command: string | null): Failure {
   if (thrown instanceof Failure) {
     return thrown;
   }
   if (thrown instanceof RollcallError) {
-    return ofRegistry(thrown);
+    return ofRegistry(thrown, command !== null && READERS.has(command));
   }
   if (thrown instanceof NodeError) {
     const { exitCode, hint } = thrown;
@@ -62,12 +65,12 @@ export function toFailure(thrown: unknown, command: string | null): Failure {
   return new Failure("FAILURE", message, { exitCode: CLI_EXIT.failure, cause: thrown });
 }
 
-function ofRegistry(error: RollcallError): Failure {
+function ofRegistry(error: RollcallError, isRead: boolean): Failure {
   const { code, definite, field, limit, retryAfterMs } = error;
   const message = error.message.replace(`${code}: `, "");
   return new Failure(code, message === "" ? ERRORS[code].doc : message, {
     exitCode: exitCodeOfError(code),
-    hint: hintOf(error),
+    hint: hintOf(error, isRead),
     isRetryable: error.retry !== "no",
     details: {
       definite,
@@ -79,10 +82,14 @@ function ofRegistry(error: RollcallError): Failure {
   });
 }
 
-function hintOf({ code, definite }: RollcallError): string {
+function hintOf({ code, definite }: RollcallError, isRead: boolean): string {
+  if (!definite && !isRead) {
+    return "it may have happened; look before you try again";
+  }
   switch (code) {
     case "NO_LEADER":
     case "LEADER_LOST":
+    case "TIMEOUT":
       return "'rollcall status' shows which members are up; a majority of them elects a leader";
     case "CONFLICT":
       return "'rollcall get' shows what is registered; deregister it first to change its kind";
@@ -93,7 +100,7 @@ function hintOf({ code, definite }: RollcallError): string {
     case "DISK_LOW":
       return "free space on the disks of the nodes; it goes on by itself";
     default:
-      return definite ? "" : "it may have happened; look before you try again";
+      return "";
   }
 }
 

@@ -94,7 +94,8 @@ export class Output {
   }
 
   style(style: Style, text: string): string {
-    return this.#hasColor ? styleText(style, text) : text;
+    // Whether colours are wanted was decided before, for both streams.
+    return this.#hasColor ? styleText(style, text, { validateStream: false }) : text;
   }
 
   failure(failure: Failure): void {

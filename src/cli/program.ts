@@ -99,6 +99,7 @@ function createProgram(invocation: Invocation): Command {
       outputError: () => {},
     })
     .helpCommand(false)
+    .helpOption("-h, --help", "Print this")
     .hook("preSubcommand", async (_, subcommand) => {
       invocation.command = subcommand.name();
       await COMMANDS.find(({ name }) => name === subcommand.name())?.define(subcommand, invocation);

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { RegisterInput, RollcallClient } from "../client/index.ts";
 import { GRACE_MS_DEFAULT, TTL_MS_DEFAULT, TTL_MS_MAX, TTL_MS_MIN, WEIGHT_MAX } from "../limits.ts";
 import { deferred } from "../util/deferred.ts";
+import { checkAddr } from "./addr.ts";
 import { defineCommand, flag, type Invocation } from "./command.ts";
 import { type Connected, withClient } from "./connected.ts";
 import type { Context } from "./context.ts";
@@ -116,6 +117,7 @@ async function registerInstance(
 ): Promise<number> {
   const { exec } = context;
   checkTogether(exec, flags);
+  checkAddr(addr);
   const instance = inputOf(context, application, addr, flags);
   const { ttl, grace } = flags;
   const times = { ttlMs: ttl, ...(grace !== undefined && { graceMs: grace }) };
@@ -172,14 +174,14 @@ function tell(
   client: RollcallClient,
   revision: number | null,
 ): void {
-  const { session } = client.state;
-  const id = "id" in session ? session.id : null;
   const isPersistent = instance.persistent === true;
+  const { session: view } = client.state;
+  const session = !isPersistent && "id" in view ? view.id : null;
   if (output.isForPeople || exec !== null) {
     const what = `registered ${instance.application} (${instance.protocol}) at ${addrOf(instance)}`;
     const rest = isPersistent
       ? "it stays until it is deregistered"
-      : `session ${id}${exec === null ? "; Ctrl-C removes it" : ""}`;
+      : `session ${session}${exec === null ? "; Ctrl-C removes it" : ""}`;
     if (exec === null) {
       output.line(`${what}; ${rest}`);
     } else {
@@ -187,8 +189,7 @@ function tell(
     }
     return;
   }
-  const session_ = isPersistent ? null : id;
-  output.document("Registration", { revision, session: session_, instance });
+  output.document("Registration", { revision, session, instance });
 }
 
 function addrOf(instance: RegisterInput): string {

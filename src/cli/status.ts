@@ -69,7 +69,9 @@ export function unreachableFailure(asked: readonly MemberView[]): Failure {
   return new Failure("UNAVAILABLE", `no node reached (tried ${places}): ${tried.join("; ")}`, {
     exitCode: CLI_EXIT.unavailable,
     isRetryable: true,
-    hint: "'rollcall dev' starts a cluster here; --server (ROLLCALL_SERVER) names another",
+    hint: asked.every(({ failure }) => failure === "ECONNREFUSED")
+      ? "'rollcall dev' starts a cluster here; --server (ROLLCALL_SERVER) names another"
+      : "--server (ROLLCALL_SERVER) names others; the logs of these say more",
     details: { tried: asked.map(({ address, failure }) => ({ address, failure })) },
   });
 }

@@ -85,7 +85,7 @@ export function eventFields(event: WatchEvent): Readonly<Record<string, unknown>
 
 function printForPeople(event: WatchEvent, output: Output): void {
   const { revision, put, remove } = event;
-  const time = new Date().toISOString().slice(11, 23);
+  const time = new Date().toTimeString().slice(0, 8);
   const say = (mark: string, instance: Instance): void =>
     output.line(`${time}  ${mark} ${printable(instanceText(instance))}`);
   if (event.type === "snapshot") {

@@ -14,6 +14,9 @@ export interface CallWorld {
   readonly timers: Timers;
 }
 
+/** What a refusal may take on its way from the node. */
+const WORD_MS_MAX = 200;
+
 /**
  * One call of the user: a promise with a deadline and an AbortSignal. It settles once, whichever
  * comes first, and then holds neither timer nor listener.
@@ -56,10 +59,13 @@ export class Call<T> {
     return this.#isSettled;
   }
 
-  /** What to tell a node: the time that is left, within what the protocol takes. */
+  /**
+   * What to tell a node: the time that is left, within what the protocol takes, and a little less,
+   * so that the node can still say why it failed.
+   */
   get wireTimeoutMs(): number {
-    const leftMs = this.#deadlineMs - this.#clock.monotonicMs();
-    return Math.max(1, Math.min(leftMs, CALL_TIMEOUT_MS_MAX));
+    const leftMs = Math.min(this.#deadlineMs - this.#clock.monotonicMs(), CALL_TIMEOUT_MS_MAX);
+    return Math.max(1, Math.floor(leftMs - Math.min(leftMs / 10, WORD_MS_MAX)));
   }
 
   resolve(value: T): void {

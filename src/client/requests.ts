@@ -125,6 +125,9 @@ export class Requests {
   }
 
   #onReply(waiting: Waiting, reply: ReplyMessage, floor: number): void {
+    if (waiting.call.isSettled) {
+      return;
+    }
     if (!reply.ok) {
       this.#refused(waiting, reply.error);
       return;

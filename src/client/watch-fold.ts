@@ -53,7 +53,7 @@ interface Changed {
   readonly remove: readonly Endpoint[];
 }
 
-/** `ignored`: it was taken in before. `gap`: no snapshot came first, so only a new one helps. */
+/** `ignored`: it was taken in before. `gap`: no snapshot came first, so there is nothing to change. */
 export type Accepted = "taken" | "ignored" | "gap";
 
 /**
@@ -82,8 +82,9 @@ export class WatchFold {
     return this.#resumeFrom;
   }
 
-  get isWaiting(): boolean {
-    return this.#steps.length > 0;
+  /** Instances that are held for the reader, beside what it has seen. */
+  get waitingCount(): number {
+    return this.#steps.reduce((count, step) => count + sizeOf(step), 0);
   }
 
   /** All up to here is with the reader; 0 while it has had nothing. */

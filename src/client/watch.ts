@@ -108,13 +108,10 @@ export class Watch implements AsyncIterableIterator<WatchEvent>, AsyncDisposable
   }
 
   onDelta(message: DeltaMessage): void {
-    const { link } = this.#state as { readonly link?: Link };
-    if (this.#fold.delta(message) !== "gap" || link === undefined) {
-      this.#deliver();
-      return;
+    if (this.#fold.delta(message) === "gap") {
+      throw new RangeError("a delta came before the snapshot");
     }
-    unsubscribe(link, [message.watch]);
-    this.up(link);
+    this.#deliver();
   }
 
   /**

@@ -292,7 +292,10 @@ describe("keepalive", () => {
     const client = world.client({ ttlMs: 9_000 });
     await world.wait(client.provider.register(WEB));
     const link = world.node.link;
-    await world.time.advance(3_000);
+    // It stops between the ping and its pong, and wakes when every timer of it is long due.
+    world.node.hold("ping");
+    await world.until("a ping", () => link.ofType("ping").length === 1);
+    world.node.behave();
     await world.time.stall(60_000);
     await world.time.advance(1_000);
     expect(link.isOpen).toBe(true);

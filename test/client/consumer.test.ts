@@ -239,12 +239,16 @@ describe("watch", () => {
     await world.time.advance(100);
     expect(isGiven).toBe(false);
     expect(world.node.link.ofType("subscribe")[0]).toMatchObject({ from: 1 });
-    world.node.link.send(half, { ...half, collapsed: { from: 1, last: true } });
-    const result = await world.wait(given);
-    expect(result.value).toMatchObject({
-      ...{ type: "change", revision: 9, collapsed: { from: 1 } },
-      instances: [],
-    });
+    // The new node sends other halves: what was lost with the old one is no part of them.
+    const { modifiedRevision, ...first } = world.registry.select({ application: "web" })[0]!;
+    const second = { ...first, addr: "10.9.9.2:80", modifiedRevision: modifiedRevision + 1 };
+    world.node.link.send(
+      { ...half, remove: [], put: [second] },
+      { ...half, remove: [], put: [], collapsed: { from: 1, last: true } },
+    );
+    const { value } = await world.wait(given);
+    expect(value).toMatchObject({ type: "change", revision: 9, collapsed: { from: 1 } });
+    expect(addresses(value)).toEqual(["10.9.9.1:80", "10.9.9.2:80"]);
   });
 
   test("progress marks move the place to resume from, but for the first after a subscribe", async () => {
@@ -252,6 +256,7 @@ describe("watch", () => {
     const watch = world.client().consumer.watch("web");
     await next(world, watch);
     world.node.link.send({ type: "mark", revision: 40 });
+    await settle();
     world.node.link.cut();
     await world.until("back", () => world.isConnected);
     await world.time.advance(10);

@@ -136,6 +136,21 @@ describe("exactly once, in order", () => {
     expect(silent).not.toContain("register");
   });
 
+  test("a node that speaks for the session takes them before a leader has confirmed it", async () => {
+    const world = new World();
+    const client = world.client();
+    await registered(world, client);
+    for (const node of world.all) {
+      node.confirms = false;
+    }
+    world.node.hold("register");
+    const call = client.provider.register({ ...WEB, addr: "10.9.9.2:80" });
+    await world.time.advance(10);
+    world.node.die();
+    await world.wait(call, 200);
+    expect(world.typesOf()).not.toContain("sessionResumed");
+  });
+
   test("no more than the window is unanswered, and low is the lowest that is", async () => {
     const world = new World();
     world.requestsInFlightMax = 8;
@@ -293,6 +308,19 @@ describe("definite and indefinite", () => {
     expect(world.registry.addresses("web")).not.toContain("10.9.9.2:80");
   });
 
+  test("SESSION_EXPIRED on a retry is indefinite, though the first attempt was refused for sure", async () => {
+    const world = new World();
+    const client = world.client();
+    await registered(world, client);
+    world.node.refuse("register", "NO_LEADER");
+    const call = client.provider.register({ ...WEB, addr: "10.9.9.2:80", persistent: true });
+    world.registry.end((client.state.session as { id: string }).id, "ttl");
+    await expect(world.wait(call)).rejects.toMatchObject({
+      code: "SESSION_EXPIRED",
+      definite: false,
+    });
+  });
+
   test("an aborted call rejects with the signal's reason", async () => {
     const world = new World();
     const client = world.client();
@@ -358,10 +386,10 @@ describe("a registration is put back after any loss", () => {
     const client = world.client();
     const kept = await registered(world, client);
     const gone = await registered(world, client, "10.9.9.2:80");
-    world.node.hold("ping");
     world.registry.byOther({ deregister: { ...WEB, addr: "10.9.9.2:80" } });
     world.node.link.cut();
-    await world.until("it is back", () => world.registry.addresses("web").length === 2);
+    // Sooner than any ping could tell.
+    await world.until("it is back", () => world.registry.addresses("web").length === 2, 1_000);
     await world.until("it says so", () => gone.state.tag === "registered");
     expect(kept.state.tag).toBe("registered");
   });
@@ -443,7 +471,10 @@ describe("superseded", () => {
     const registration = await registered(world, client);
     const other = world.registry.byOther({ register: WEB });
     await world.until("superseded", () => registration.state.tag === "superseded", 4_000);
+    await world.time.advance(3_000);
+    const gets = world.heard.filter(({ type }) => type === "get").length;
     await world.time.advance(60_000);
+    expect(world.heard.filter(({ type }) => type === "get").length).toBe(gets);
     expect(world.typesOf().filter((type) => type === "superseded")).toEqual(["superseded"]);
     expect(world.logged.filter(({ message }) => message.startsWith("superseded")).length).toBe(1);
     expect(world.registry.select({ application: "web" })[0]?.session).toBe(other);

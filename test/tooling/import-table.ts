@@ -57,7 +57,7 @@ export const importTable: readonly Row[] = [
   {
     of: "src/cli/",
     may: [...common, "src/client/", "src/server/", "src/schema/"],
-    packages: ["node:", "commander"],
+    packages: ["node:", "commander", "string-width"],
   },
   { of: "src/index.ts", may: [...common, "src/server/", "src/env/"], types: ["src/"] },
   { of: "jepsen-lite/", may: ["jepsen-lite/", "src/client/index.ts"], packages: ["node:"] },
