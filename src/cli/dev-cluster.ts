@@ -11,6 +11,7 @@ import { Failure } from "./failure.ts";
 /** Nobody is moved away from a cluster on a laptop that stops as a whole. */
 const DRAIN_MS = 1_000;
 const KILL_AFTER_MS = DRAIN_MS_DEFAULT;
+const SIGNAL_ECHO_MS = 500;
 const FIRST_LEADER_MS = 15_000;
 const FIRST_POLL_MS = 100;
 const POLL_MS = 1_000;
@@ -28,7 +29,7 @@ export class DevCluster {
   readonly #layout: DevLayout;
   readonly #report: DevReport;
   #nodes: readonly DevNode[] = [];
-  #isStopping = false;
+  #stoppingSinceMs: number | null = null;
   #isHurried = false;
   #leader: string | null = null;
   /** Woken by a stop, or when a node ends. */
@@ -60,14 +61,22 @@ export class DevCluster {
     return CLI_EXIT.ok;
   }
 
-  /** The second time it does not wait. */
+  /**
+   * The second time it does not wait. One Ctrl-C under `npm start` arrives twice, from the terminal
+   * and from npm, which passes it on: what follows at once is the same one.
+   */
   stop(): void {
-    if (this.#isStopping) {
+    if (this.#stoppingSinceMs === null) {
+      this.#stoppingSinceMs = performance.now();
+    } else if (performance.now() - this.#stoppingSinceMs > SIGNAL_ECHO_MS) {
       this.#isHurried = true;
       this.#kill();
     }
-    this.#isStopping = true;
     this.#wake.resolve();
+  }
+
+  get #isStopping(): boolean {
+    return this.#stoppingSinceMs !== null;
   }
 
   get #running(): readonly DevNode[] {

@@ -67,13 +67,17 @@ export function closedError(mayHaveHappened = false): RollcallError {
 }
 
 /** Out of time; the last refusal says more than TIMEOUT does, where there is one. */
-export function deadlineError(isDefinite: boolean, last: RollcallError | null): RollcallError {
+export function deadlineError(
+  isDefinite: boolean,
+  last: RollcallError | null,
+  kind: "read" | "write" = "write",
+): RollcallError {
   if (isDefinite && last !== null) {
     return last;
   }
-  const message = isDefinite
-    ? "no node took the request before the deadline"
-    : "no answer before the deadline; it may have happened";
+  const late = "no answer before the deadline";
+  const lateMessage = kind === "read" ? late : `${late}; it may have happened`;
+  const message = isDefinite ? "no node took the request before the deadline" : lateMessage;
   return new RollcallError("TIMEOUT", message, { definite: isDefinite, cause: last ?? undefined });
 }
 

@@ -53,7 +53,7 @@ export class Requests {
   get(selector: SelectorBody, read: ReadBody, options: CallOptions): Promise<GetReply> {
     const call: Call<GetReply> = new Call(this.#world, options, () => {
       this.#drop(waiting);
-      return deadlineError(waiting.request === null, waiting.lastRefusal);
+      return deadlineError(waiting.request === null, waiting.lastRefusal, "read");
     });
     const waiting: Waiting = {
       ...{ selector, read, call },

@@ -1,25 +1,12 @@
-import {
-  HEARTBEAT_TICKS,
-  MASS_BREAK_FRACTION,
-  MASS_BREAK_SESSIONS_MIN,
-  MASS_BREAK_WINDOW_MS,
-  PONG_WAIT_MS,
-  TICK_MS,
-  TOUCH_REPEAT_MS,
-} from "../limits.ts";
+import { HEARTBEAT_TICKS, PONG_WAIT_MS, TICK_MS, TOUCH_REPEAT_MS } from "../limits.ts";
 import type { LogIndex, MemberId, Term } from "../raft/types.ts";
 import type { EndReason } from "../registry/command.ts";
 import type { Registry } from "../registry/registry.ts";
+import { Breaks, type Moment } from "./breaks.ts";
 import { type BoundSession, type Connection, type Emit, toClient } from "./connections.ts";
 import type { Freshness } from "./freshness.ts";
-import type { RequestId, SessionState } from "./inputs.ts";
+import type { OwnedView, RequestId, SessionState } from "./inputs.ts";
 import type { AttachedSession, Report, ReportConfirmed } from "./peer-messages.ts";
-
-/** `afterReport`: the last report that was made before it; the next one is the first to carry it. */
-interface Moment {
-  readonly atMs: number;
-  readonly afterReport: number;
-}
 
 interface WaitingPing extends Moment {
   readonly request: RequestId;
@@ -29,15 +16,12 @@ interface WaitingPing extends Moment {
 interface Attachment {
   readonly connection: Connection;
   readonly bound: BoundSession;
-  /** The last sign of life that no confirmed report has carried; null when there is none. */
-  touched: Moment | null;
+  /** The signs of life that no confirmed report has carried; null when there are none. */
+  touched: { first: Moment; last: Moment } | null;
   /** Resuming until it was answered with `resumed` or `expired`. */
   isResuming: boolean;
   pings: WaitingPing[];
 }
-
-/** A touch or break that outlives its connection, until a report with it is confirmed. */
-interface Leftover extends AttachedSession, Moment {}
 
 interface AwaitedConfirmation {
   readonly commitIndex: LogIndex;
@@ -51,6 +35,16 @@ export interface ReportTarget {
   readonly term: Term;
 }
 
+interface Parts {
+  readonly registry: Registry;
+  readonly freshness: Freshness;
+  readonly emit: Emit;
+  /** A random number of this start of the node. */
+  readonly start: number;
+  /** The secret of a session was found right after its connection had waited for that. */
+  readonly onVerified: (session: string) => void;
+}
+
 const REPORT_MS = HEARTBEAT_TICKS * TICK_MS;
 /** A reconnect storm is told in a few reports, not in one a client. */
 const URGENT_REPORT_MS = 10;
@@ -61,31 +55,18 @@ const URGENT_REPORT_MS = 10;
  * confirmed yet, so a lost report costs time and nothing else.
  */
 export class Attachments {
-  readonly #registry: Registry;
-  readonly #freshness: Freshness;
-  readonly #emit: Emit;
-  readonly #start: number;
+  readonly #parts: Parts;
   readonly #bySession = new Map<string, Attachment>();
-  #breaks = new Map<string, Leftover>();
-  /** Sessions whose breaks were taken back: a switch failed, not so many processes. */
-  #restores = new Map<string, Leftover>();
-  #recentBreaks: Leftover[] = [];
+  readonly #breaks: Breaks;
   #counter = 0;
   #lastReportMs = Number.NEGATIVE_INFINITY;
   #isUrgent = false;
   /** Confirmations whose commit index is not applied here yet. */
   #awaited: AwaitedConfirmation[] = [];
 
-  /** `start` is a random number of this start of the node. */
-  constructor(registry: Registry, freshness: Freshness, emit: Emit, start: number) {
-    this.#registry = registry;
-    this.#freshness = freshness;
-    this.#emit = emit;
-    this.#start = start;
-  }
-
-  get count(): number {
-    return this.#bySession.size;
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#breaks = new Breaks(parts.registry);
   }
 
   /** A client resumes (`design: Resume`): at once `unconfirmed`, later `resumed` or `expired`. */
@@ -104,67 +85,85 @@ export class Attachments {
     this.#tell(connection, session.id, { state: "unconfirmed" });
   }
 
+  /** Whether the session is known here to belong to another secret, which never changes. */
+  isDenied(session: string, secretHash: string): boolean {
+    const record = this.#parts.registry.session(session);
+    return record !== null && record.secretHash !== secretHash;
+  }
+
   /** The session was opened through this connection; the log itself has confirmed it. */
   opened(connection: Connection, session: BoundSession, nowMs: number): void {
     session.isVerified = true;
-    this.#bind(connection, session, nowMs, false);
+    const known = this.#bySession.get(session.id);
+    if (known === undefined) {
+      this.#bind(connection, session, nowMs, false);
+    } else if (known.connection === connection) {
+      this.#touch(known, nowMs);
+      this.#isUrgent = true;
+    } else if (known.bound.attach > session.attach) {
+      // The client has opened it again, over a later connection, and was answered there.
+      connection.session = null;
+    } else {
+      this.#bind(connection, session, nowMs, false);
+    }
   }
 
   ping(connection: Connection, request: RequestId | null, nowMs: number): void {
     const attachment = this.#of(connection);
     if (attachment === null) {
       if (request !== null) {
-        this.#pong(connection, request, false, nowMs);
+        this.#pong(connection, request, null, nowMs);
       }
       return;
     }
-    attachment.touched = this.#moment(nowMs);
+    const moment = this.#touch(attachment, nowMs);
     if (request !== null) {
-      attachment.pings.push({ ...attachment.touched, request });
+      attachment.pings.push({ ...moment, request });
     }
   }
 
   /** `byClient`: its end closed or reset, without a `bye` that would have unbound the session. */
-  disconnected(connection: Connection, byClient: boolean, nowMs: number): number {
+  disconnected(connection: Connection, byClient: boolean, nowMs: number): void {
     const attachment = this.#of(connection);
     if (attachment === null) {
-      return 0;
+      return;
     }
-    const { bound } = attachment;
-    this.#bySession.delete(bound.id);
+    const { id, attach, isVerified } = attachment.bound;
+    this.#bySession.delete(id);
     connection.session = null;
-    if (!byClient || !bound.isVerified) {
-      return 0;
+    if (byClient && isVerified) {
+      const leftover = { session: id, attach, ...this.#moment(nowMs) };
+      this.#breaks.add(leftover, this.#bySession.size, (session) => this.#bySession.has(session));
+      this.#isUrgent = true;
     }
-    return this.#break({ session: bound.id, attach: bound.attach, ...this.#moment(nowMs) });
   }
 
   /** The session has ended in the state; who speaks for it is told, but for its own `bye`. */
-  ended(session: string, reason: EndReason, revision: number): void {
-    this.#breaks.delete(session);
-    this.#restores.delete(session);
+  ended(session: string, reason: EndReason, revision: number, nowMs: number): void {
+    this.#breaks.forget(session);
     const attachment = this.#bySession.get(session);
     if (attachment === undefined) {
       return;
     }
-    this.#bySession.delete(session);
-    if (attachment.bound.isVerified && reason !== "closed") {
+    const isOwnBye = attachment.connection.session !== attachment.bound;
+    this.#release(attachment, nowMs);
+    if (!isOwnBye) {
       this.#tell(attachment.connection, session, { state: "expired", reason, revision });
     }
   }
 
   tick(nowMs: number): void {
-    this.#forgetOld(this.#breaks, nowMs);
-    this.#forgetOld(this.#restores, nowMs);
+    const sessions = this.#breaks.tick(nowMs);
+    if (sessions > 0) {
+      this.#parts.emit({ type: "notice", notice: { type: "massBreak", sessions } });
+    }
     for (const attachment of this.#bySession.values()) {
-      const { pings } = attachment;
+      const { pings, touched, isResuming } = attachment;
       while (pings[0] !== undefined && nowMs - pings[0].atMs >= PONG_WAIT_MS) {
-        this.#pong(attachment.connection, pings[0].request, false, nowMs);
+        this.#pong(attachment.connection, pings[0].request, null, nowMs);
         pings.shift();
       }
-      const { touched } = attachment;
-      const isOld = touched !== null && nowMs - touched.atMs > TOUCH_REPEAT_MS;
-      if (isOld && !attachment.isResuming) {
+      if (touched !== null && nowMs - touched.last.atMs > TOUCH_REPEAT_MS && !isResuming) {
         attachment.touched = null;
       }
     }
@@ -185,32 +184,30 @@ export class Attachments {
         touches.push({ session: bound.id, attach: bound.attach });
       }
     }
-    for (const restore of this.#restores.values()) {
-      touches.push(asAttached(restore));
-    }
+    touches.push(...this.#breaks.touches());
     return {
       type: "report",
       from: target.id,
       to: target.leader,
       term: target.term,
-      start: this.#start,
+      start: this.#parts.start,
       counter: this.#counter,
       sentAtMs: nowMs,
       isUrgent,
       touches,
-      breaks: [...this.#breaks.values()].map(asAttached),
+      breaks: this.#breaks.breaks(),
     };
   }
 
   /** A new leader or a new link: it knows nothing yet. */
   leaderChanged(): void {
-    this.#isUrgent = this.#bySession.size > 0 || this.#breaks.size > 0;
+    this.#isUrgent = this.#bySession.size > 0 || this.#breaks.hasBreaks;
     this.#lastReportMs = Number.NEGATIVE_INFINITY;
   }
 
   /** It answers a report of this start of the node; only then does its clock mean anything. */
   isOwn(message: ReportConfirmed): boolean {
-    return message.start === this.#start && message.counter <= this.#counter;
+    return message.start === this.#parts.start && message.counter <= this.#counter;
   }
 
   /** A confirmation counts once this node has applied the commit index that came with it. */
@@ -239,114 +236,115 @@ export class Attachments {
 
   #settle(confirmation: AwaitedConfirmation, nowMs: number): void {
     const { counter, refused } = confirmation;
-    dropCarried(this.#breaks, counter);
-    dropCarried(this.#restores, counter);
+    this.#breaks.confirmed(counter);
     for (const attachment of [...this.#bySession.values()]) {
       const { bound, touched } = attachment;
-      if (touched === null || touched.afterReport >= counter) {
+      if (touched === null || touched.first.afterReport >= counter) {
         continue;
       }
       if (!bound.isVerified) {
-        this.#verify(attachment);
+        this.#verify(attachment, nowMs);
       } else if (!refused.has(bound.id)) {
-        attachment.touched = null;
+        attachment.touched =
+          touched.last.afterReport < counter ? null : { first: touched.last, last: touched.last };
         this.#confirm(attachment, counter, nowMs);
-      } else if (this.#registry.session(bound.id) === null) {
-        this.#expire(attachment);
+      } else if (this.#parts.registry.session(bound.id) === null) {
+        this.#expire(attachment, nowMs);
       }
     }
   }
 
   /** The touch was taken by a leader, in a round that succeeded, and this node is as far. */
   #confirm(attachment: Attachment, counter: number, nowMs: number): void {
-    const { connection, bound } = attachment;
-    for (let ping = attachment.pings[0]; ping !== undefined; ping = attachment.pings[0]) {
-      if (ping.afterReport >= counter) {
-        break;
-      }
-      this.#pong(connection, ping.request, true, nowMs);
-      attachment.pings.shift();
-    }
-    if (!attachment.isResuming) {
-      return;
-    }
-    const session = this.#registry.session(bound.id);
+    const { connection, bound, pings } = attachment;
+    const session = this.#parts.registry.session(bound.id);
     if (session === null || session.ending !== null) {
-      this.#expire(attachment);
+      this.#expire(attachment, nowMs);
       return;
     }
-    attachment.isResuming = false;
-    this.#tell(connection, bound.id, {
-      state: "resumed",
-      owned: session.owned,
-      ownedRevision: session.ownedRevision,
-      lastSeq: session.lastSeq,
-      revision: this.#registry.revision,
-    });
+    const { owned, ownedRevision, lastSeq } = session;
+    while (pings[0] !== undefined && pings[0].afterReport < counter) {
+      this.#pong(connection, pings[0].request, { owned, ownedRevision }, nowMs);
+      pings.shift();
+    }
+    if (attachment.isResuming) {
+      attachment.isResuming = false;
+      const { revision } = this.#parts.registry;
+      this.#tell(connection, bound.id, {
+        ...{ state: "resumed", owned, ownedRevision, lastSeq, revision },
+      });
+    }
   }
 
   /**
    * This node did not know the session when the client came, and has since applied what a leader
-   * confirmed: either it knows it now and can compare the secret, or nobody does.
+   * confirmed: either it knows it now and can compare the secret, or nobody does. No report has
+   * carried its touch yet, whichever of them are still to be confirmed.
    */
-  #verify(attachment: Attachment): void {
+  #verify(attachment: Attachment, nowMs: number): void {
     const { connection, bound } = attachment;
     const settled = this.#settledState(bound);
     if (settled !== null) {
-      this.#release(attachment);
+      this.#release(attachment, nowMs);
       this.#tell(connection, bound.id, settled);
     } else if (bound.isVerified) {
+      attachment.touched = null;
+      this.#touch(attachment, nowMs);
       this.#isUrgent = true;
+      this.#parts.onVerified(bound.id);
     } else {
-      this.#expire(attachment);
+      this.#expire(attachment, nowMs);
     }
   }
 
   /** What can be said at once: the end of a session is final, and so is a wrong secret. */
   #settledState(session: BoundSession): SessionState | null {
-    const record = this.#registry.session(session.id);
-    if (record !== null && record.secretHash !== session.secretHash) {
+    const { registry } = this.#parts;
+    if (this.isDenied(session.id, session.secretHash)) {
       return { state: "denied" };
     }
-    if (record !== null && record.ending === null) {
+    if (registry.session(session.id)?.ending === null) {
       session.isVerified = true;
       return null;
     }
-    const end = this.#registry.ended(session.id);
+    const end = registry.ended(session.id);
     return end === null ? null : { state: "expired", reason: end.reason, revision: end.revision };
   }
 
-  #expire(attachment: Attachment): void {
-    const end = this.#registry.ended(attachment.bound.id);
-    this.#release(attachment);
+  #expire(attachment: Attachment, nowMs: number): void {
+    const { registry } = this.#parts;
+    const end = registry.ended(attachment.bound.id);
+    this.#release(attachment, nowMs);
     this.#tell(attachment.connection, attachment.bound.id, {
       state: "expired",
       reason: end?.reason ?? "unknown",
-      revision: end?.revision ?? this.#registry.revision,
+      revision: end?.revision ?? registry.revision,
     });
   }
 
   #bind(connection: Connection, session: BoundSession, nowMs: number, isResuming: boolean): void {
     const known = this.#bySession.get(session.id);
-    if (known !== undefined && known.connection !== connection) {
-      known.connection.session = null;
+    if (known !== undefined) {
+      this.#release(known, nowMs);
     }
     connection.session = session;
-    this.#breaks.delete(session.id);
-    this.#restores.delete(session.id);
-    this.#bySession.set(session.id, {
-      connection,
-      bound: session,
-      touched: this.#moment(nowMs),
-      isResuming,
-      pings: [],
-    });
+    this.#breaks.forget(session.id);
+    const moment = this.#moment(nowMs);
+    const touched = { first: moment, last: moment };
+    this.#bySession.set(session.id, { connection, bound: session, touched, isResuming, pings: [] });
     this.#isUrgent = true;
   }
 
-  #release(attachment: Attachment): void {
-    this.#bySession.delete(attachment.bound.id);
-    attachment.connection.session = null;
+  /** The connection speaks for it no more; nothing that it asked stays unanswered. */
+  #release(attachment: Attachment, nowMs: number): void {
+    const { connection, bound, pings } = attachment;
+    this.#bySession.delete(bound.id);
+    if (connection.session === bound) {
+      connection.session = null;
+    }
+    for (const { request } of pings.splice(0)) {
+      this.#pong(connection, request, null, nowMs);
+    }
   }
 
   #of(connection: Connection): Attachment | null {
@@ -355,39 +353,10 @@ export class Attachments {
     return attachment?.connection === connection ? attachment : null;
   }
 
-  /**
-   * Returns how many breaks were taken back. When a switch fails, a node loses a large part of its
-   * connections within a moment while every process behind them lives: they keep their TTL.
-   */
-  #break(leftover: Leftover): number {
-    const windowStartMs = leftover.atMs - MASS_BREAK_WINDOW_MS;
-    this.#recentBreaks = this.#recentBreaks.filter((recent) => recent.atMs > windowStartMs);
-    this.#recentBreaks.push(leftover);
-    const served = this.#bySession.size + this.#recentBreaks.length;
-    const breaksMax = Math.max(MASS_BREAK_SESSIONS_MIN, served * MASS_BREAK_FRACTION);
-    this.#isUrgent = true;
-    if (this.#recentBreaks.length <= breaksMax) {
-      this.#breaks.set(leftover.session, leftover);
-      return 0;
-    }
-    const before = this.#restores.size;
-    for (const recent of this.#recentBreaks) {
-      if (!this.#bySession.has(recent.session)) {
-        this.#breaks.delete(recent.session);
-        this.#restores.set(recent.session, { ...recent, ...this.#moment(leftover.atMs) });
-      }
-    }
-    return this.#restores.size - before;
-  }
-
-  #forgetOld(leftovers: Map<string, Leftover>, nowMs: number): void {
-    for (const [session, leftover] of leftovers) {
-      const record = this.#registry.session(session);
-      const keepMs = leftovers === this.#breaks ? (record?.ttlMs ?? 0) : TOUCH_REPEAT_MS;
-      if (nowMs - leftover.atMs > keepMs) {
-        leftovers.delete(session);
-      }
-    }
+  #touch(attachment: Attachment, nowMs: number): Moment {
+    const last = this.#moment(nowMs);
+    attachment.touched = { first: attachment.touched?.first ?? last, last };
+    return last;
   }
 
   #moment(atMs: number): Moment {
@@ -395,31 +364,22 @@ export class Attachments {
   }
 
   #tell(connection: Connection, session: string, state: SessionState): void {
-    this.#emit(toClient({ type: "sessionState", connection: connection.id, session, state }));
+    const output = { type: "sessionState", connection: connection.id, session, state } as const;
+    this.#parts.emit(toClient(output));
   }
 
-  #pong(connection: Connection, request: RequestId, confirmed: boolean, nowMs: number): void {
-    this.#emit(
+  /** `owned` null: not confirmed. */
+  #pong(connection: Connection, request: RequestId, owned: OwnedView | null, nowMs: number): void {
+    this.#parts.emit(
       toClient({
         type: "pong",
         connection: connection.id,
         request,
-        confirmed,
-        revision: this.#registry.revision,
-        ageMs: this.#freshness.ageMs(nowMs),
+        confirmed: owned !== null,
+        owned,
+        revision: this.#parts.registry.revision,
+        ageMs: this.#parts.freshness.ageMs(nowMs),
       }),
     );
-  }
-}
-
-function asAttached({ session, attach }: Leftover): AttachedSession {
-  return { session, attach };
-}
-
-function dropCarried(leftovers: Map<string, Leftover>, report: number): void {
-  for (const [session, leftover] of leftovers) {
-    if (leftover.afterReport < report) {
-      leftovers.delete(session);
-    }
   }
 }

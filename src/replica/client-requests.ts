@@ -13,7 +13,7 @@ import {
 } from "./connections.ts";
 import type { ClientInput, RequestId } from "./inputs.ts";
 import type { Now } from "./now.ts";
-import type { Proposals } from "./proposals.ts";
+import type { Proposals, WriteName } from "./proposals.ts";
 import type { Reads } from "./reads.ts";
 import type { Watches } from "./watches.ts";
 
@@ -91,18 +91,14 @@ export class ClientRequests {
 
   /** A command of the log: answers who sent it, if it came through this node. */
   applied(command: Command, outcome: Outcome, now: Now): void {
-    const numbered = numberOf(command);
-    if (numbered === null) {
-      return;
-    }
-    const { session, seq } = numbered;
-    const pending = this.#parts.proposals.applied(session, seq, outcome);
+    const name = nameOf(command);
+    const pending = name === null ? null : this.#parts.proposals.applied(name, outcome);
     if (pending === null || outcome.type !== "applied") {
       return;
     }
     const { connection } = pending;
     const bound = connection.session;
-    if (bound?.id !== session) {
+    if (bound?.id !== pending.session) {
       return;
     }
     if (!outcome.reply.ok) {
@@ -111,21 +107,18 @@ export class ClientRequests {
       }
     } else if (command.type === "openSession") {
       this.#parts.attachments.opened(connection, bound, now.monotonicMs);
-      this.#parts.proposals.released(session);
+      this.#parts.proposals.released();
     } else if (command.type === "closeSession") {
       connection.session = null;
     }
   }
 
   #disconnected(connection: Connection, byClient: boolean, nowMs: number): void {
-    const { connections, proposals, reads, attachments, watches, emit } = this.#parts;
+    const { connections, proposals, attachments, watches } = this.#parts;
+    connection.isOpen = false;
     proposals.disconnected(connection.id);
-    reads.disconnected(connection.id);
     watches.disconnected(connection.id);
-    const sessions = attachments.disconnected(connection, byClient, nowMs);
-    if (sessions > 0) {
-      emit({ type: "notice", notice: { type: "massBreak", sessions } });
-    }
+    attachments.disconnected(connection, byClient, nowMs);
     connections.remove(connection.id);
   }
 
@@ -136,6 +129,13 @@ export class ClientRequests {
         code: "PROTOCOL",
         message: "this connection speaks for another session already; open a connection a session",
         field: "session.id",
+      });
+      return;
+    }
+    if (this.#parts.attachments.isDenied(session, secretHash)) {
+      this.#refuse(connection, request, {
+        code: "DENIED",
+        message: "the session id belongs to another secret",
       });
       return;
     }
@@ -176,34 +176,28 @@ export class ClientRequests {
     });
   }
 
-  #propose(
-    connection: Connection,
-    request: RequestId,
-    deadlineMs: number,
-    command: Command,
-  ): void {
-    const { session, seq } = must(numberOf(command));
+  #propose(connection: Connection, request: RequestId, deadlineMs: number, command: Command): void {
+    const name = must(nameOf(command));
+    const floor = "floor" in command ? command.floor : 0;
     const bytes = this.#parts.codec.encode(command);
-    this.#parts.proposals.add({ connection, request, session, seq, bytes, deadlineMs });
+    this.#parts.proposals.add({ ...name, connection, request, floor, bytes, deadlineMs });
   }
 
   #refuse(connection: Connection, request: RequestId, refusal: Refusal): void {
-    this.#parts.emit(
-      toClient({ type: "refused", connection: connection.id, request, refusal }),
-    );
+    this.#parts.emit(toClient({ type: "refused", connection: connection.id, request, refusal }));
   }
 }
 
-/** A client's command by its session and number; `openSession` is number 0. */
-function numberOf(command: Command): { readonly session: string; readonly seq: number } | null {
+/** Null for what no client sends. */
+function nameOf(command: Command): WriteName | null {
   switch (command.type) {
     case "openSession":
-      return { session: command.session, seq: 0 };
+      return { session: command.session, seq: 0, secretHash: command.secretHash };
     case "register":
     case "update":
     case "deregister":
     case "closeSession":
-      return command;
+      return { session: command.session, seq: command.seq, secretHash: null };
     case "expireSessions":
     case "reapSession":
     case "raiseStateVersion":

@@ -16,6 +16,8 @@ const WAITING_PER_NODE_MAX = 8;
 export class Confirmations {
   readonly #leases: Leases;
   readonly #waiting = new Map<MemberId, WaitingReport[]>();
+  /** The latest report of each node. */
+  readonly #latest = new Map<MemberId, { readonly start: number; readonly counter: number }>();
   #isUrgent = false;
 
   constructor(leases: Leases) {
@@ -33,6 +35,12 @@ export class Confirmations {
 
   /** `round`: the latest begun. */
   take(report: Report, round: number): void {
+    // A late copy would give a dead session time, or break again what was taken back since.
+    const latest = this.#latest.get(report.from);
+    if (latest?.start === report.start && report.counter <= latest.counter) {
+      return;
+    }
+    this.#latest.set(report.from, { start: report.start, counter: report.counter });
     const refused: string[] = [];
     for (const touch of report.touches) {
       if (this.#leases.touch(touch) === "refused") {

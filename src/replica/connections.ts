@@ -17,6 +17,8 @@ export interface Connection {
   /** Nothing older is shown to it, on whichever node it saw it. */
   readonly floorRevision: number;
   session: BoundSession | null;
+  /** False once it is gone; what still waits for it is dropped where it is next looked at. */
+  isOpen: boolean;
   /** While false its watches wait; `blockedAt` is the revision up to which they were served. */
   isWritable: boolean;
   blockedAt: number;
@@ -33,6 +35,7 @@ export class Connections {
       id,
       floorRevision,
       session: null,
+      isOpen: true,
       isWritable: true,
       blockedAt: 0,
       ackedRevision: 0,

@@ -1,6 +1,7 @@
 import type { Change } from "../registry/change.ts";
 import type { Instance, InstanceKey } from "../registry/instance.ts";
 import { must } from "../util/assert.ts";
+import { Queue } from "./queue.ts";
 
 export interface HistoryLimits {
   readonly changesMax: number;
@@ -23,49 +24,6 @@ export function instanceKey(key: InstanceKey): string {
 
 export function subject(change: Change): Instance {
   return must(change.after ?? change.before, "a change names an instance");
-}
-
-/** First in, first out, with the removed front cut off now and then. */
-class Queue<T> {
-  #items: T[] = [];
-  #head = 0;
-
-  get length(): number {
-    return this.#items.length - this.#head;
-  }
-
-  push(item: T): void {
-    this.#items.push(item);
-  }
-
-  first(): T | undefined {
-    return this.#items[this.#head];
-  }
-
-  shift(): T {
-    const item = must(this.#items[this.#head], "queue is empty");
-    this.#head += 1;
-    if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    }
-    return item;
-  }
-
-  /** The items from the first that `isAfter` accepts; they stand in ascending order. */
-  from(isAfter: (item: T) => boolean): T[] {
-    let low = this.#head;
-    let high = this.#items.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (isAfter(must(this.#items[middle]))) {
-        high = middle;
-      } else {
-        low = middle + 1;
-      }
-    }
-    return this.#items.slice(low);
-  }
 }
 
 /** What a change costs to keep, by rough count: the two records and their texts. */

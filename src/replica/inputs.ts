@@ -1,5 +1,14 @@
 import type { Refusal } from "../errors.ts";
-import type { HardState, LogIndex, MemberId, PersistRequest, Role, SnapshotMeta, Entry, Term } from "../raft/types.ts";
+import type {
+  Entry,
+  HardState,
+  LogIndex,
+  MemberId,
+  PersistRequest,
+  Role,
+  SnapshotMeta,
+  Term,
+} from "../raft/types.ts";
 import type { Change } from "../registry/change.ts";
 import type { EndReason, Reply, SessionCommand } from "../registry/command.ts";
 import type { Instance, Selector } from "../registry/instance.ts";
@@ -133,6 +142,12 @@ export interface SnapshotBody {
   readonly ageMs: AgeMs;
 }
 
+/** What a session owns, and the revision of the last change to that. */
+export interface OwnedView {
+  readonly owned: number;
+  readonly ownedRevision: number;
+}
+
 export type SessionState =
   /** `definitive` follows as `resumed` or `expired`. */
   | { readonly state: "unconfirmed" }
@@ -192,6 +207,8 @@ export type ClientOutput =
       readonly connection: ConnectionId;
       readonly request: RequestId;
       readonly confirmed: boolean;
+      /** Of a confirmed session, as in `resumed`; null where it is not. */
+      readonly owned: OwnedView | null;
       readonly revision: number;
       readonly ageMs: AgeMs;
     };

@@ -1,6 +1,7 @@
+import { REMOVALS_PER_COMMAND_MAX } from "../limits.ts";
 import type { Raft } from "../raft/raft.ts";
 import type { SessionEvent } from "../registry/change.ts";
-import type { Command } from "../registry/command.ts";
+import type { Command, Outcome } from "../registry/command.ts";
 import type { Registry } from "../registry/registry.ts";
 import { must, unreachable } from "../util/assert.ts";
 import type { CommandCodec } from "./command-codec.ts";
@@ -37,9 +38,13 @@ export class LeaderDuties {
     this.#leases.tick(nowMs, this.#raft.round);
   }
 
-  applied(command: Command, events: readonly SessionEvent[]): void {
+  applied(command: Command, outcome: Outcome, events: readonly SessionEvent[]): void {
     if (command.type === "reapSession") {
       this.#reaping.delete(command.session);
+    }
+    const isDone = outcome.type === "applied" && outcome.reply.ok;
+    if (command.type === "openSession" && isDone && events.length === 0) {
+      this.#leases.openedAgain(command.session);
     }
     for (const event of events) {
       switch (event.type) {
@@ -68,13 +73,31 @@ export class LeaderDuties {
     ) {
       commands.push(this.#codec.encode({ type: "expireSessions", term, sessions }));
     }
-    for (const session of this.#registry.endingSessions()) {
-      if (!this.#reaping.has(session)) {
-        this.#reaping.add(session);
-        commands.push(this.#codec.encode({ type: "reapSession", session }));
-      }
+    for (const session of this.#toReap()) {
+      this.#reaping.add(session);
+      commands.push(this.#codec.encode({ type: "reapSession", session }));
     }
     return commands;
+  }
+
+  /**
+   * The next when the last are done, and no more of them than one command may remove: the pieces of
+   * many large sessions in one entry would stall every node alike.
+   */
+  #toReap(): readonly string[] {
+    const sessions: string[] = [];
+    if (this.#reaping.size > 0) {
+      return sessions;
+    }
+    let removals = 0;
+    for (const session of this.#registry.endingSessions()) {
+      removals += must(this.#registry.session(session)).owned;
+      if (sessions.length > 0 && removals > REMOVALS_PER_COMMAND_MAX) {
+        break;
+      }
+      sessions.push(session);
+    }
+    return sessions;
   }
 
   confirmations(): readonly ReportConfirmed[] {

@@ -23,8 +23,8 @@ interface Lease {
   readonly session: string;
   readonly ttlMs: number;
   readonly graceMs: number;
-  /** No break shortens it below this; 0 for a session that was opened under this leader. */
-  readonly protectedUntilMs: number;
+  /** No break shortens it below this; 0 for a session that was opened once, under this leader. */
+  protectedUntilMs: number;
   /** The highest attach number heard of; touches and breaks of lower ones come too late. */
   attach: number;
   deadlineMs: number;
@@ -51,6 +51,8 @@ export class Leases {
   #lastTickMs: number;
   #nextBucket = 0;
   #due: Lease[] = [];
+  /** The lowest `afterRound` of `#due`: until it is confirmed there is nothing to look for. */
+  #nextRound = Number.POSITIVE_INFINITY;
   #paceStartMs = 0;
   #expiriesInPace = 0;
 
@@ -58,7 +60,7 @@ export class Leases {
     this.#lastTickMs = nowMs;
     for (const session of sessions) {
       if (session.ending === null) {
-        this.#add(session, session.ttlMs + TICK_MS);
+        this.#protect(this.#add(session));
       }
     }
   }
@@ -68,29 +70,20 @@ export class Leases {
   }
 
   opened(session: SessionView): void {
-    this.#add(session, 0);
+    this.#add(session);
   }
 
   /**
-   * Of a session that it inherits, a leader does not know the highest attach number. n1 led and
-   * confirmed connection 5, on n3; n2 leads now, and hears of the late reset of connection 4 before
-   * it hears of n3. Everything that an earlier leader confirmed was sent before this one began, so
-   * for a TTL from then no break counts.
+   * An opening of a session that lives: its first answer was lost, and the client counts its TTL
+   * from this one. It has another connection now, of a number that comes with its first touch.
    */
-  #add({ id, ttlMs, graceMs }: SessionView, protectedMs: number): void {
-    const lease: Lease = {
-      session: id,
-      ttlMs,
-      graceMs,
-      protectedUntilMs: protectedMs === 0 ? 0 : this.#clockMs + protectedMs,
-      attach: 0,
-      deadlineMs: 0,
-      reason: "ttl",
-      state: { type: "live" },
-      bucket: null,
-    };
-    this.#bySession.set(id, lease);
-    this.#renew(lease);
+  openedAgain(session: string): void {
+    const lease = this.#bySession.get(session);
+    if (lease !== undefined && lease.state.type !== "ending") {
+      lease.state = { type: "live" };
+      this.#renew(lease);
+      this.#protect(lease);
+    }
   }
 
   ended(session: string): void {
@@ -116,7 +109,7 @@ export class Leases {
       return;
     }
     lease.attach = attach;
-    const graceEndMs = this.#clockMs + lease.graceMs + TICK_MS;
+    const graceEndMs = this.#clockMs + lease.graceMs + LEASE_STEP_MS_MAX;
     const deadlineMs = Math.max(graceEndMs, lease.protectedUntilMs);
     if (deadlineMs < lease.deadlineMs) {
       lease.deadlineMs = deadlineMs;
@@ -148,9 +141,10 @@ export class Leases {
    * can have confirmed a touch to them that this one has not heard of.
    */
   takeExpired(confirmedRound: number): readonly { session: string; reason: EndReason }[] {
-    if (this.#due.length === 0) {
+    if (confirmedRound < this.#nextRound || this.#expiriesInPace >= EXPIRIES_PER_PACE_MAX) {
       return [];
     }
+    this.#nextRound = Number.POSITIVE_INFINITY;
     const left: Lease[] = [];
     const expired: { session: string; reason: EndReason }[] = [];
     for (const lease of this.#due) {
@@ -161,6 +155,7 @@ export class Leases {
         expired.length < EXPIRIES_PER_COMMAND_MAX && this.#expiriesInPace < EXPIRIES_PER_PACE_MAX;
       if (lease.state.afterRound > confirmedRound || !hasRoom) {
         left.push(lease);
+        this.#nextRound = Math.min(this.#nextRound, lease.state.afterRound);
         continue;
       }
       lease.state = { type: "ending" };
@@ -186,11 +181,43 @@ export class Leases {
     }
     lease.state = { type: "due", afterRound: round + 1 };
     this.#due.push(lease);
+    this.#nextRound = Math.min(this.#nextRound, round + 1);
   }
 
-  /** A touch may come right after a tick, before the clock has moved: a tick is added. */
+  #add({ id, ttlMs, graceMs }: SessionView): Lease {
+    const lease: Lease = {
+      session: id,
+      ttlMs,
+      graceMs,
+      protectedUntilMs: 0,
+      attach: 0,
+      deadlineMs: 0,
+      reason: "ttl",
+      state: { type: "live" },
+      bucket: null,
+    };
+    this.#bySession.set(id, lease);
+    this.#renew(lease);
+    return lease;
+  }
+
+  /**
+   * Of a session that it inherits, a leader does not know the highest attach number. n1 led and
+   * confirmed connection 5, on n3; n2 leads now, and hears of the late reset of connection 4 before
+   * it hears of n3. Everything that an earlier leader confirmed was sent before this one began, so
+   * for a TTL from then no break counts. Nor does the leader know it of one that is opened again:
+   * the late reset of the first connection may come before the first touch of the second.
+   */
+  #protect(lease: Lease): void {
+    lease.protectedUntilMs = this.#clockMs + lease.ttlMs + LEASE_STEP_MS_MAX;
+  }
+
+  /**
+   * The clock stands between two ticks, and the next tick moves it by time that a touch which comes
+   * just before it has not lived through: the most that this can be is added.
+   */
   #renew(lease: Lease): void {
-    lease.deadlineMs = this.#clockMs + lease.ttlMs + TICK_MS;
+    lease.deadlineMs = this.#clockMs + lease.ttlMs + LEASE_STEP_MS_MAX;
     lease.reason = "ttl";
     this.#file(lease);
   }

@@ -1,19 +1,32 @@
 import type { Refusal } from "../errors.ts";
-import { OVERLOADED_RETRY_AFTER_MS, PENDING_WRITES_MAX } from "../limits.ts";
+import { APPEND_BYTES_MAX, OVERLOADED_RETRY_AFTER_MS, PENDING_WRITES_MAX } from "../limits.ts";
 import type { Outcome, Reply } from "../registry/command.ts";
+import { must } from "../util/assert.ts";
 import { type Connection, type Emit, toClient } from "./connections.ts";
 import type { ConnectionId, RequestId } from "./inputs.ts";
 
-/** A command of a client of this node, from its arrival to its answer. */
-export interface PendingWrite {
-  readonly connection: Connection;
-  readonly request: RequestId;
+/** A command of a client by what identifies it; `openSession` is number 0. */
+export interface WriteName {
   readonly session: string;
   readonly seq: number;
+  /** Of an opening: whose it is. Null for every other command. */
+  readonly secretHash: string | null;
+}
+
+export interface Write extends WriteName {
+  readonly connection: Connection;
+  readonly request: RequestId;
+  readonly floor: number;
   readonly bytes: Uint8Array;
   readonly deadlineMs: number;
+}
+
+/** A command of a client of this node, from its arrival to its answer. */
+export interface PendingWrite extends Write {
   /** Some leader was given it, so it may happen whatever we hear later. */
   wasHanded: boolean;
+  /** Copies handed out by this node that have not come out of the log; lost ones count for ever. */
+  copies: number;
   isQueued: boolean;
 }
 
@@ -25,7 +38,12 @@ export interface PendingWrite {
 export class Proposals {
   readonly #emit: Emit;
   readonly #bySession = new Map<string, Map<number, PendingWrite>>();
+  readonly #byConnection = new Map<ConnectionId, Set<PendingWrite>>();
   #queue: PendingWrite[] = [];
+  /** Not to be handed out yet; looked at again when a secret was compared, and every tick. */
+  #held: PendingWrite[] = [];
+  /** Something was queued behind a later number of its session. */
+  #isDisordered = false;
   #count = 0;
 
   constructor(emit: Emit) {
@@ -36,9 +54,12 @@ export class Proposals {
     return this.#count;
   }
 
-  add(write: Omit<PendingWrite, "wasHanded" | "isQueued">): void {
-    const writes = this.#bySession.get(write.session) ?? new Map<number, PendingWrite>();
-    const earlier = writes.get(write.seq);
+  get hasQueued(): boolean {
+    return this.#queue.length > 0;
+  }
+
+  add(write: Write): void {
+    const earlier = this.#bySession.get(write.session)?.get(write.seq);
     if (earlier === undefined && this.#count >= PENDING_WRITES_MAX) {
       this.#refuse(write, {
         code: "OVERLOADED",
@@ -48,20 +69,22 @@ export class Proposals {
       });
       return;
     }
-    if (earlier === undefined) {
-      this.#count += 1;
-    } else {
-      earlier.isQueued = false;
+    const { wasHanded, copies } = earlier ?? { wasHanded: false, copies: 0 };
+    if (earlier !== undefined) {
+      this.#remove(earlier);
+      this.#sentAgain(earlier, write);
     }
-    const pending = { ...write, wasHanded: earlier?.wasHanded ?? false, isQueued: false };
-    this.#bySession.set(write.session, writes);
-    writes.set(write.seq, pending);
+    const pending = { ...write, wasHanded, copies, isQueued: false };
+    this.#insert(pending);
     this.#enqueue(pending);
   }
 
-  /** The session's secret was found right: what waited for that may go. */
-  released(session: string): void {
-    this.#enqueueFrom(session, 0);
+  /** A secret was found right: what waited for that may go. */
+  released(): void {
+    if (this.#held.length > 0) {
+      this.#queue = [...this.#held, ...this.#queue];
+      this.#held = [];
+    }
   }
 
   /** A leader that has heard nothing of them: all go again. */
@@ -72,22 +95,17 @@ export class Proposals {
   }
 
   disconnected(connection: ConnectionId): void {
-    for (const writes of [...this.#bySession.values()]) {
-      for (const pending of [...writes.values()]) {
-        if (pending.connection.id === connection) {
-          this.#remove(pending);
-        }
-      }
+    for (const pending of this.#byConnection.get(connection) ?? []) {
+      this.#remove(pending);
     }
   }
 
-  /** What may be handed to a leader now, each session's in its order. */
-  takeQueued(): readonly PendingWrite[] {
-    if (this.#queue.length === 0) {
-      return this.#queue;
-    }
+  /**
+   * What may be handed to a leader now, each session's in its order. In pieces of one command, or
+   * of as many as stay within APPEND_BYTES_MAX: after an election it may be more than a frame holds.
+   */
+  takeQueued(): readonly (readonly Uint8Array[])[] {
     const taken: PendingWrite[] = [];
-    const held: PendingWrite[] = [];
     for (const pending of this.#queue) {
       if (!pending.isQueued) {
         continue;
@@ -95,62 +113,91 @@ export class Proposals {
       if (isOrphan(pending)) {
         this.#dropOrphan(pending);
       } else if (isHeld(pending)) {
-        held.push(pending);
+        this.#held.push(pending);
       } else {
         pending.isQueued = false;
         pending.wasHanded = true;
+        pending.copies += 1;
         taken.push(pending);
       }
     }
-    this.#queue = held;
-    return taken;
-  }
-
-  get hasQueued(): boolean {
-    return this.#queue.length > 0;
+    this.#queue = [];
+    if (this.#isDisordered) {
+      this.#isDisordered = false;
+      taken.sort(bySessionAndNumber);
+    }
+    return inPieces(taken);
   }
 
   /** A command of the log; returns the write it answers, if it was taken here. */
-  applied(session: string, seq: number, outcome: Outcome): PendingWrite | null {
-    const writes = this.#bySession.get(session);
-    const pending = writes?.get(seq);
-    if (writes === undefined || pending === undefined || outcome.type === "none") {
+  applied({ session, seq, secretHash }: WriteName, outcome: Outcome): PendingWrite | null {
+    const pending = this.#bySession.get(session)?.get(seq);
+    // Ids of sessions are no secret: who opens one with another secret is not answered by this.
+    if (pending === undefined || pending.secretHash !== secretHash) {
       return null;
     }
-    if (outcome.type === "applied") {
-      this.#remove(pending);
-      this.#reply(pending, outcome.reply);
-      return pending;
+    switch (outcome.type) {
+      case "applied":
+        this.#remove(pending);
+        this.#reply(pending, outcome.reply);
+        return pending;
+      case "gap":
+        this.#gap(pending, outcome.expected);
+        return null;
+      case "none":
+        return null;
     }
-    if (writes.has(outcome.expected)) {
-      this.#enqueueFrom(session, outcome.expected);
-      return null;
-    }
-    this.#remove(pending);
-    this.#refuse(pending, {
-      code: "SEQUENCE_GAP",
-      message: `write ${seq} came before write ${outcome.expected} of its session; send from there`,
-      field: "seq",
-    });
-    return null;
   }
 
   /** A refusal is definite only where no leader was ever given the write. */
-  tick(nowMs: number, isLeaderKnown: boolean): void {
-    for (const writes of [...this.#bySession.values()]) {
-      for (const pending of [...writes.values()]) {
+  tick(nowMs: number): void {
+    this.released();
+    for (const writes of this.#bySession.values()) {
+      for (const pending of writes.values()) {
         if (pending.deadlineMs > nowMs) {
           continue;
         }
         this.#remove(pending);
-        const isUnsent = !pending.wasHanded && !isLeaderKnown;
         this.#refuse(
           pending,
-          isUnsent
-            ? { code: "NO_LEADER", message: "no leader was known before the deadline" }
-            : { code: "TIMEOUT", message: "not applied here before the deadline; it may still be" },
+          pending.wasHanded
+            ? { code: "TIMEOUT", message: "not applied here before the deadline; it may still be" }
+            : { code: "NO_LEADER", message: "no leader could be given it before the deadline" },
         );
       }
+    }
+  }
+
+  /**
+   * n2 had 9 handed out twice, over an old link and a new one, and 8 comes through n3. The first
+   * copy is a gap, the second is applied: that 9 will not happen can be said only after the last.
+   */
+  #gap(pending: PendingWrite, expected: number): void {
+    if (expected < pending.floor) {
+      // Of a copy that was sent before the floor was raised past what it waits for.
+      return;
+    }
+    const { session, seq } = pending;
+    pending.copies = Math.max(0, pending.copies - 1);
+    if (must(this.#bySession.get(session)).has(expected)) {
+      this.#enqueueFrom(session, expected);
+    } else if (pending.copies === 0) {
+      this.#remove(pending);
+      this.#refuse(pending, {
+        code: "SEQUENCE_GAP",
+        message: `write ${seq} came before write ${expected} of its session; send from there`,
+        field: "seq",
+      });
+    }
+  }
+
+  /** Its client asks again under another request, or over another connection. */
+  #sentAgain(earlier: PendingWrite, write: Write): void {
+    if (earlier.connection !== write.connection || earlier.request !== write.request) {
+      this.#refuse(earlier, {
+        code: "TIMEOUT",
+        message: `write ${write.seq} was sent again as request ${write.request}; that is answered`,
+      });
     }
   }
 
@@ -174,39 +221,54 @@ export class Proposals {
   }
 
   #enqueueFrom(session: string, seq: number): void {
-    const writes = this.#bySession.get(session);
-    if (writes === undefined) {
-      return;
+    for (const pending of this.#bySession.get(session)?.values() ?? []) {
+      if (pending.seq >= seq) {
+        this.#enqueue(pending);
+      }
     }
-    const due = [...writes.values()].filter((pending) => pending.seq >= seq);
-    for (const pending of due.sort((a, b) => a.seq - b.seq)) {
-      this.#enqueue(pending);
+    this.#isDisordered = true;
+  }
+
+  #insert(pending: PendingWrite): void {
+    const { session, seq, connection } = pending;
+    const ofSession = this.#bySession.get(session);
+    if (ofSession === undefined) {
+      this.#bySession.set(session, new Map([[seq, pending]]));
+    } else {
+      ofSession.set(seq, pending);
     }
+    const ofConnection = this.#byConnection.get(connection.id);
+    if (ofConnection === undefined) {
+      this.#byConnection.set(connection.id, new Set([pending]));
+    } else {
+      ofConnection.add(pending);
+    }
+    this.#count += 1;
   }
 
   #remove(pending: PendingWrite): void {
     pending.isQueued = false;
-    const writes = this.#bySession.get(pending.session);
-    if (writes?.get(pending.seq) !== pending) {
-      return;
+    const { session, seq, connection } = pending;
+    const ofSession = must(this.#bySession.get(session));
+    ofSession.delete(seq);
+    if (ofSession.size === 0) {
+      this.#bySession.delete(session);
     }
-    writes.delete(pending.seq);
+    const ofConnection = must(this.#byConnection.get(connection.id));
+    ofConnection.delete(pending);
+    if (ofConnection.size === 0) {
+      this.#byConnection.delete(connection.id);
+    }
     this.#count -= 1;
-    if (writes.size === 0) {
-      this.#bySession.delete(pending.session);
-    }
   }
 
   #reply(pending: PendingWrite, reply: Reply): void {
     const { request } = pending;
-    this.#emit(
-      toClient({ type: "writeReply", connection: pending.connection.id, request, reply }),
-    );
+    this.#emit(toClient({ type: "writeReply", connection: pending.connection.id, request, reply }));
   }
 
-  #refuse(pending: Pick<PendingWrite, "connection" | "request">, refusal: Refusal): void {
-    const { request } = pending;
-    this.#emit(toClient({ type: "refused", connection: pending.connection.id, request, refusal }));
+  #refuse({ connection, request }: Write, refusal: Refusal): void {
+    this.#emit(toClient({ type: "refused", connection: connection.id, request, refusal }));
   }
 }
 
@@ -217,4 +279,27 @@ function isHeld({ connection, seq }: PendingWrite): boolean {
 
 function isOrphan({ connection, session }: PendingWrite): boolean {
   return connection.session?.id !== session;
+}
+
+function bySessionAndNumber(a: PendingWrite, b: PendingWrite): number {
+  if (a.session !== b.session) {
+    return a.session < b.session ? -1 : 1;
+  }
+  return a.seq - b.seq;
+}
+
+function inPieces(writes: readonly PendingWrite[]): readonly (readonly Uint8Array[])[] {
+  const pieces: Uint8Array[][] = [];
+  let piece: Uint8Array[] = [];
+  let bytesLeft = 0;
+  for (const { bytes } of writes) {
+    if (bytes.length > bytesLeft) {
+      piece = [];
+      pieces.push(piece);
+      bytesLeft = APPEND_BYTES_MAX;
+    }
+    piece.push(bytes);
+    bytesLeft -= bytes.length;
+  }
+  return pieces;
 }

@@ -5,7 +5,7 @@ import type { Selector } from "../registry/instance.ts";
 import { unreachable } from "../util/assert.ts";
 import { type Connection, type Emit, toClient } from "./connections.ts";
 import type { Freshness } from "./freshness.ts";
-import type { AgeMs, ConnectionId, ReadConsistency, RequestId } from "./inputs.ts";
+import type { AgeMs, ReadConsistency, RequestId } from "./inputs.ts";
 import type { WatchedState } from "./watches.ts";
 
 export interface Read {
@@ -127,11 +127,14 @@ export class Reads {
       (batch) => batch.index === null && nowMs - batch.askedAtMs >= READ_INDEX_REPEAT_MS,
     );
     const isLate = (read: Read): boolean => {
-      if (read.deadlineMs > nowMs) {
+      if (read.deadlineMs > nowMs && read.connection.isOpen) {
         return false;
       }
-      const isLeaderless = read.consistency.type === "linearizable" && !isLeaderKnown;
       this.#count -= 1;
+      if (!read.connection.isOpen) {
+        return true;
+      }
+      const isLeaderless = read.consistency.type === "linearizable" && !isLeaderKnown;
       this.#refuse(
         read,
         isLeaderless
@@ -141,14 +144,6 @@ export class Reads {
       return true;
     };
     this.#keep((read) => !isLate(read));
-  }
-
-  disconnected(connection: ConnectionId): void {
-    this.#keep((read) => {
-      const isKept = read.connection.id !== connection;
-      this.#count -= isKept ? 0 : 1;
-      return isKept;
-    });
   }
 
   #keep(isKept: (read: Read) => boolean): void {
@@ -166,7 +161,7 @@ export class Reads {
     const lost = this.#batches.filter(isLost);
     if (lost.length > 0) {
       this.#batches = this.#batches.filter((batch) => !lost.includes(batch));
-      this.#unasked.unshift(...lost.flatMap((batch) => batch.reads));
+      this.#unasked = [...lost.flatMap((batch) => batch.reads), ...this.#unasked];
     }
   }
 
@@ -187,8 +182,7 @@ export class Reads {
       }
       case "stale": {
         const { maxAgeMs } = consistency;
-        const isSettled = state === "current" || (state === "alone" && maxAgeMs === null);
-        if (!isSettled || this.#state.revision < connection.floorRevision) {
+        if (state === "starting" || this.#state.revision < connection.floorRevision) {
           return false;
         }
         const ageMs = this.#freshness.ageMs(nowMs);
@@ -199,7 +193,7 @@ export class Reads {
         this.#count -= 1;
         this.#refuse(read, {
           code: "TOO_STALE",
-          message: `this node's copy may be ${ageMs} ms old, the read allows ${maxAgeMs} ms`,
+          message: `this node's copy may be ${ageMs ?? "any number of"} ms old, the read allows ${maxAgeMs} ms`,
           field: "read.staleMs",
           limit: maxAgeMs,
         });
@@ -212,6 +206,9 @@ export class Reads {
 
   #answer(read: Read, ageMs: AgeMs): void {
     this.#count -= 1;
+    if (!read.connection.isOpen) {
+      return;
+    }
     const instances = this.#state.select(read.selector);
     this.#emit(
       toClient({

@@ -24,7 +24,7 @@ import { Packing } from "./packing.ts";
 import type { PeerMessage } from "./peer-messages.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
-import { WATCH_LIMITS, type WatchLimits, Watches } from "./watches.ts";
+import { WATCH_LIMITS, Watches, type WatchLimits } from "./watches.ts";
 
 export interface ReplicaOptions {
   readonly id: MemberId;
@@ -115,7 +115,13 @@ export class Replica {
     this.#packing = new Packing(codec);
     this.#proposals = new Proposals(emit);
     this.#reads = new Reads(this.registry, this.#freshness, emit, start);
-    this.#attachments = new Attachments(this.registry, this.#freshness, emit, start);
+    this.#attachments = new Attachments({
+      registry: this.registry,
+      freshness: this.#freshness,
+      emit,
+      start,
+      onVerified: () => this.#proposals.released(),
+    });
     const limits = options.watchLimits ?? WATCH_LIMITS;
     this.#watches = new Watches(this.registry, this.#freshness, emit, limits);
     this.#clients = new ClientRequests({
@@ -187,7 +193,7 @@ export class Replica {
     this.#raft.tick();
     this.#observe(now);
     const isLeaderKnown = this.#raft.leader !== null;
-    this.#proposals.tick(nowMs, isLeaderKnown);
+    this.#proposals.tick(nowMs);
     this.#reads.tick(nowMs, isLeaderKnown);
     this.#attachments.tick(nowMs);
     this.#duties?.tick(nowMs);
@@ -279,7 +285,7 @@ export class Replica {
   #advance(now: Now): void {
     let isMore = true;
     while (isMore) {
-      this.#handOver();
+      this.#handOver(now);
       this.#lead(now);
       this.#ask(now);
       const isTold = this.#report(now);
@@ -295,17 +301,14 @@ export class Replica {
     return leader === id || (leader !== null && this.#linksUp.has(leader)) ? leader : null;
   }
 
-  #handOver(): void {
+  #handOver(now: Now): void {
     const leader = this.#reachableLeader();
     if (leader === null || !this.#proposals.hasQueued) {
       return;
     }
     const { id, term } = this.#raft;
-    const commands = this.#proposals.takeQueued().map((pending) => pending.bytes);
-    if (leader === id) {
-      this.#packing.add(term, commands);
-    } else if (commands.length > 0) {
-      this.#send({ type: "forward", from: id, to: leader, term, commands });
+    for (const commands of this.#proposals.takeQueued()) {
+      this.#deliver({ type: "forward", from: id, to: leader, term, commands }, now);
     }
   }
 
@@ -418,11 +421,11 @@ export class Replica {
     const context = { index: entry.index, term: entry.term, atMs };
     const { outcome, changes, sessionEvents } = this.registry.apply(context, command);
     this.#clients.applied(command, outcome, now);
-    this.#duties?.applied(command, sessionEvents);
+    this.#duties?.applied(command, outcome, sessionEvents);
     for (const event of sessionEvents) {
       if (event.type === "ended") {
         const { session, reason, revision } = event;
-        this.#attachments.ended(session, reason, revision);
+        this.#attachments.ended(session, reason, revision, now.monotonicMs);
         this.#notice({ type: "sessionEnded", session, reason, revision });
       }
     }

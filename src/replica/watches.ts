@@ -58,6 +58,8 @@ interface WatchGroup {
   readonly key: string;
   readonly selector: Selector;
   readonly watches: Set<Watch>;
+  /** The last that was made, until an instance of the application changes. */
+  snapshot: SnapshotBody | null;
 }
 
 function selectorKey(selector: Selector): string {
@@ -119,9 +121,6 @@ export class Watches {
   }
 
   disconnected(connection: ConnectionId): void {
-    if (this.#waiting.length > 0) {
-      this.#waiting = this.#waiting.filter((waiting) => waiting.connection.id !== connection);
-    }
     for (const watch of this.#byConnection.get(connection)?.values() ?? []) {
       this.#forget(watch);
     }
@@ -133,6 +132,9 @@ export class Watches {
     for (const change of changes) {
       this.#history.add(change);
     }
+    if (this.#applications.size === 0) {
+      return;
+    }
     for (const [application, ofApplication] of byApplication(changes)) {
       for (const group of this.#applications.get(application)?.values() ?? []) {
         this.#tell(group, ofApplication);
@@ -143,7 +145,7 @@ export class Watches {
   /** At the end of a turn: full lists, and the watches that waited for a revision or a leader. */
   flush(nowMs: number): void {
     for (const group of this.#dirty) {
-      const body = this.#snapshotBody(group.selector, false, nowMs);
+      const body = this.#snapshotBody(group, false, nowMs);
       for (const watch of group.watches) {
         if (watch.mode === "full" && watch.connection.isWritable) {
           this.#emitSnapshot(watch, body);
@@ -152,10 +154,14 @@ export class Watches {
     }
     this.#dirty.clear();
     if (this.#waiting.length > 0) {
-      const ready = this.#waiting.filter((waiting) => this.#mayStart(waiting));
-      this.#waiting = this.#waiting.filter((waiting) => !ready.includes(waiting));
-      for (const waiting of ready) {
-        this.#start(waiting, nowMs);
+      const before = this.#waiting;
+      this.#waiting = [];
+      for (const waiting of before) {
+        if (this.#mayStart(waiting)) {
+          this.#start(waiting, nowMs);
+        } else if (waiting.connection.isOpen) {
+          this.#waiting.push(waiting);
+        }
       }
     }
   }
@@ -201,7 +207,8 @@ export class Watches {
       (this.#freshness.state === "alone" && waiting.allowUnknownAge);
     const { connection } = waiting;
     const revision = Math.max(waiting.from ?? 0, connection.floorRevision);
-    return isServed && connection.isWritable && this.#state.revision >= revision;
+    const isReached = this.#state.revision >= revision;
+    return isServed && isReached && connection.isWritable && connection.isOpen;
   }
 
   #start(waiting: WaitingWatch, nowMs: number): void {
@@ -210,7 +217,7 @@ export class Watches {
     const groups = this.#applications.get(application) ?? new Map<string, WatchGroup>();
     this.#applications.set(application, groups);
     const key = selectorKey(selector);
-    const group = groups.get(key) ?? { key, selector, watches: new Set<Watch>() };
+    const group = groups.get(key) ?? { key, selector, watches: new Set<Watch>(), snapshot: null };
     groups.set(key, group);
     const watch: Watch = { id: waiting.id, connection, group, mode: waiting.mode };
     group.watches.add(watch);
@@ -219,7 +226,7 @@ export class Watches {
     watches.set(watch.id, watch);
     this.#count += 1;
     if (waiting.from === null || waiting.mode === "full") {
-      this.#emitSnapshot(watch, this.#snapshotBody(selector, false, nowMs));
+      this.#emitSnapshot(watch, this.#snapshotBody(group, false, nowMs));
     } else {
       this.#resume(watch, waiting.from, nowMs);
     }
@@ -229,7 +236,7 @@ export class Watches {
   #resume(watch: Watch, from: number, nowMs: number): void {
     const changes = this.#history.since(watch.group.selector, from);
     if (changes === null || bytesOf(changes) > this.#limits.catchUpBytesMax) {
-      this.#emitSnapshot(watch, this.#snapshotBody(watch.group.selector, true, nowMs));
+      this.#emitSnapshot(watch, this.#snapshotBody(watch.group, true, nowMs));
       return;
     }
     for (const ofRevision of byRevision(changes)) {
@@ -248,14 +255,15 @@ export class Watches {
       return;
     }
     if (watch.mode === "full") {
-      this.#emitSnapshot(watch, this.#snapshotBody(selector, false, nowMs));
+      this.#emitSnapshot(watch, this.#snapshotBody(watch.group, false, nowMs));
       return;
     }
-    if (changes === null || bytesOf(changes) > this.#limits.catchUpBytesMax) {
-      this.#emitSnapshot(watch, this.#snapshotBody(selector, true, nowMs));
+    const latest = changes === null ? null : collapse(changes);
+    if (latest === null || bytesOf(latest) > this.#limits.catchUpBytesMax) {
+      this.#emitSnapshot(watch, this.#snapshotBody(watch.group, true, nowMs));
       return;
     }
-    const body = deltaBody(selector, collapse(changes));
+    const body = deltaBody(selector, latest);
     if (body !== null) {
       const collapsed = { from, isLast: true };
       this.#emitDelta(watch, { ...body, revision: this.#state.revision, collapsed });
@@ -263,6 +271,7 @@ export class Watches {
   }
 
   #tell(group: WatchGroup, changes: readonly Change[]): void {
+    group.snapshot = null;
     const body = deltaBody(group.selector, changes);
     if (body === null) {
       return;
@@ -276,13 +285,20 @@ export class Watches {
     }
   }
 
-  #snapshotBody(selector: Selector, isReset: boolean, nowMs: number): SnapshotBody {
-    return {
-      revision: this.#state.revision,
-      instances: this.#state.select(selector),
-      isReset,
-      ageMs: this.#freshness.ageMs(nowMs),
-    };
+  /** The same object for all that ask for the same within a turn: a storm encodes a list once. */
+  #snapshotBody(group: WatchGroup, isReset: boolean, nowMs: number): SnapshotBody {
+    const { revision } = this.#state;
+    const ageMs = this.#freshness.ageMs(nowMs);
+    const last = group.snapshot;
+    if (last !== null && last.revision === revision) {
+      if (last.isReset === isReset && last.ageMs === ageMs) {
+        return last;
+      }
+      group.snapshot = { revision, instances: last.instances, isReset, ageMs };
+    } else {
+      group.snapshot = { revision, instances: this.#state.select(group.selector), isReset, ageMs };
+    }
+    return group.snapshot;
   }
 
   #emitSnapshot(watch: Watch, body: SnapshotBody): void {

@@ -123,6 +123,7 @@ export function encodeOutput(codec: ClientCodec, output: ClientOutput): Part {
         confirmed: output.confirmed,
         revision: output.revision,
         ...(output.ageMs === null ? {} : { leaderAgeMs: output.ageMs }),
+        ...output.owned,
       });
     default:
       return unreachable(output);

@@ -29,11 +29,6 @@ export async function until<T>(ms: number, what: string, ask: () => Promise<T | 
   }
 }
 
-/** Passes time that is itself the subject, such as a TTL that must not have run out. */
-export async function elapse(ms: number): Promise<void> {
-  await sleep(ms);
-}
-
 /** What arrives, in order, for whoever waits for it. */
 export class Inbox<T> {
   readonly #items: T[] = [];
