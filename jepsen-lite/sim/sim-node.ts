@@ -1,7 +1,8 @@
 import { TICK_MS } from "../../src/limits.ts";
 import type { PersistRequest } from "../../src/raft/types.ts";
 import type { Input, Output } from "../../src/replica/inputs.ts";
-import { Replica, type ReplicaStatus } from "../../src/replica/replica.ts";
+import { Replica } from "../../src/replica/replica.ts";
+import type { ReplicaStatus } from "../../src/replica/status.ts";
 import { WATCH_LIMITS } from "../../src/replica/watches.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
 import { SimDisk } from "./disk.ts";

@@ -82,10 +82,17 @@ export class World {
     }
   }
 
+  /** Of one entry: the changes of each of its commands share a revision. */
   applied(node: SimNode, changes: readonly Change[]): void {
-    if (this.canon.applied(node.id, changes)) {
-      this.trace(`${this.schedule.nowMs} revision ${this.canon.revision}`);
-    }
+    let from = 0;
+    changes.forEach((change, at) => {
+      if (changes[at + 1]?.revision !== change.revision) {
+        if (this.canon.applied(node.id, changes.slice(from, at + 1))) {
+          this.trace(`${this.schedule.nowMs} revision ${this.canon.revision}`);
+        }
+        from = at + 1;
+      }
+    });
   }
 
   onSessionEnded(listener: Listener): void {

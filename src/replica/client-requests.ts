@@ -1,7 +1,7 @@
 import type { Refusal } from "../errors.ts";
 import type { LogIndex } from "../raft/types.ts";
-import type { Command, Outcome } from "../registry/command.ts";
-import { must, unreachable } from "../util/assert.ts";
+import type { Command, Outcome, SessionCommand } from "../registry/command.ts";
+import { unreachable } from "../util/assert.ts";
 import type { Attachments } from "./attachments.ts";
 import type { CommandCodec } from "./command-codec.ts";
 import {
@@ -11,9 +11,9 @@ import {
   type Emit,
   toClient,
 } from "./connections.ts";
-import type { ClientInput, RequestId } from "./inputs.ts";
+import type { ClientInput, RequestId, WriteCommand } from "./inputs.ts";
 import type { Now } from "./now.ts";
-import type { Proposals, WriteName } from "./proposals.ts";
+import type { PendingWrite, Proposals } from "./proposals.ts";
 import type { Reads } from "./reads.ts";
 import type { Watches } from "./watches.ts";
 
@@ -91,8 +91,7 @@ export class ClientRequests {
 
   /** A command of the log: answers who sent it, if it came through this node. */
   applied(command: Command, outcome: Outcome, now: Now): void {
-    const name = nameOf(command);
-    const pending = name === null ? null : this.#parts.proposals.applied(name, outcome);
+    const pending = this.#answered(command, outcome);
     if (pending === null || outcome.type !== "applied") {
       return;
     }
@@ -110,6 +109,25 @@ export class ClientRequests {
       this.#parts.proposals.released();
     } else if (command.type === "closeSession") {
       connection.session = null;
+    }
+  }
+
+  #answered(command: Command, outcome: Outcome): PendingWrite | null {
+    const { proposals } = this.#parts;
+    switch (command.type) {
+      case "openSession":
+        return proposals.applied(command.session, 0, command.secretHash, outcome);
+      case "register":
+      case "update":
+      case "deregister":
+      case "closeSession":
+        return proposals.applied(command.session, command.seq, null, outcome);
+      case "expireSessions":
+      case "reapSession":
+      case "raiseStateVersion":
+        return null;
+      default:
+        return unreachable(command);
     }
   }
 
@@ -141,7 +159,7 @@ export class ClientRequests {
     }
     connection.session ??= { id: session, secretHash, attach, isVerified: false };
     const appliedIndex = this.#parts.lastApplied();
-    this.#propose(connection, request, nowMs + input.timeoutMs, {
+    const bytes = this.#parts.codec.encode({
       type: "openSession",
       session,
       secretHash,
@@ -150,6 +168,10 @@ export class ClientRequests {
       appliedIndex,
       client,
     });
+    const deadlineMs = nowMs + input.timeoutMs;
+    const [seq, floor] = [0, 0];
+    const write = { session, seq, secretHash, floor, connection, request, bytes, deadlineMs };
+    this.#parts.proposals.add(write);
   }
 
   #attach(connection: Connection, input: InputOf<"attach">, nowMs: number): void {
@@ -170,17 +192,12 @@ export class ClientRequests {
       });
       return;
     }
-    this.#propose(connection, request, nowMs + timeoutMs, {
-      ...command,
-      session: connection.session.id,
-    });
-  }
-
-  #propose(connection: Connection, request: RequestId, deadlineMs: number, command: Command): void {
-    const name = must(nameOf(command));
-    const floor = "floor" in command ? command.floor : 0;
-    const bytes = this.#parts.codec.encode(command);
-    this.#parts.proposals.add({ ...name, connection, request, floor, bytes, deadlineMs });
+    const session = connection.session.id;
+    const { seq, floor } = command;
+    const bytes = this.#parts.codec.encode(bind(command, session));
+    const deadlineMs = nowMs + timeoutMs;
+    const write = { session, seq, secretHash: null, floor, connection, request, bytes, deadlineMs };
+    this.#parts.proposals.add(write);
   }
 
   #refuse(connection: Connection, request: RequestId, refusal: Refusal): void {
@@ -188,20 +205,20 @@ export class ClientRequests {
   }
 }
 
-/** Null for what no client sends. */
-function nameOf(command: Command): WriteName | null {
+/** Written out, since every registration passes here and a spread costs more than the rest. */
+function bind(command: WriteCommand, session: string): SessionCommand {
+  const { seq, floor } = command;
   switch (command.type) {
-    case "openSession":
-      return { session: command.session, seq: 0, secretHash: command.secretHash };
     case "register":
-    case "update":
+      return { type: "register", session, seq, floor, instances: command.instances };
+    case "update": {
+      const { key, set, ifRevision } = command;
+      return { type: "update", session, seq, floor, key, set, ifRevision };
+    }
     case "deregister":
+      return { type: "deregister", session, seq, floor, keys: command.keys };
     case "closeSession":
-      return { session: command.session, seq: command.seq, secretHash: null };
-    case "expireSessions":
-    case "reapSession":
-    case "raiseStateVersion":
-      return null;
+      return { type: "closeSession", session, seq, floor };
     default:
       return unreachable(command);
   }

@@ -13,9 +13,30 @@ export interface ApplicationName {
   readonly application: string;
 }
 
-/** Names hold no control characters, so the joint is unambiguous. */
-export function applicationKey(name: ApplicationName): string {
-  return `${name.namespace}\u0000${name.application}`;
+/** Something for each application. Two maps, since to join and hash two names costs more. */
+export class ByApplication<T> {
+  readonly #namespaces = new Map<string, Map<string, T>>();
+
+  get({ namespace, application }: ApplicationName): T | undefined {
+    return this.#namespaces.get(namespace)?.get(application);
+  }
+
+  set({ namespace, application }: ApplicationName, value: T): void {
+    const applications = this.#namespaces.get(namespace);
+    if (applications === undefined) {
+      this.#namespaces.set(namespace, new Map([[application, value]]));
+    } else {
+      applications.set(application, value);
+    }
+  }
+
+  delete({ namespace, application }: ApplicationName): void {
+    const applications = this.#namespaces.get(namespace);
+    applications?.delete(application);
+    if (applications?.size === 0) {
+      this.#namespaces.delete(namespace);
+    }
+  }
 }
 
 export function instanceKey(key: InstanceKey): string {
@@ -50,7 +71,9 @@ export function instanceBytes(instance: Instance): number {
 export class History {
   readonly #limits: HistoryLimits;
   readonly #all = new Queue<Change>();
-  readonly #byApplication = new Map<string, Queue<Change>>();
+  readonly #byApplication = new ByApplication<Queue<Change>>();
+  /** What each of `#all` costs, counted once. */
+  readonly #costs = new Queue<number>();
   #bytes = 0;
   #floor: number;
 
@@ -64,13 +87,15 @@ export class History {
   }
 
   add(change: Change): void {
+    const bytes = changeBytes(change);
     this.#all.push(change);
-    this.#bytes += changeBytes(change);
-    const key = applicationKey(subject(change));
-    let queue = this.#byApplication.get(key);
+    this.#costs.push(bytes);
+    this.#bytes += bytes;
+    const name = subject(change);
+    let queue = this.#byApplication.get(name);
     if (queue === undefined) {
       queue = new Queue();
-      this.#byApplication.set(key, queue);
+      this.#byApplication.set(name, queue);
     }
     queue.push(change);
     while (this.#all.length > this.#limits.changesMax || this.#bytes > this.#limits.bytesMax) {
@@ -83,19 +108,19 @@ export class History {
     if (revision < this.#floor) {
       return null;
     }
-    const queue = this.#byApplication.get(applicationKey(name));
+    const queue = this.#byApplication.get(name);
     return queue === undefined ? [] : queue.from((change) => change.revision > revision);
   }
 
   #evict(): void {
     const change = this.#all.shift();
-    this.#bytes -= changeBytes(change);
+    this.#bytes -= this.#costs.shift();
     this.#floor = change.revision;
-    const key = applicationKey(subject(change));
-    const queue = must(this.#byApplication.get(key));
+    const name = subject(change);
+    const queue = must(this.#byApplication.get(name));
     queue.shift();
     if (queue.length === 0) {
-      this.#byApplication.delete(key);
+      this.#byApplication.delete(name);
     }
   }
 }

@@ -221,6 +221,7 @@ export type Notice =
       readonly term: Term;
       readonly leader: MemberId | null;
     }
+  /** All changes of one entry, in the order of its commands. */
   | { readonly type: "applied"; readonly index: LogIndex; readonly changes: readonly Change[] }
   | {
       readonly type: "sessionEnded";

@@ -5,15 +5,12 @@ import { must } from "../util/assert.ts";
 import { type Connection, type Emit, toClient } from "./connections.ts";
 import type { ConnectionId, RequestId } from "./inputs.ts";
 
-/** A command of a client by what identifies it; `openSession` is number 0. */
-export interface WriteName {
+export interface Write {
   readonly session: string;
+  /** `openSession` is number 0. */
   readonly seq: number;
   /** Of an opening: whose it is. Null for every other command. */
   readonly secretHash: string | null;
-}
-
-export interface Write extends WriteName {
   readonly connection: Connection;
   readonly request: RequestId;
   readonly floor: number;
@@ -38,7 +35,8 @@ export interface PendingWrite extends Write {
 export class Proposals {
   readonly #emit: Emit;
   readonly #bySession = new Map<string, Map<number, PendingWrite>>();
-  readonly #byConnection = new Map<ConnectionId, Set<PendingWrite>>();
+  /** The sessions that a connection has written in. */
+  readonly #sessionsOf = new Map<ConnectionId, Set<string>>();
   #queue: PendingWrite[] = [];
   /** Not to be handed out yet; looked at again when a secret was compared, and every tick. */
   #held: PendingWrite[] = [];
@@ -69,12 +67,25 @@ export class Proposals {
       });
       return;
     }
-    const { wasHanded, copies } = earlier ?? { wasHanded: false, copies: 0 };
+    const wasHanded = earlier?.wasHanded ?? false;
+    const copies = earlier?.copies ?? 0;
     if (earlier !== undefined) {
       this.#remove(earlier);
       this.#sentAgain(earlier, write);
     }
-    const pending = { ...write, wasHanded, copies, isQueued: false };
+    const pending: PendingWrite = {
+      session: write.session,
+      seq: write.seq,
+      secretHash: write.secretHash,
+      floor: write.floor,
+      connection: write.connection,
+      request: write.request,
+      bytes: write.bytes,
+      deadlineMs: write.deadlineMs,
+      wasHanded,
+      copies,
+      isQueued: false,
+    };
     this.#insert(pending);
     this.#enqueue(pending);
   }
@@ -95,9 +106,14 @@ export class Proposals {
   }
 
   disconnected(connection: ConnectionId): void {
-    for (const pending of this.#byConnection.get(connection) ?? []) {
-      this.#remove(pending);
+    for (const session of this.#sessionsOf.get(connection) ?? []) {
+      for (const pending of this.#bySession.get(session)?.values() ?? []) {
+        if (pending.connection.id === connection) {
+          this.#remove(pending);
+        }
+      }
     }
+    this.#sessionsOf.delete(connection);
   }
 
   /**
@@ -130,7 +146,12 @@ export class Proposals {
   }
 
   /** A command of the log; returns the write it answers, if it was taken here. */
-  applied({ session, seq, secretHash }: WriteName, outcome: Outcome): PendingWrite | null {
+  applied(
+    session: string,
+    seq: number,
+    secretHash: string | null,
+    outcome: Outcome,
+  ): PendingWrite | null {
     const pending = this.#bySession.get(session)?.get(seq);
     // Ids of sessions are no secret: who opens one with another secret is not answered by this.
     if (pending === undefined || pending.secretHash !== secretHash) {
@@ -152,7 +173,10 @@ export class Proposals {
   /** A refusal is definite only where no leader was ever given the write. */
   tick(nowMs: number): void {
     this.released();
-    for (const writes of this.#bySession.values()) {
+    for (const [session, writes] of this.#bySession) {
+      if (writes.size === 0) {
+        this.#bySession.delete(session);
+      }
       for (const pending of writes.values()) {
         if (pending.deadlineMs > nowMs) {
           continue;
@@ -237,28 +261,18 @@ export class Proposals {
     } else {
       ofSession.set(seq, pending);
     }
-    const ofConnection = this.#byConnection.get(connection.id);
-    if (ofConnection === undefined) {
-      this.#byConnection.set(connection.id, new Set([pending]));
+    const sessions = this.#sessionsOf.get(connection.id);
+    if (sessions === undefined) {
+      this.#sessionsOf.set(connection.id, new Set([session]));
     } else {
-      ofConnection.add(pending);
+      sessions.add(session);
     }
     this.#count += 1;
   }
 
   #remove(pending: PendingWrite): void {
     pending.isQueued = false;
-    const { session, seq, connection } = pending;
-    const ofSession = must(this.#bySession.get(session));
-    ofSession.delete(seq);
-    if (ofSession.size === 0) {
-      this.#bySession.delete(session);
-    }
-    const ofConnection = must(this.#byConnection.get(connection.id));
-    ofConnection.delete(pending);
-    if (ofConnection.size === 0) {
-      this.#byConnection.delete(connection.id);
-    }
+    must(this.#bySession.get(pending.session)).delete(pending.seq);
     this.#count -= 1;
   }
 

@@ -9,8 +9,9 @@ import {
 } from "../limits.ts";
 import { Raft } from "../raft/raft.ts";
 import type { Entry, LogIndex, MemberId, Role, Term } from "../raft/types.ts";
+import type { Change } from "../registry/change.ts";
 import type { Command } from "../registry/command.ts";
-import { Registry } from "../registry/registry.ts";
+import { type EntryContext, Registry } from "../registry/registry.ts";
 import { assert, unreachable } from "../util/assert.ts";
 import { Attachments } from "./attachments.ts";
 import { ClientRequests } from "./client-requests.ts";
@@ -24,6 +25,7 @@ import { Packing } from "./packing.ts";
 import type { PeerMessage } from "./peer-messages.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
+import type { ReplicaStatus } from "./status.ts";
 import { WATCH_LIMITS, Watches, type WatchLimits } from "./watches.ts";
 
 export interface ReplicaOptions {
@@ -33,30 +35,6 @@ export interface ReplicaOptions {
   /** An integer in [0, bound). */
   readonly random: (bound: number) => number;
   readonly watchLimits?: WatchLimits;
-}
-
-export interface ReplicaStatus {
-  readonly id: MemberId;
-  readonly role: Role;
-  readonly term: Term;
-  readonly leader: MemberId | null;
-  readonly commitIndex: LogIndex;
-  readonly lastApplied: LogIndex;
-  readonly lastIndex: LogIndex;
-  readonly revision: number;
-  readonly digest: string;
-  readonly sessions: number;
-  readonly instances: number;
-  readonly watches: number;
-  readonly isCaughtUp: boolean;
-  readonly ageMs: AgeMs;
-  /** Of a leader: how far each other member's log is known to agree. */
-  readonly peers: readonly {
-    readonly id: MemberId;
-    readonly matchIndex: LogIndex;
-    readonly nextIndex: LogIndex;
-    readonly isLinkUp: boolean;
-  }[];
 }
 
 interface RaftView {
@@ -406,10 +384,7 @@ export class Replica {
       case "noop":
         break;
       case "commands": {
-        const { atMs, commands } = this.#codec.decodeBatch(entry.data);
-        for (const command of commands) {
-          this.#applyCommand(entry, atMs, command, now);
-        }
+        this.#applyBatch(entry, now);
         break;
       }
       default:
@@ -417,8 +392,21 @@ export class Replica {
     }
   }
 
-  #applyCommand(entry: Entry, atMs: number, command: Command, now: Now): void {
-    const context = { index: entry.index, term: entry.term, atMs };
+  #applyBatch({ index, term, data }: Entry, now: Now): void {
+    const { atMs, commands } = this.#codec.decodeBatch(data);
+    const context = { index, term, atMs };
+    const applied: Change[] = [];
+    for (const command of commands) {
+      for (const change of this.#applyCommand(context, command, now)) {
+        applied.push(change);
+      }
+    }
+    if (applied.length > 0) {
+      this.#notice({ type: "applied", index, changes: applied });
+    }
+  }
+
+  #applyCommand(context: EntryContext, command: Command, now: Now): readonly Change[] {
     const { outcome, changes, sessionEvents } = this.registry.apply(context, command);
     this.#clients.applied(command, outcome, now);
     this.#duties?.applied(command, outcome, sessionEvents);
@@ -431,8 +419,8 @@ export class Replica {
     }
     if (changes.length > 0) {
       this.#watches.applied(changes);
-      this.#notice({ type: "applied", index: entry.index, changes });
     }
+    return changes;
   }
 
   #caughtUp(ageKnown: boolean, now: Now): void {

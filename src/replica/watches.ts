@@ -11,7 +11,7 @@ import { matches } from "../registry/selector.ts";
 import { must } from "../util/assert.ts";
 import { type Connection, type Emit, toClient } from "./connections.ts";
 import type { Freshness } from "./freshness.ts";
-import { applicationKey, History, instanceBytes, instanceKey, subject } from "./history.ts";
+import { ByApplication, History, instanceBytes, instanceKey, subject } from "./history.ts";
 import type { ConnectionId, DeltaBody, SnapshotBody, WatchId } from "./inputs.ts";
 
 /** What the watches read of the state machine. */
@@ -77,7 +77,7 @@ export class Watches {
   readonly #emit: Emit;
   readonly #limits: WatchLimits;
   readonly #history: History;
-  readonly #applications = new Map<string, Map<string, WatchGroup>>();
+  readonly #applications = new ByApplication<Map<string, WatchGroup>>();
   readonly #byConnection = new Map<ConnectionId, Map<WatchId, Watch>>();
   #waiting: WaitingWatch[] = [];
   /** Groups with full-mode watches that are owed a new list at the end of the turn. */
@@ -132,11 +132,12 @@ export class Watches {
     for (const change of changes) {
       this.#history.add(change);
     }
-    if (this.#applications.size === 0) {
+    if (this.#count === 0) {
       return;
     }
-    for (const [application, ofApplication] of byApplication(changes)) {
-      for (const group of this.#applications.get(application)?.values() ?? []) {
+    for (const ofApplication of splitByApplication(changes)) {
+      const groups = this.#applications.get(subject(must(ofApplication[0])));
+      for (const group of groups?.values() ?? []) {
         this.#tell(group, ofApplication);
       }
     }
@@ -213,9 +214,8 @@ export class Watches {
 
   #start(waiting: WaitingWatch, nowMs: number): void {
     const { selector, connection } = waiting;
-    const application = applicationKey(selector);
-    const groups = this.#applications.get(application) ?? new Map<string, WatchGroup>();
-    this.#applications.set(application, groups);
+    const groups = this.#applications.get(selector) ?? new Map<string, WatchGroup>();
+    this.#applications.set(selector, groups);
     const key = selectorKey(selector);
     const group = groups.get(key) ?? { key, selector, watches: new Set<Watch>(), snapshot: null };
     groups.set(key, group);
@@ -319,11 +319,10 @@ export class Watches {
       return;
     }
     this.#dirty.delete(group);
-    const application = applicationKey(group.selector);
-    const groups = must(this.#applications.get(application));
+    const groups = must(this.#applications.get(group.selector));
     groups.delete(group.key);
     if (groups.size === 0) {
-      this.#applications.delete(application);
+      this.#applications.delete(group.selector);
     }
   }
 }
@@ -336,18 +335,24 @@ function bytesOf(changes: readonly Change[]): number {
   return bytes;
 }
 
-function byApplication(changes: readonly Change[]): ReadonlyMap<string, readonly Change[]> {
-  const split = new Map<string, Change[]>();
+function splitByApplication(changes: readonly Change[]): Iterable<readonly Change[]> {
+  if (changes.length === 1) {
+    return [changes];
+  }
+  const lists: Change[][] = [];
+  const split = new ByApplication<Change[]>();
   for (const change of changes) {
-    const key = applicationKey(subject(change));
-    const list = split.get(key);
+    const name = subject(change);
+    const list = split.get(name);
     if (list === undefined) {
-      split.set(key, [change]);
+      const begun = [change];
+      split.set(name, begun);
+      lists.push(begun);
     } else {
       list.push(change);
     }
   }
-  return split;
+  return lists;
 }
 
 function* byRevision(changes: readonly Change[]): Generator<readonly Change[]> {

@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { ReplicaStatus } from "../replica/replica.ts";
+import type { ReplicaStatus } from "../replica/status.ts";
 import type { Traffic } from "./client-connection.ts";
 import type { PeerLinkStatus } from "./peer-links.ts";
 

@@ -1,6 +1,6 @@
 import type { EndReason } from "../registry/command.ts";
 import type { SessionView } from "../registry/sessions.ts";
-import type { ReplicaStatus } from "../replica/replica.ts";
+import type { ReplicaStatus } from "../replica/status.ts";
 import type { BirthRecord } from "../storage/storage.ts";
 import type { MemberBody } from "../wire/messages.ts";
 import type { AddressBook } from "./address-book.ts";

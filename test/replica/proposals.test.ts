@@ -20,6 +20,13 @@ function resumedOn(cluster: Cluster, node: string, session: string, attach: numb
   return client;
 }
 
+/** A second connection of a session, which cannot be confirmed now. */
+function attachedTo(cluster: Cluster, node: string, session: string): Client {
+  const client = cluster.connect(node);
+  client.attach(session, 2);
+  return client;
+}
+
 function answers(client: Client, requests: readonly number[]): (string | null)[] {
   return requests.map((request) => client.answer(request));
 }
@@ -223,12 +230,19 @@ describe("a forwarded write", () => {
     cluster.holds = isForward;
     const request = client.register("a:1");
     cluster.deliver();
+    const [late] = cluster.bag.filter(isForward);
     cluster.isolate("n1");
     cluster.elect("n3");
-    cluster.release();
-    cluster.holds = () => false;
     cluster.heal();
-    cluster.pass(1_000);
+    cluster.pass(500);
+    cluster.isolate("n3");
+    cluster.elect("n1");
+    cluster.release((message) => message === late);
+    expect(client.answer(request)).toBeNull();
+    cluster.holds = () => false;
+    cluster.bag = [];
+    cluster.node("n2").relink("n1");
+    cluster.pass(500);
     expect(client.answer(request)).toBe("ok");
     expect(
       logOf(cluster.node("n1"))
@@ -483,6 +497,7 @@ describe("a write that waits", () => {
   test("is refused with OVERLOADED past the node's bound, definitely, and others go on", () => {
     const cluster = Cluster.led();
     const client = openedOn(cluster, "n2");
+    openedOn(cluster, "n1", "s2");
     cluster.isolate("n2");
     cluster.pass(3_000);
     for (let seq = 1; seq <= PENDING_WRITES_MAX; seq += 1) {
@@ -492,6 +507,12 @@ describe("a write that waits", () => {
     expect(client.answer(request)).toBeNull();
     cluster.deliver();
     expect(client.answer(request)).toBe("OVERLOADED");
+    const other = attachedTo(cluster, "n2", "s2");
+    const early = other.register("a:1");
+    client.close();
+    const late = other.register("a:1");
+    cluster.deliver();
+    expect(answers(other, [early, late])).toEqual(["OVERLOADED", null]);
   });
 });
 

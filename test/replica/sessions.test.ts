@@ -332,6 +332,17 @@ describe("the connections of a session", () => {
     expect(lives(cluster, "s1")).toBe(true);
   });
 
+  test("the old one is confirmed no more", () => {
+    const cluster = Cluster.led();
+    const old = openedOn(cluster, "n2");
+    cluster.pass(500);
+    const moved = attachedOn(cluster, "n3", "s1", 2);
+    cluster.pass(500);
+    const pings = [old.ping(), moved.ping()] as const;
+    cluster.pass(1_200);
+    expect([old.pongOf(pings[0]), moved.pongOf(pings[1])]).toEqual([false, true]);
+  });
+
   test("nor does it where a new leader hears of the reset before it hears of the new one", () => {
     const cluster = Cluster.led();
     const old = openedOn(cluster, "n2");
@@ -408,15 +419,14 @@ describe("the connections of a session", () => {
   test("a late opening over an older one takes the session back from nobody", () => {
     const cluster = Cluster.led();
     const old = cluster.connect("n2");
-    old.open("s1", { attach: 1 });
-    cluster.holds = ({ type }) => type === "forward";
+    const opening = old.open("s1", { attach: 1 });
+    cluster.starve("n2");
     cluster.deliver();
-    const other = openedOn(cluster, "n1", "s1", { attach: 2 });
-    expect(other.session).toBe("s1");
+    openedOn(cluster, "n1", "s1", { attach: 2 });
     const next = attachedOn(cluster, "n2", "s1", 3);
-    cluster.release();
-    cluster.holds = () => false;
-    cluster.pass(500);
+    cluster.passes = () => true;
+    cluster.pass(1_000);
+    expect(old.answer(opening)).toBe("ok");
     expect(next.states).toEqual(["unconfirmed", "resumed"]);
     const ping = next.ping();
     cluster.pass(300);
@@ -550,6 +560,22 @@ describe("the end of a session", () => {
     expect(endsSeenBy(cluster.node("n2"))).toEqual([]);
     cluster.pass(700);
     expect(endsSeenBy(cluster.node("n2"))).toEqual([{ session: "s1", reason: "ttl" }]);
+  });
+
+  test("is put off by a leader that comes back, which knows nothing of its first time any more", () => {
+    const cluster = Cluster.led();
+    const client = openedOn(cluster, "n3", "s1", { ttlMs: 6_000 });
+    cluster.pass(1_000);
+    cluster.isolate("n1");
+    cluster.elect("n2");
+    cluster.heal();
+    passAlive(cluster, client, 3_000);
+    cluster.isolate("n2");
+    cluster.elect("n1");
+    cluster.pass(5_500);
+    expect(endsSeenBy(cluster.node("n1"))).toEqual([]);
+    cluster.pass(1_000);
+    expect(endsSeenBy(cluster.node("n1"))).toEqual([{ session: "s1", reason: "ttl" }]);
   });
 
   test("does not come while there is no leader", () => {

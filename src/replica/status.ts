@@ -1,0 +1,26 @@
+import type { LogIndex, MemberId, Role, Term } from "../raft/types.ts";
+import type { AgeMs } from "./inputs.ts";
+
+export interface ReplicaStatus {
+  readonly id: MemberId;
+  readonly role: Role;
+  readonly term: Term;
+  readonly leader: MemberId | null;
+  readonly commitIndex: LogIndex;
+  readonly lastApplied: LogIndex;
+  readonly lastIndex: LogIndex;
+  readonly revision: number;
+  readonly digest: string;
+  readonly sessions: number;
+  readonly instances: number;
+  readonly watches: number;
+  readonly isCaughtUp: boolean;
+  readonly ageMs: AgeMs;
+  /** Of a leader: how far each other member's log is known to agree. */
+  readonly peers: readonly {
+    readonly id: MemberId;
+    readonly matchIndex: LogIndex;
+    readonly nextIndex: LogIndex;
+    readonly isLinkUp: boolean;
+  }[];
+}
