@@ -18,7 +18,7 @@ import { ClientRequests } from "./client-requests.ts";
 import type { CommandCodec } from "./command-codec.ts";
 import { Connections } from "./connections.ts";
 import { Freshness } from "./freshness.ts";
-import type { AgeMs, Input, Notice, Output, Restored } from "./inputs.ts";
+import type { Input, Notice, Output, Restored } from "./inputs.ts";
 import { LeaderDuties } from "./leader-duties.ts";
 import type { Now } from "./now.ts";
 import { Packing } from "./packing.ts";
