@@ -9,6 +9,7 @@ export interface ClientEnd {
 
 type Unconnected<T> = T extends ClientInput ? Omit<T, "connection"> : never;
 
+/** Called only while the client has the link open. */
 export interface LinkHandlers {
   onOutput(output: ClientOutput): void;
   /** The socket broke; nothing comes any more. */
@@ -26,7 +27,13 @@ export class ClientLink implements ClientEnd {
   #upFreeMs = 0;
   #downFreeMs = 0;
 
-  constructor(world: World, node: SimNode, floorRevision: number, handlers: LinkHandlers) {
+  /** To any node; null where the one that was picked is down. */
+  static dial(world: World, floorRevision: number, handlers: LinkHandlers): ClientLink | null {
+    const node = world.prng.pick(world.nodes);
+    return node.isUp ? new ClientLink(world, node, floorRevision, handlers) : null;
+  }
+
+  private constructor(world: World, node: SimNode, floorRevision: number, handlers: LinkHandlers) {
     this.#world = world;
     this.node = node;
     this.#handlers = handlers;

@@ -128,26 +128,17 @@ export class SimClient {
   }
 
   #connect(): void {
-    const { prng, nodes, schedule } = this.#world;
+    const { prng, schedule } = this.#world;
     this.#dropLink();
-    const node = prng.pick(nodes);
-    if (!node.isUp) {
+    const link = ClientLink.dial(this.#world, this.#floorRevision, {
+      onOutput: (output) => this.#receive(output),
+      onBroken: () => this.#connect(),
+    });
+    if (link === null) {
       this.#later(prng.between(20, 200), () => this.#connect());
       return;
     }
     this.#attach += 1;
-    const link = new ClientLink(this.#world, node, this.#floorRevision, {
-      onOutput: (output) => {
-        if (this.#link === link) {
-          this.#receive(output);
-        }
-      },
-      onBroken: () => {
-        if (this.#link === link) {
-          this.#connect();
-        }
-      },
-    });
     this.#link = link;
     this.#isReady = false;
     this.#lastPongMs = schedule.nowMs;

@@ -85,13 +85,16 @@ export class SimWatcher {
   }
 
   #connect(): void {
-    const { prng, nodes, schedule } = this.#world;
+    const { prng, schedule } = this.#world;
     this.#link?.close();
     this.#link = null;
     this.#isWritable = true;
     this.#asked.clear();
-    const node = prng.pick(nodes);
-    if (!node.isUp) {
+    const link = ClientLink.dial(this.#world, this.#floorRevision, {
+      onOutput: (output) => this.#receive(output),
+      onBroken: () => this.#connect(),
+    });
+    if (link === null) {
       schedule.after(prng.between(20, 200), () => {
         if (this.#link === null) {
           this.#connect();
@@ -99,18 +102,6 @@ export class SimWatcher {
       });
       return;
     }
-    const link = new ClientLink(this.#world, node, this.#floorRevision, {
-      onOutput: (output) => {
-        if (this.#link === link) {
-          this.#receive(output);
-        }
-      },
-      onBroken: () => {
-        if (this.#link === link) {
-          this.#connect();
-        }
-      },
-    });
     this.#link = link;
     this.#lastHeardMs = schedule.nowMs;
     link.send({

@@ -48,6 +48,8 @@ interface Parts {
 const REPORT_MS = HEARTBEAT_TICKS * TICK_MS;
 /** A reconnect storm is told in a few reports, not in one a client. */
 const URGENT_REPORT_MS = 10;
+/** Confirmations that wait for their commit index; what one of them tells, a later one tells too. */
+const AWAITED_MAX = 16;
 
 /**
  * The sessions that this node serves, and what it tells the leader of them. Keepalives are never
@@ -217,6 +219,9 @@ export class Attachments {
       counter: message.counter,
       refused: new Set(message.refused),
     });
+    if (this.#awaited.length > AWAITED_MAX) {
+      this.#awaited.splice(AWAITED_MAX / 2, 1);
+    }
     this.applied(lastApplied, nowMs);
   }
 
