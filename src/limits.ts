@@ -91,7 +91,7 @@ export const CLIENT_PROBE_MS = 15_000;
 export const CLIENT_SILENCE_MS_MAX = 45_000;
 /** Bytes waiting in a client's socket past which its watches wait until it drains. */
 export const CLIENT_BUFFERED_BYTES_HIGH = 1024 * 1024;
-/** Bytes waiting in a peer's socket past which messages to it are dropped (Raft sends again). */
+/** Bytes waiting in a peer's socket past which its link is broken off and dialled again. */
 export const PEER_BUFFERED_BYTES_MAX = 32 * 1024 * 1024;
 export const PEER_REDIAL_MS_MIN = 50;
 export const PEER_REDIAL_MS_MAX = 1_000;

@@ -3,7 +3,14 @@ import type { SimWatcher } from "./sim-watcher.ts";
 import type { World } from "./world.ts";
 
 export type FaultCounts = Record<
-  "crash" | "restart" | "partition" | "pause" | "clientKill" | "clientCut" | "link",
+  | "crash"
+  | "restart"
+  | "partition"
+  | "pause"
+  | "clientKill"
+  | "clientVanish"
+  | "clientCut"
+  | "link",
   number
 >;
 
@@ -19,6 +26,7 @@ export class Faults {
     partition: 0,
     pause: 0,
     clientKill: 0,
+    clientVanish: 0,
     clientCut: 0,
     link: 0,
   };
@@ -141,12 +149,16 @@ export class Faults {
   #client(): void {
     const { prng, schedule } = this.#world;
     const client = prng.pick(this.#clients);
-    const kind = prng.below(3);
+    const kind = prng.below(4);
     if (kind === 0) {
       this.counts.clientKill += 1;
       client.kill();
       schedule.after(prng.between(100, 5_000), () => client.revive());
     } else if (kind === 1) {
+      this.counts.clientVanish += 1;
+      client.vanish();
+      schedule.after(prng.between(100, 5_000), () => client.revive());
+    } else if (kind === 2) {
       this.counts.clientCut += 1;
       client.cut();
     } else {

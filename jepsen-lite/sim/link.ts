@@ -51,6 +51,12 @@ export class ClientLink implements ClientEnd {
     this.#isCut = true;
   }
 
+  /** The client's end is gone and nobody tells; its node waits for ever. */
+  abandon(): void {
+    this.#isCut = true;
+    this.#isOpen = false;
+  }
+
   /** The client's end closes; where the network is cut the node learns of it late. */
   close(): void {
     if (!this.#isOpen) {

@@ -19,6 +19,7 @@ export interface RunResult {
   readonly acknowledged: number;
   readonly deliveries: number;
   readonly reads: number;
+  readonly definiteRefusals: number;
   readonly faults: FaultCounts;
 }
 
@@ -63,6 +64,7 @@ export function run(seed: number): RunResult {
     acknowledged: sum(clients.map((client) => client.acknowledged)),
     deliveries: sum(watchers.map((watcher) => watcher.deliveries)),
     reads: sum(watchers.map((watcher) => watcher.reads)),
+    definiteRefusals: world.neverHappened().size,
     faults: faults.counts,
   };
 }
@@ -128,6 +130,10 @@ function agree(world: World, clients: readonly SimClient[]): void {
   world.invariants.disksAgree();
   for (const [effect, count] of world.canon.effects()) {
     demand(count === 1, () => `${effect} came to be ${count} times`);
+    demand(
+      !world.neverHappened().has(effect),
+      () => `${effect} came to be after it had been refused definitely`,
+    );
   }
   const all = [
     ...world.canon.viewAt(selectAll("a"), world.canon.revision),

@@ -1,3 +1,4 @@
+import { ERRORS } from "../../src/errors.ts";
 import type { InstanceKey, InstanceSpec } from "../../src/registry/instance.ts";
 import type { ClientOutput, SessionState, WriteCommand } from "../../src/replica/inputs.ts";
 import { content, keyOf } from "./canon.ts";
@@ -11,6 +12,8 @@ interface Operation {
   /** What the key holds once it is done; null where it holds nothing. */
   readonly after: string | null;
   readonly command: (seq: number, floor: number) => WriteCommand;
+  /** Some attempt has no definite end, so it may happen whatever is said of the others. */
+  isDoubtful: boolean;
 }
 
 /** What a key may hold: more than one where the outcome of a write is not known. */
@@ -94,6 +97,14 @@ export class SimClient {
     this.#isAlive = false;
     this.#epoch += 1;
     this.#dropLink();
+  }
+
+  /** Its machine is gone: nobody closes anything. */
+  vanish(): void {
+    this.#isAlive = false;
+    this.#epoch += 1;
+    this.#link?.abandon();
+    this.#link = null;
   }
 
   revive(): void {
@@ -182,7 +193,7 @@ export class SimClient {
         this.#replied(output.request, output.reply.ok, output.reply.ok ? "" : output.reply.code);
         break;
       case "refused":
-        this.#refused(output.request);
+        this.#refused(output.request, ERRORS[output.refusal.code].definite);
         break;
       case "sessionState":
         this.#sessionState(output.state);
@@ -214,7 +225,13 @@ export class SimClient {
 
   #ready(): void {
     this.#isReady = true;
+    this.#sendAgain();
+  }
+
+  /** The attempts before are still on their way, for all that is known. */
+  #sendAgain(): void {
     for (const operation of this.#operations) {
+      operation.isDoubtful = true;
       this.#send(operation);
     }
   }
@@ -250,7 +267,7 @@ export class SimClient {
   }
 
   /** Nothing was decided: the same number goes again, or is given up for good. */
-  #refused(request: number): void {
+  #refused(request: number, isDefinite: boolean): void {
     const { prng } = this.#world;
     if (request === 0) {
       this.#later(prng.between(10, 100), () => this.#open());
@@ -260,15 +277,15 @@ export class SimClient {
     if (operation === undefined) {
       return;
     }
+    operation.isDoubtful ||= !isDefinite;
     if (prng.chance(200)) {
       this.#operations = this.#operations.filter((other) => other !== operation);
+      if (!operation.isDoubtful && operation.after !== null) {
+        this.#world.never(operation.key, operation.after);
+      }
       return;
     }
-    this.#later(prng.between(10, 100), () => {
-      for (const other of this.#operations) {
-        this.#send(other);
-      }
-    });
+    this.#later(prng.between(10, 100), () => this.#sendAgain());
   }
 
   #send(operation: Operation): void {
@@ -339,6 +356,7 @@ export class SimClient {
       seq,
       key: keyOf(key),
       after,
+      isDoubtful: false,
       command: (number, floor) => ({ type: "register", seq: number, floor, instances: [spec] }),
     };
   }
@@ -348,6 +366,7 @@ export class SimClient {
       seq,
       key: keyOf(key),
       after: null,
+      isDoubtful: false,
       command: (number, floor) => ({ type: "deregister", seq: number, floor, keys: [key] }),
     };
   }
@@ -380,7 +399,7 @@ export class SimClient {
 
   #seen(revision: number): void {
     this.#floorRevision = Math.max(this.#floorRevision, revision);
-    this.#world.revisionTold = Math.max(this.#world.revisionTold, revision);
+    this.#world.told(revision);
   }
 
   #later(delayMs: number, run: () => void): void {

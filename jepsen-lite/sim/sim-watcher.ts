@@ -2,6 +2,7 @@ import type { Selector } from "../../src/registry/instance.ts";
 import type {
   ClientOutput,
   DeltaBody,
+  ReadAnswer,
   ReadConsistency,
   SnapshotBody,
 } from "../../src/replica/inputs.ts";
@@ -14,6 +15,8 @@ interface Asked {
   readonly consistency: ReadConsistency;
   /** What anybody had been told when the read was sent. */
   readonly revisionTold: number;
+  /** What this client had seen: no answer may be older. */
+  readonly floorRevision: number;
   readonly sentMs: number;
 }
 
@@ -205,7 +208,12 @@ export class SimWatcher {
       { type: "stale", maxAgeMs: null },
       { type: "stale", maxAgeMs: prng.pick([200, 1_000]) },
     ] as const);
-    this.#asked.set(this.#requests, { consistency, revisionTold, sentMs: schedule.nowMs });
+    this.#asked.set(this.#requests, {
+      consistency,
+      revisionTold,
+      floorRevision: this.#floorRevision,
+      sentMs: schedule.nowMs,
+    });
     this.#link?.send({
       type: "read",
       request: this.#requests,
@@ -215,14 +223,24 @@ export class SimWatcher {
     });
   }
 
-  #answered(request: number, view: View, answer: { readonly revision: number }): void {
+  #answered(request: number, view: View, { revision, ageMs }: ReadAnswer): void {
     const asked = this.#asked.get(request);
     this.#asked.delete(request);
     if (asked === undefined) {
       return;
     }
     this.#reads += 1;
-    const { revision } = answer;
+    demand(
+      revision >= asked.floorRevision,
+      () => `${this.name} read revision ${revision} after it had seen ${asked.floorRevision}`,
+    );
+    if (ageMs !== null) {
+      const told = this.#world.revisionToldAt(asked.sentMs - ageMs);
+      demand(
+        revision >= told,
+        () => `${this.name} read revision ${revision} of age ${ageMs} ms, ${told} is older`,
+      );
+    }
     if (asked.consistency.type === "linearizable") {
       demand(
         revision >= asked.revisionTold,
@@ -240,7 +258,7 @@ export class SimWatcher {
 
   #seen(revision: number): void {
     this.#floorRevision = Math.max(this.#floorRevision, revision);
-    this.#world.revisionTold = Math.max(this.#world.revisionTold, revision);
+    this.#world.told(revision);
   }
 
   /** Marks come every two seconds: a silent stream is a dead one. */

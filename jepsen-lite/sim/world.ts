@@ -22,8 +22,8 @@ export class World {
   readonly canon = new Canon();
   readonly invariants: Invariants;
   readonly nodes: readonly SimNode[];
-  /** The highest revision that anybody has been told of. */
-  revisionTold = 0;
+  readonly #tellings: { readonly atMs: number; readonly revision: number }[] = [];
+  readonly #never = new Set<string>();
   #connections = 0;
   readonly #links = new Map<ConnectionId, ClientEnd>();
   readonly #sessionListeners: Listener[] = [];
@@ -43,8 +43,29 @@ export class World {
     return (this.#traceHash >>> 0).toString(16).padStart(8, "0");
   }
 
-  get connections(): number {
-    return this.#connections;
+  /** The highest revision that anybody has been told of. */
+  get revisionTold(): number {
+    return this.#tellings.at(-1)?.revision ?? 0;
+  }
+
+  told(revision: number): void {
+    if (revision > this.revisionTold) {
+      this.#tellings.push({ atMs: this.schedule.nowMs, revision });
+    }
+  }
+
+  /** What had been told to anybody before `atMs`. */
+  revisionToldAt(atMs: number): number {
+    return this.#tellings.findLast((telling) => telling.atMs < atMs)?.revision ?? 0;
+  }
+
+  /** A client was told, definitely, that this content will not come to be at this key. */
+  never(key: string, content: string): void {
+    this.#never.add(`${key} ${content}`);
+  }
+
+  neverHappened(): ReadonlySet<string> {
+    return this.#never;
   }
 
   /** Folds what happened into the hash that two runs of one seed must share. */

@@ -80,11 +80,17 @@ export class PeerLink {
     this.#leave((socket) => socket.terminate());
   }
 
-  /** Dropped where the link is down or full: Raft and the forwarding queue send again. */
+  /**
+   * Dropped where the link is down, and sent again when it is up. A link that takes nothing any
+   * more is broken: only its end makes what was forwarded on it go out again.
+   */
   send(messages: readonly PeerMessage[]): void {
     const state = this.#state;
     if (state.type !== "up" || state.socket.bufferedBytes > PEER_BUFFERED_BYTES_MAX) {
       this.dropped += messages.length;
+      if (state.type === "up") {
+        state.socket.terminate();
+      }
       return;
     }
     for (const frame of encodePeerFrames(messages)) {
