@@ -44,13 +44,17 @@ export function patienceMs({ ttlMs, hops, servers }: KeepaliveOptions): number {
 
 const PINGS_UNANSWERED_MAX = 16;
 
+/** What pings go out on. */
+export type PingLink = Pick<Link, "heardAtMs" | "nextId" | "send">;
+
 /** Pings on one link, and what their absence means. */
 export class Keepalive {
-  readonly #link: Link;
+  readonly #link: PingLink;
   readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #handlers: KeepaliveHandlers;
-  readonly #patienceMs: number;
+  readonly #options: KeepaliveOptions;
+  #patienceMs: number;
   readonly #periodMs: number;
   readonly #pongWaitMs: number;
   readonly #sent = new Map<number, number>();
@@ -61,7 +65,7 @@ export class Keepalive {
 
   /** `attachedAtMs`: when the hello was sent. */
   constructor(
-    link: Link,
+    link: PingLink,
     world: { readonly clock: Clock; readonly timers: Timers },
     options: KeepaliveOptions,
     attachedAtMs: number,
@@ -71,6 +75,7 @@ export class Keepalive {
     this.#clock = world.clock;
     this.#timers = world.timers;
     this.#handlers = handlers;
+    this.#options = options;
     this.#patienceMs = patienceMs(options);
     this.#periodMs = Math.min(Math.floor(options.ttlMs / 3), KEEPALIVE_MS_MAX);
     this.#pongWaitMs = Math.max(PONG_WAIT_MS + PONG_MARGIN_MS, Math.floor(this.#periodMs / 2));
@@ -89,9 +94,14 @@ export class Keepalive {
     this.#sent.clear();
   }
 
-  /** By a ping sent at `atMs`, or by a resume or open that was. */
+  /**
+   * By a ping sent at `atMs`, or by a resume or open that was. A node that has confirmed once is no
+   * place to hurry away from: without the patience of a first node, a client that had to move once
+   * would leave each node before its first ping there.
+   */
   confirmed(atMs: number): void {
     this.#confirmedAtMs = Math.max(this.#confirmedAtMs, atMs);
+    this.#patienceMs = patienceMs({ ...this.#options, hops: 0 });
   }
 
   onPong(pong: Pong): void {
