@@ -1,6 +1,7 @@
 import type { Dialer, Logger, Random, Timers } from "../env/env.ts";
 import { EXIT } from "../errors.ts";
 import { PEER_REDIAL_MS_MIN } from "../limits.ts";
+import { lostDirectoryAdvice } from "../storage/recovery-advice.ts";
 import type { BirthRecord } from "../storage/storage.ts";
 import { unreachable } from "../util/assert.ts";
 import {
@@ -166,7 +167,9 @@ export class Birth {
             ? `without a member named ${self.name}`
             : `with another data directory of ${self.name} (incarnation ${former.incarnation}, this one is ${self.incarnation})`
         }`,
-        `bring the former directory back, or run 'rollcall member replace ${self.name}' on a living member`,
+        former === undefined
+          ? `the members of that cluster are ${namesOf(cluster)}: see to --id, and to the addresses of --bootstrap`
+          : lostDirectoryAdvice(self.name),
       );
     }
     return { clusterId: cluster.clusterId, epoch: cluster.epoch, members: cluster.members };
@@ -239,6 +242,10 @@ export class Birth {
     const delayMs = PEER_REDIAL_MS_MIN + random.below(ROUND_MS_MAX - PEER_REDIAL_MS_MIN);
     return new Promise((resolve) => timers.after(delayMs, resolve));
   }
+}
+
+function namesOf({ members }: PeerCluster): string {
+  return members.map(({ name }) => name).join(", ");
 }
 
 function textOf(error: unknown): string {

@@ -21,6 +21,7 @@ import {
   type StorageOptions,
 } from "./level-storage.ts";
 import { MarkFile } from "./mark-file.ts";
+import { damagedDirectoryAdvice } from "./recovery-advice.ts";
 import { type BirthRecord, type Identity, StorageError } from "./storage.ts";
 import { VoteFile } from "./vote-file.ts";
 
@@ -130,7 +131,7 @@ class LevelDirectory implements DataDirectory {
       throw new StorageError(
         "FOREIGN",
         `${this.path} belongs to cluster ${clusterId}, not to ${record.clusterId}`,
-        "Start the node with the members of its own cluster, or with an empty data directory.",
+        "Start the node with the members of its own cluster (--bootstrap), or give it another --data.",
       );
     }
     try {
@@ -282,7 +283,7 @@ function copied(path: string, file: string, incarnation: string): StorageError {
   return new StorageError(
     "FOREIGN",
     `${file} belongs to the data directory with incarnation ${incarnation}`,
-    `Data directories cannot be mixed. Put back what belongs to ${path}, or start with an empty one.`,
+    damagedDirectoryAdvice(path, "Parts of different data directories cannot be mixed."),
   );
 }
 

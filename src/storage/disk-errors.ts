@@ -1,3 +1,5 @@
+import { dirname } from "node:path";
+import { damagedDirectoryAdvice } from "./recovery-advice.ts";
 import { StorageError } from "./storage.ts";
 
 /** A failed write, sync or read, for the operator. */
@@ -11,17 +13,20 @@ export function asStorageError(error: unknown, what: string): StorageError {
   );
 }
 
-/** What is on disk is not what was written there. */
+/** What is on disk is not what was written there. `path`: the data directory. */
 export function damaged(path: string, message: string, cause?: unknown): StorageError {
   return new StorageError(
     "DAMAGED",
     message,
-    `The node does not start, so that it cannot vouch for what it has lost. Keep ${path} aside and bring the member back with an empty data directory (\`rollcall member replace\`).`,
+    damagedDirectoryAdvice(
+      path,
+      "The node does not start, so that it cannot vouch for what it has lost.",
+    ),
     { cause },
   );
 }
 
-/** Why a LevelDB could not be opened. */
+/** Why a LevelDB could not be opened. `path`: its own, in the data directory. */
 export function openingError(path: string, error: unknown): StorageError {
   const message = `${path}: ${messageOf(error)}`;
   const code = causeCode(error);
@@ -29,7 +34,9 @@ export function openingError(path: string, error: unknown): StorageError {
   // "IO error: …/MANIFEST-000004: No such file or directory" is a database without its files, and
   // "invalid argument", which has no code, is one without its CURRENT.
   const isIncomplete = message.includes("No such file") || message.includes("does not exist");
-  if (code === "LEVEL_CORRUPTION" || isIncomplete) return damaged(path, message, error);
+  if (code === "LEVEL_CORRUPTION" || isIncomplete) {
+    return damaged(dirname(path), message, error);
+  }
   return asStorageError(error, path);
 }
 

@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Level } from "level";
 import type { PersistRequest } from "../raft/types.ts";
 import { AssertionError, assert } from "../util/assert.ts";
@@ -33,7 +33,9 @@ export async function openLevelStore(
   options: { readonly create: boolean },
 ): Promise<KeyValueStore> {
   // Even a LevelDB that must not create anything makes its directory.
-  if (!options.create && !(await isThere(path))) throw damaged(path, `${path} is missing`);
+  if (!options.create && !(await isThere(path))) {
+    throw damaged(dirname(path), `${path} is missing`);
+  }
   const level = new Level<Buffer, Buffer>(path, {
     keyEncoding: "buffer",
     valueEncoding: "buffer",
@@ -89,7 +91,7 @@ class LevelStore implements KeyValueStore {
       }
     } catch (error) {
       if (causeCode(error) !== "LEVEL_CORRUPTION") throw error;
-      throw damaged(this.#path, `${this.#path}: ${messageOf(error)}`, error);
+      throw damaged(dirname(this.#path), `${this.#path}: ${messageOf(error)}`, error);
     } finally {
       await iterator.close();
     }

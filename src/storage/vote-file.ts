@@ -11,6 +11,7 @@ import {
   writeSynced,
 } from "./durable-file.ts";
 import { DIRECTORY_FILES } from "./layout.ts";
+import { damagedDirectoryAdvice } from "./recovery-advice.ts";
 import { fieldOf, integerField, seal, unseal } from "./sealed.ts";
 import { StorageError } from "./storage.ts";
 
@@ -104,7 +105,7 @@ export class VoteFile {
       throw new StorageError(
         "DAMAGED",
         `neither ${pathA} nor ${pathB} can be read: term and vote of this node are lost`,
-        "The node could vote twice in one term. Replace the member: give it an empty data directory.",
+        damagedDirectoryAdvice(directory, "The node could vote twice in one term."),
       );
     }
     const copies: FileHandle[] = [];

@@ -1,3 +1,6 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { COMMAND_NAMES, run } from "../../src/cli/program.ts";
 import { NODE_OPTIONS } from "../../src/server/config.ts";
@@ -74,4 +77,17 @@ describe("version", () => {
       node: process.version,
     });
   });
+});
+
+test("no text of the product tells people to type a command that does not exist", () => {
+  const source = fileURLToPath(new URL("../../src", import.meta.url));
+  const files = readdirSync(source, { recursive: true, encoding: "utf8" });
+  const told = files
+    .filter((file) => file.endsWith(".ts"))
+    .flatMap((file) => [
+      ...readFileSync(join(source, file), "utf8").matchAll(/['"`]rollcall ([a-z]+)/g),
+    ])
+    .map(([, name]) => name);
+  expect(told.length).toBeGreaterThan(0);
+  expect(told.filter((name) => !COMMAND_NAMES.includes(name ?? ""))).toEqual([]);
 });

@@ -61,10 +61,24 @@ describe("birth (design section 6)", () => {
     const end = await node.ended;
     expect(end.exitCode).toBe(78);
     expect((end.error as NodeError).message).toContain("ALREADY_BOOTSTRAPPED");
-    expect((end.error as NodeError).hint).toContain("member replace");
+    expect((end.error as NodeError).hint).toMatch(
+      /^Start n2 with its former data directory.*keep what is left of it/,
+    );
     await expect(fetch(`http://${wiped.address("n2")}/livez`)).rejects.toThrow();
     const again = await wiped.start("n2");
     expect((await again.ended).exitCode).toBe(78);
+  });
+
+  it("a stranger ends with ALREADY_BOOTSTRAPPED, and is told whose cluster that is", async () => {
+    const born = await Cluster.started(2);
+    cluster = born;
+    await born.nodes.get("n2")?.stop();
+    const bootstrap = born.bootstrap(["n1", "n2"]).map((entry) => entry.replace("n2=", "n9="));
+    const stranger = await born.start("n2", { id: "n9", dataDir: born.dataDir("n9"), bootstrap });
+    const end = await stranger.ended;
+    expect(end.exitCode).toBe(78);
+    expect((end.error as NodeError).message).toContain("without a member named n9");
+    expect((end.error as NodeError).hint).toContain("the members of that cluster are n1, n2: ");
   });
 
   it("two members wiped at once wait for the third, and end when it comes", async () => {

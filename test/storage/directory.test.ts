@@ -43,6 +43,35 @@ async function databaseFile(path: string, pattern: RegExp): Promise<string> {
   return join(path, "db", names.find((name) => pattern.test(name))!);
 }
 
+/** Whatever an operator does next, the damaged directory is not to be thrown away. */
+function keepAdvice(path: string): unknown {
+  return expect.stringMatching(
+    new RegExp(
+      `Keep ${path}, moved aside .*: recovery may need it\\. .*majority of all members runs`,
+    ),
+  );
+}
+
+const DAMAGES: readonly (readonly [string, (path: string) => Promise<void>])[] = [
+  ["without its identity", (path) => rm(join(path, "identity"))],
+  ["without its birth", (path) => rm(join(path, "birth"))],
+  ["without its database", (path) => rm(join(path, "db"), { recursive: true })],
+  ["without the CURRENT of its database", (path) => rm(join(path, "db", "CURRENT"))],
+  ["without its mark", (path) => rm(join(path, "mark"))],
+  ["with a mark that is garbage", (path) => writeFile(join(path, "mark"), "garbage")],
+  [
+    "with votes that are garbage",
+    async (path) => {
+      await writeFile(join(path, "vote-a"), "garbage");
+      await writeFile(join(path, "vote-b"), "garbage");
+    },
+  ],
+  [
+    "with the birth of another one",
+    async (path) => cp(join(await usedDirectory(), "birth"), join(path, "birth")),
+  ],
+];
+
 describe("a new data directory", () => {
   it("is made with those above it, and has an identity but no birth", async () => {
     const path = join(await temporaryDirectory(), "a", "b", "n1");
@@ -190,6 +219,14 @@ describe("a directory is refused", () => {
       await expect(refusalOf(path)).rejects.toMatchObject({ code });
     }
   });
+
+  for (const [what, damage] of DAMAGES) {
+    it(`${what}, with the advice to keep it`, async () => {
+      const path = await usedDirectory();
+      await damage(path);
+      await expect(refusalOf(path)).rejects.toMatchObject({ hint: keepAdvice(path) });
+    });
+  }
 
   it("when a newer Rollcall wrote it", async () => {
     const path = await usedDirectory();

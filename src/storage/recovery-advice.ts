@@ -1,0 +1,23 @@
+/**
+ * What an operator can do about a data directory that is damaged or lost. It is said here and
+ * nowhere else, so that every refusal gives the same advice, and the same advice stays true.
+ *
+ * The directory comes first: where more members are lost than the cluster bears, what is left of it
+ * may be the only copy of something that was acknowledged. And a copy of it is only as good as its
+ * age: n1 is started from last night's copy, has forgotten that it voted for n2 in term 5, and
+ * votes for n3 in term 5.
+ */
+const GOOD_COPY =
+  "a copy of it that was made since the node last ran (an older one has forgotten votes and acknowledgements)";
+const WITHOUT_IT =
+  "leave this node stopped: the others go on without it as long as a majority of all members runs";
+
+/** Of a directory that is there and cannot be used. `why`: what would go wrong, as a sentence. */
+export function damagedDirectoryAdvice(path: string, why: string): string {
+  return `${why} Keep ${path}, moved aside if it is in the way: recovery may need it. Then start the node from ${GOOD_COPY}, or ${WITHOUT_IT}.`;
+}
+
+/** Of a member whose directory is not the one that it is started with. */
+export function lostDirectoryAdvice(name: string): string {
+  return `Start ${name} with its former data directory: see whether --data is right and its disk is mounted. If it is lost or damaged, keep what is left of it: recovery may need it. Then start the node from ${GOOD_COPY}, or ${WITHOUT_IT}.`;
+}
