@@ -14,8 +14,9 @@ export interface CallWorld {
   readonly timers: Timers;
 }
 
-/** What a refusal may take on its way from the node. */
+/** What is kept back of a call's time for a node's last word: its tick, and the way. */
 const WORD_MS_MAX = 200;
+const WORD_SHARE = 0.25;
 
 /**
  * One call of the user: a promise with a deadline and an AbortSignal. It settles once, whichever
@@ -25,6 +26,7 @@ export class Call<T> {
   readonly promise: Promise<T>;
   readonly #clock: Clock;
   readonly #deadlineMs: number;
+  readonly #wordMs: number;
   readonly #signal: AbortSignal | undefined;
   readonly #resolve: (value: T) => void;
   readonly #reject: (reason: unknown) => void;
@@ -44,6 +46,7 @@ export class Call<T> {
     this.onGiveUp = onGiveUp;
     const timeoutMs = options.timeoutMs ?? CALL_TIMEOUT_MS_DEFAULT;
     this.#deadlineMs = world.clock.monotonicMs() + timeoutMs;
+    this.#wordMs = Math.min(timeoutMs * WORD_SHARE, WORD_MS_MAX);
     if (this.#signal?.aborted === true) {
       this.#isSettled = true;
       reject(this.#signal.reason);
@@ -64,8 +67,17 @@ export class Call<T> {
    * so that the node can still say why it failed.
    */
   get wireTimeoutMs(): number {
-    const leftMs = Math.min(this.#deadlineMs - this.#clock.monotonicMs(), CALL_TIMEOUT_MS_MAX);
-    return Math.max(1, Math.floor(leftMs - Math.min(leftMs / 10, WORD_MS_MAX)));
+    const leftMs = Math.min(this.#leftMs, CALL_TIMEOUT_MS_MAX);
+    return Math.max(1, Math.floor(leftMs - Math.min(leftMs * WORD_SHARE, WORD_MS_MAX)));
+  }
+
+  /** A node that refuses now has had all the time that it could be given: that is its last word. */
+  get isLate(): boolean {
+    return this.#leftMs <= this.#wordMs;
+  }
+
+  get #leftMs(): number {
+    return this.#deadlineMs - this.#clock.monotonicMs();
   }
 
   resolve(value: T): void {

@@ -49,13 +49,17 @@ export class RollcallClient {
     });
     this.#provider = new DeclaredProvider(this.#world, options.namespace, {
       sessionId: () => this.#session.id,
-      submit: (body, onOutcome) =>
-        this.#session.submit(body, (outcome) => {
-          if (outcome.type === "ok") {
-            this.#seen(outcome.revision);
-          }
-          onOutcome(outcome);
-        }),
+      submit: (body, onOutcome, waiter) =>
+        this.#session.submit(
+          body,
+          (outcome) => {
+            if (outcome.type === "ok") {
+              this.#seen(outcome.revision);
+            }
+            onOutcome(outcome);
+          },
+          waiter,
+        ),
       list: (namespace, application) => this.#list(namespace, application),
       onStatus: (status) => this.#feed.emit(status),
     });

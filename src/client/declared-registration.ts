@@ -21,7 +21,7 @@ import {
   type UpdateOptions,
   updateFault,
 } from "./registration.ts";
-import type { Write, WriteBody, WriteOutcome } from "./writes.ts";
+import type { Waiter, Write, WriteBody, WriteOutcome } from "./writes.ts";
 
 interface Intent {
   readonly set: UpdateSet;
@@ -189,16 +189,20 @@ export class DeclaredRegistration implements Registration {
     switch (state.tag) {
       case "registering":
       case "restoring":
-        this.#write = this.#submit({ type: "register", ...this.#content }, (outcome) =>
-          this.#onRegistered(outcome),
+        this.#write = this.#submit(
+          { type: "register", ...this.#content },
+          (outcome) => this.#onRegistered(outcome),
+          state.tag === "registering" ? this.#first : null,
         );
         return;
       case "registered":
         this.#driveUpdate();
         return;
       case "deregistering":
-        this.#write = this.#submit({ type: "deregister", ...this.key }, (outcome) =>
-          this.#onDeregistered(outcome),
+        this.#write = this.#submit(
+          { type: "deregister", ...this.key },
+          (outcome) => this.#onDeregistered(outcome),
+          null,
         );
         return;
       case "superseded":
@@ -210,8 +214,12 @@ export class DeclaredRegistration implements Registration {
     }
   }
 
-  #submit(body: WriteBody, onOutcome: (outcome: WriteOutcome) => void): Write {
-    return this.#handlers.submit(body, (outcome) => {
+  #submit(
+    body: WriteBody,
+    onOutcome: (outcome: WriteOutcome) => void,
+    waiter: Waiter | null,
+  ): Write {
+    const onWritten = (outcome: WriteOutcome): void => {
       this.#write = null;
       if (outcome.type === "ok") {
         this.#restoreRefusals = 0;
@@ -220,7 +228,8 @@ export class DeclaredRegistration implements Registration {
       }
       onOutcome(outcome);
       this.#drive();
-    });
+    };
+    return this.#handlers.submit(body, onWritten, waiter);
   }
 
   #onRegistered(outcome: WriteOutcome): void {
@@ -283,7 +292,7 @@ export class DeclaredRegistration implements Registration {
     const { set, ifRevision } = intent;
     const compare = ifRevision === null ? {} : { ifRevision };
     const body: WriteBody = { type: "update", key: this.key, set, ...compare };
-    this.#write = this.#submit(body, (outcome) => this.#onUpdated(intent, outcome));
+    this.#write = this.#submit(body, (outcome) => this.#onUpdated(intent, outcome), intent.call);
     intent.write = this.#write;
   }
 

@@ -16,7 +16,8 @@ export class RollcallError extends Error {
   readonly code: ErrorCode;
   /**
    * True: the request has not happened and will not. False: it may have happened, or may yet.
-   * It is a fact about the request, so a code that is definite elsewhere can come with false.
+   * It is a fact about the request: a write can be refused with false and a code that is definite
+   * elsewhere, and a read, which changes nothing, is always refused with true.
    */
   readonly definite: boolean;
   readonly retry: ErrorRow["retry"];
@@ -47,15 +48,24 @@ export class RollcallError extends Error {
 }
 
 /**
- * A refusal from a node. An indefinite request stays indefinite whatever a later attempt is
- * refused with: the first attempt may have gone through. A code that this SDK does not know comes
- * from a newer node, and could mean anything.
+ * A refusal of a write from a node. An indefinite request stays indefinite whatever a later attempt
+ * is refused with: the first attempt may have gone through.
  */
 export function refusalError(body: ErrorBody, mayHaveHappened: boolean): RollcallError {
+  return errorOf(body, (code) => ERRORS[code].definite && !mayHaveHappened);
+}
+
+/** The same of a read. */
+export function readRefusalError(body: ErrorBody): RollcallError {
+  return errorOf(body, () => true);
+}
+
+/** A code that this SDK does not know comes from a newer node, and could mean anything. */
+function errorOf(body: ErrorBody, isDefinite: (code: ErrorCode) => boolean): RollcallError {
   const isKnown = Object.hasOwn(ERRORS, body.code);
   const code: ErrorCode = isKnown ? body.code : "INTERNAL";
   return new RollcallError(code, isKnown ? body.message : `${body.code}: ${body.message}`, {
-    definite: ERRORS[code].definite && !mayHaveHappened,
+    definite: isDefinite(code),
     ...(body.field !== undefined && { field: body.field }),
     ...(body.limit !== undefined && { limit: body.limit }),
     ...(body.retryAfterMs !== undefined && { retryAfterMs: body.retryAfterMs }),
@@ -66,19 +76,31 @@ export function closedError(mayHaveHappened = false): RollcallError {
   return new RollcallError("CLOSED", "the client is closed", { definite: !mayHaveHappened });
 }
 
-/** Out of time; the last refusal says more than TIMEOUT does, where there is one. */
-export function deadlineError(
-  isDefinite: boolean,
-  last: RollcallError | null,
-  kind: "read" | "write" = "write",
-): RollcallError {
-  if (isDefinite && last !== null) {
-    return last;
+/** A write is out of time; the last refusal says more than TIMEOUT does, where there is one. */
+export function deadlineError(isDefinite: boolean, last: RollcallError | null): RollcallError {
+  if (isDefinite) {
+    return last ?? notTakenError();
   }
-  const late = "no answer before the deadline";
-  const lateMessage = kind === "read" ? late : `${late}; it may have happened`;
-  const message = isDefinite ? "no node took the request before the deadline" : lateMessage;
-  return new RollcallError("TIMEOUT", message, { definite: isDefinite, cause: last ?? undefined });
+  return new RollcallError("TIMEOUT", "no answer before the deadline; it may have happened", {
+    cause: last ?? undefined,
+  });
+}
+
+/** A read is out of time. */
+export function readDeadlineError(isInFlight: boolean, last: RollcallError | null): RollcallError {
+  if (!isInFlight) {
+    return last ?? notTakenError();
+  }
+  return new RollcallError("TIMEOUT", "no answer before the deadline", {
+    definite: true,
+    cause: last ?? undefined,
+  });
+}
+
+function notTakenError(): RollcallError {
+  return new RollcallError("TIMEOUT", "no node took the request before the deadline", {
+    definite: true,
+  });
 }
 
 export function sessionLostError(mayHaveHappened: boolean): RollcallError {

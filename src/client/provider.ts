@@ -9,7 +9,7 @@ import { checkCall, checkKeyInput, checkRegister, type RegisterInput } from "./o
 import type { Registration, RegistrationHandlers, RegistrationWorld } from "./registration.ts";
 import type { Owned } from "./session.ts";
 import type { Status } from "./status.ts";
-import type { Write, WriteBody, WriteOutcome } from "./writes.ts";
+import type { Waiter, Write, WriteBody, WriteOutcome } from "./writes.ts";
 
 /** `addr`, or `host` and `port`. */
 export type KeyInput = Omit<KeyBody, "addr"> &
@@ -33,7 +33,7 @@ export interface ProviderWorld extends RegistrationWorld {
 
 export interface ProviderHandlers {
   sessionId(): string | null;
-  submit(body: WriteBody, onOutcome: (outcome: WriteOutcome) => void): Write;
+  submit(body: WriteBody, onOutcome: (outcome: WriteOutcome) => void, waiter: Waiter | null): Write;
   /** What the registry holds of an application now, linearizable; null when nobody can tell. */
   list(namespace: string, application: string): Promise<readonly Endpoint[] | null>;
   onStatus(status: Status): void;
@@ -147,7 +147,7 @@ export class DeclaredProvider implements Provider {
 
   #registrationHandlers(text: string): RegistrationHandlers {
     return {
-      submit: (body, onOutcome) => this.#submit(body, onOutcome),
+      submit: (body, onOutcome, waiter) => this.#submit(body, onOutcome, waiter),
       onAcknowledged: (revision) => this.#acknowledged(revision),
       onSuperseded: ({ key }) => {
         this.#world.logger.warn({ ...key }, "superseded: a newer session owns this instance");
@@ -170,12 +170,16 @@ export class DeclaredProvider implements Provider {
     };
   }
 
-  #submit(body: WriteBody, onOutcome: (outcome: WriteOutcome) => void): Write {
+  #submit(
+    body: WriteBody,
+    onOutcome: (outcome: WriteOutcome) => void,
+    waiter: Waiter | null = null,
+  ): Write {
     if (body.type === "register" && "application" in body && body.persistent !== true) {
       const { namespace, application } = keyOf(body);
       this.#touched.set(`${namespace}\n${application}`, { namespace, application });
     }
-    return this.#handlers.submit(body, onOutcome);
+    return this.#handlers.submit(body, onOutcome, waiter);
   }
 
   #acknowledged(revision: number): void {
@@ -191,7 +195,7 @@ export class DeclaredProvider implements Provider {
       return deadlineError(write?.abandon() ?? true, last);
     });
     const send = (): void => {
-      write = this.#submit({ type: "deregister", ...key }, (outcome) => {
+      const onOutcome = (outcome: WriteOutcome): void => {
         if (outcome.type === "sessionLost" && !outcome.mayHaveHappened) {
           send();
           return;
@@ -203,7 +207,8 @@ export class DeclaredProvider implements Provider {
         } else {
           call.reject(outcome.type === "refused" ? outcome.error : sessionLostError(true));
         }
-      });
+      };
+      write = this.#submit({ type: "deregister", ...key }, onOutcome, call);
     };
     if (!call.isSettled) {
       this.#calls.add(call);

@@ -3,7 +3,7 @@ import { unreachable } from "../util/assert.ts";
 import type { CallOptions, CallWorld } from "./call.ts";
 import { closedError, RollcallError } from "./errors.ts";
 import type { InstanceKey, UpdateSet } from "./instance-content.ts";
-import type { Write, WriteBody, WriteOutcome } from "./writes.ts";
+import type { Waiter, Write, WriteBody, WriteOutcome } from "./writes.ts";
 
 export type RegistrationState =
   /** Not acknowledged yet. */
@@ -40,7 +40,8 @@ export interface RegistrationWorld extends CallWorld {
 }
 
 export interface RegistrationHandlers {
-  submit(body: WriteBody, onOutcome: (outcome: WriteOutcome) => void): Write;
+  /** `waiter`: null where no caller waits for it. */
+  submit(body: WriteBody, onOutcome: (outcome: WriteOutcome) => void, waiter: Waiter | null): Write;
   /** An own write was acknowledged at this revision. */
   onAcknowledged(revision: number): void;
   onSuperseded(registration: Registration): void;

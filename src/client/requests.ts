@@ -3,7 +3,7 @@ import type { ErrorCode } from "../errors.ts";
 import { RECONNECT_MS_MAX } from "../limits.ts";
 import type { ErrorBody, Get, ReadBody, ReplyMessage, SelectorBody } from "../wire/messages.ts";
 import { Call, type CallOptions, type CallWorld } from "./call.ts";
-import { closedError, deadlineError, type RollcallError, refusalError } from "./errors.ts";
+import { closedError, type RollcallError, readDeadlineError, readRefusalError } from "./errors.ts";
 import type { Link } from "./link.ts";
 import { backoffMs } from "./reconnect.ts";
 
@@ -53,7 +53,7 @@ export class Requests {
   get(selector: SelectorBody, read: ReadBody, options: CallOptions): Promise<GetReply> {
     const call: Call<GetReply> = new Call(this.#world, options, () => {
       this.#drop(waiting);
-      return deadlineError(waiting.request === null, waiting.lastRefusal, "read");
+      return readDeadlineError(waiting.request !== null, waiting.lastRefusal);
     });
     const waiting: Waiting = {
       ...{ selector, read, call },
@@ -144,8 +144,10 @@ export class Requests {
   }
 
   #refused(waiting: Waiting, body: ErrorBody): void {
-    const error = refusalError(body, false);
-    if (!isTriedAgain(error.code)) {
+    const error = readRefusalError(body);
+    // At its deadline the node says why, a moment before the caller's. Asked again, the answer of
+    // the caller would be that there was no answer.
+    if (!isTriedAgain(error.code) || waiting.call.isLate) {
       this.#waiting.delete(waiting);
       waiting.call.reject(error);
       return;

@@ -7,7 +7,7 @@ import { type RollcallError, refusalError } from "./errors.ts";
 import type { Link } from "./link.ts";
 import { backoffMs } from "./reconnect.ts";
 import type { SessionEndReason, SessionView, Status } from "./status.ts";
-import { type Write, type WriteBody, type WriteOutcome, Writes } from "./writes.ts";
+import { type Waiter, type Write, type WriteBody, type WriteOutcome, Writes } from "./writes.ts";
 
 export interface SessionWorld {
   readonly clock: Clock;
@@ -126,8 +126,12 @@ export class Session {
   }
 
   /** The first write opens the session. */
-  submit(body: WriteBody, onOutcome: (outcome: WriteOutcome) => void): Write {
-    const write = this.#writes.submit(body, onOutcome);
+  submit(
+    body: WriteBody,
+    onOutcome: (outcome: WriteOutcome) => void,
+    waiter: Waiter | null,
+  ): Write {
+    const write = this.#writes.submit(body, onOutcome, waiter);
     if (this.#state.tag === "none") {
       this.#begin();
     }
@@ -205,7 +209,7 @@ export class Session {
   bye(): Promise<void> {
     const over = deferred<void>();
     if (this.#state.tag === "open" && this.#up !== null) {
-      this.#writes.submit({ type: "bye" }, () => over.resolve());
+      this.#writes.submit({ type: "bye" }, () => over.resolve(), null);
     } else {
       over.resolve();
     }
@@ -252,7 +256,8 @@ export class Session {
     const sentAtMs = this.#world.clock.monotonicMs();
     const id = up.link.nextId();
     const session = this.#body(identity);
-    up.link.request({ type: "open", id, session, ttlMs, graceMs }, (reply) => {
+    const timeoutMs = this.#writes.openTimeoutMs;
+    up.link.request({ type: "open", id, timeoutMs, session, ttlMs, graceMs }, (reply) => {
       const state = this.#state;
       if (reply !== null && state.tag === "opening" && state.identity === identity) {
         this.#opened(identity, reply, up, sentAtMs);
@@ -283,6 +288,10 @@ export class Session {
     }
     if (error.code === "DRAINING") {
       this.#handlers.onDraining();
+    }
+    // That the opening may have happened says nothing of the writes behind it.
+    if (error.definite) {
+      this.#writes.openingRefused(error);
     }
     this.#openLater(error);
   }

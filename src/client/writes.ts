@@ -1,6 +1,6 @@
 import type { Timer, Timers } from "../env/env.ts";
 import { ERRORS, type ErrorCode } from "../errors.ts";
-import { UNANSWERED_PER_SESSION_MAX } from "../limits.ts";
+import { CALL_TIMEOUT_MS_DEFAULT, UNANSWERED_PER_SESSION_MAX } from "../limits.ts";
 import type {
   Bye,
   ClientMessage,
@@ -27,6 +27,11 @@ export type WriteOutcome =
 
 type OnOutcome = (outcome: WriteOutcome) => void;
 
+/** Who waits for a write, and for how long a node may then work on it. */
+export interface Waiter {
+  readonly wireTimeoutMs: number;
+}
+
 /** What the maker of a write holds of it. */
 export interface Write {
   /** It may have happened: a copy is out, or was lost on its way. */
@@ -39,6 +44,7 @@ export interface Write {
 
 class Entry implements Write {
   readonly body: WriteBody;
+  readonly waiter: Waiter | null;
   readonly #onAbandon: (entry: Entry) => void;
   onOutcome: OnOutcome | null;
   /** 0 until it is sent for the first time. */
@@ -50,8 +56,14 @@ class Entry implements Write {
   isIndefinite = false;
   lastRefusal: RollcallError | null = null;
 
-  constructor(body: WriteBody, onOutcome: OnOutcome, onAbandon: (entry: Entry) => void) {
+  constructor(
+    body: WriteBody,
+    onOutcome: OnOutcome,
+    waiter: Waiter | null,
+    onAbandon: (entry: Entry) => void,
+  ) {
     this.body = body;
+    this.waiter = waiter;
     this.onOutcome = onOutcome;
     this.#onAbandon = onAbandon;
   }
@@ -128,8 +140,17 @@ export class Writes {
     return this.#unanswered.size === 0 && this.#queue.length === 0;
   }
 
-  submit(body: WriteBody, onOutcome: OnOutcome): Write {
-    const entry = new Entry(body, onOutcome, (abandoned) => this.#abandoned(abandoned));
+  /** How long a node may take to open the session: all that wait for it want to hear in time. */
+  get openTimeoutMs(): number {
+    return this.#queue.reduce(
+      (least, { waiter }) => Math.min(least, waiter?.wireTimeoutMs ?? least),
+      CALL_TIMEOUT_MS_DEFAULT,
+    );
+  }
+
+  /** `waiter`: null where nobody waits, and it is tried for ever. */
+  submit(body: WriteBody, onOutcome: OnOutcome, waiter: Waiter | null): Write {
+    const entry = new Entry(body, onOutcome, waiter, (abandoned) => this.#abandoned(abandoned));
     this.#queue.push(entry);
     this.#pump();
     return entry;
@@ -167,6 +188,13 @@ export class Writes {
     }
     for (const entry of queued) {
       entry.settle({ type: "sessionLost", mayHaveHappened: false });
+    }
+  }
+
+  /** There is no session yet, for that reason; none of what waits for it has been sent. */
+  openingRefused(error: RollcallError): void {
+    for (const entry of this.#queue) {
+      entry.lastRefusal = error;
     }
   }
 

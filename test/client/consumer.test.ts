@@ -70,6 +70,23 @@ describe("get", () => {
     ).rejects.toMatchObject({ code: "NO_LEADER", definite: true });
   });
 
+  test.for([300, 1_000, 2_500, 5_000, 60_000])(
+    "without a leader ends in NO_LEADER, which the node says within the deadline of %i ms",
+    async (timeoutMs) => {
+      const world = new World(1);
+      const client = world.client();
+      await world.wait(client.ready());
+      world.node.loseLeader();
+      const before = world.time.monotonicMs();
+      const call = client.consumer.get("web", { timeoutMs });
+      await expect(world.wait(call, 61_000)).rejects.toMatchObject({
+        code: "NO_LEADER",
+        definite: true,
+      });
+      expect(world.time.monotonicMs() - before).toBeLessThanOrEqual(timeoutMs);
+    },
+  );
+
   test("TOO_STALE is for the caller to decide on", async () => {
     const world = new World();
     const client = world.client();
@@ -110,6 +127,7 @@ describe("get", () => {
     const before = world.time.monotonicMs();
     await expect(world.wait(client.consumer.get("web"))).rejects.toMatchObject({
       code: "TIMEOUT",
+      definite: true,
     });
     expect(world.time.monotonicMs() - before).toBeLessThanOrEqual(5_010);
   });

@@ -251,6 +251,30 @@ describe("definite and indefinite", () => {
     expect(world.registry.addresses("web")).toEqual([]);
   });
 
+  test.for([300, 1_000, 5_000])(
+    "a write that waits for a session without a leader ends in NO_LEADER after %i ms",
+    async (timeoutMs) => {
+      const world = new World(1);
+      const client = world.client();
+      await world.wait(client.ready());
+      world.node.loseLeader();
+      const calls = [
+        client.provider.register(WEB, { timeoutMs }),
+        client.provider.deregister({ ...WEB, addr: "10.9.9.2:80" }, { timeoutMs }),
+        client.provider.register({ ...WEB, addr: "10.9.9.3:80" }, { timeoutMs: 60_000 }),
+      ] as const;
+      for (const call of calls.slice(0, 2)) {
+        await expect(world.wait(call, timeoutMs + 10)).rejects.toMatchObject({
+          code: "NO_LEADER",
+          definite: true,
+        });
+      }
+      world.node.behave();
+      await world.wait(calls[2]);
+      expect(world.registry.addresses("web")).toEqual(["10.9.9.3:80"]);
+    },
+  );
+
   test("a register that timed out on its way is indefinite, and what came of it is removed", async () => {
     const world = new World();
     const client = world.client();

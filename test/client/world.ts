@@ -4,6 +4,7 @@ import { type ConnectOptions, checkConnectOptions } from "../../src/client/optio
 import type { Status } from "../../src/client/status.ts";
 import type { Dialer, DialOptions, Frame, Socket } from "../../src/env/env.ts";
 import type { ErrorCode } from "../../src/errors.ts";
+import { CALL_TIMEOUT_MS_DEFAULT, TICK_MS } from "../../src/limits.ts";
 import { msgpackCodec } from "../../src/wire/client-codec.ts";
 import type {
   ClientMessage,
@@ -174,6 +175,22 @@ export class FakeNode {
   /** Swallows messages of that type, as if the connection were slow. */
   hold(type: ClientMessage["type"]): void {
     this.intercept = (_link, message) => message.type === type;
+  }
+
+  /** What needs a leader is refused by the first tick after its time is over. */
+  loseLeader(): void {
+    this.confirms = false;
+    this.intercept = (link, message) => {
+      if (message.type !== "get" && message.type !== "open") {
+        return false;
+      }
+      const { id, timeoutMs = CALL_TIMEOUT_MS_DEFAULT } = message;
+      const error = { code: "NO_LEADER", message: "no leader was known" } as const;
+      this.world.time.after(timeoutMs + TICK_MS - 1, () =>
+        link.send({ type: "reply", id, ok: false, error }),
+      );
+      return true;
+    };
   }
 
   behave(): void {
