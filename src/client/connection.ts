@@ -1,4 +1,13 @@
-import type { Clock, Dialer, Logger, Random, Socket, Timer, Timers } from "../env/env.ts";
+import type {
+  Clock,
+  DialError,
+  Dialer,
+  Logger,
+  Random,
+  Socket,
+  Timer,
+  Timers,
+} from "../env/env.ts";
 import { CONNECT_TIMEOUT_MS_DEFAULT, NODE_FRAME_BYTES_MAX, RECONNECT_MS_MAX } from "../limits.ts";
 import { unreachable } from "../util/assert.ts";
 import {
@@ -271,10 +280,12 @@ export class Connection {
   }
 
   #dialFailed(url: string, error: unknown): void {
-    this.#lastError = error;
+    this.#lastError = new Error(`${url}: ${error instanceof Error ? error.message : error}`, {
+      cause: error,
+    });
     this.#world.logger.debug({ url, error: String(error) }, "a node cannot be reached");
-    const retryAfterMs = (error as { readonly retryAfterMs?: unknown } | null)?.retryAfterMs;
-    if (typeof retryAfterMs === "number" && retryAfterMs > 0) {
+    const retryAfterMs = (error as Partial<DialError> | null)?.retryAfterMs ?? 0;
+    if (retryAfterMs > 0) {
       const nowMs = this.#world.clock.monotonicMs();
       this.#pool = withRetryAfter(this.#pool, url, retryAfterMs, nowMs);
     }

@@ -59,8 +59,13 @@ export interface DialOptions {
   readonly frameBytesMax: number;
 }
 
+export interface DialError extends Error {
+  /** Of a handshake that was refused: when to come again, by the word of who refused it. */
+  readonly retryAfterMs?: number;
+}
+
 export interface Dialer {
-  /** Rejects with an Error when refused, unreachable or late. */
+  /** Rejects with a `DialError` when refused, unreachable or late. */
   dial(url: string, options: DialOptions): Promise<Socket>;
 }
 

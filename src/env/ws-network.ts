@@ -9,6 +9,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocket, WebSocketServer } from "ws";
 import type {
+  DialError,
   Dialer,
   DialOptions,
   HttpResponse,
@@ -23,6 +24,8 @@ import { WsSocket } from "./ws-socket.ts";
 const CLOSE_TIMEOUT_MS = 2_000;
 /** A plain HTTP client between two requests on one connection. */
 const KEEP_ALIVE_MS = 5_000;
+/** Of a refused handshake's text, for people. */
+const REFUSAL_LENGTH_MAX = 1_000;
 
 const TUNING = {
   perMessageDeflate: false,
@@ -42,11 +45,39 @@ export const wsDialer: Dialer = {
       });
       const socket = new WsSocket(ws, new URL(url).host);
       ws.once("open", () => resolve(socket));
+      ws.once("unexpected-response", (_request, response) => {
+        void refusalOf(response).then((refusal) => {
+          reject(refusal);
+          ws.terminate();
+        });
+      });
       ws.once("error", reject);
       ws.once("close", () => reject(new Error(`${url} closed the handshake`)));
     });
   },
 };
+
+/** What a refused handshake was answered with; of its body the first line. Never rejects. */
+async function refusalOf(response: IncomingMessage): Promise<DialError> {
+  let text = "";
+  try {
+    for await (const chunk of response.setEncoding("utf8")) {
+      text += chunk as string;
+      if (text.length >= REFUSAL_LENGTH_MAX || text.includes("\n")) {
+        break;
+      }
+    }
+  } catch {
+    // Cut short: the status says enough.
+  }
+  const [line = ""] = text.slice(0, REFUSAL_LENGTH_MAX).split("\n");
+  const said = line.trim() === "" ? (response.statusMessage ?? "") : line.trim();
+  const refused = new Error(`refused with ${response.statusCode ?? 0}: ${said}`);
+  const seconds = Number(response.headers["retry-after"]);
+  return seconds > 0 && Number.isFinite(seconds)
+    ? Object.assign(refused, { retryAfterMs: seconds * 1_000 })
+    : refused;
+}
 
 /** Resolves once the port is bound; rejects with the system's error (`EADDRINUSE`, `EACCES`, …). */
 export async function listen(options: ListenOptions): Promise<Listener> {

@@ -92,7 +92,7 @@ async function route(host: HttpHost, request: HttpRequest): Promise<HttpResponse
       return { status: 200, contentType: host.metrics.contentType, body };
     }
     default:
-      return page(host.pages(), path, query);
+      return page(host, path, query);
   }
 }
 
@@ -107,13 +107,16 @@ function readiness(checks: readonly HealthCheck[], isVerbose: boolean): HttpResp
   return { status: isReady ? 200 : 503, contentType: TEXT_TYPE, body };
 }
 
-async function page(
-  pages: HttpPages | null,
-  path: string,
-  query: URLSearchParams,
-): Promise<HttpResponse> {
+/** Why a node that is there does not serve. */
+export function notServing(checks: readonly HealthCheck[]): string {
+  const why = checks.findLast(({ failure }) => failure !== null)?.failure ?? "it is leaving";
+  return `the node does not serve now: ${why}`;
+}
+
+async function page(host: HttpHost, path: string, query: URLSearchParams): Promise<HttpResponse> {
+  const pages = host.pages();
   if (pages === null) {
-    return refusal(503, { code: "DRAINING", message: "the node is not part of a cluster yet" });
+    return refusal(503, { code: "DRAINING", message: notServing(host.readiness()) });
   }
   switch (path) {
     case "/v1/status":
@@ -121,7 +124,8 @@ async function page(
     case "/v1/sessions": {
       const { items, total } = pages.sessions();
       const { lineage } = pages;
-      return json(200, { apiVersion: "v1", kind: "SessionList", lineage, total, items });
+      const { ageMs } = pages.status();
+      return json(200, { apiVersion: "v1", kind: "SessionList", lineage, ageMs, total, items });
     }
     default:
       return instances(pages, query);

@@ -28,7 +28,7 @@ import { AddressBook } from "./address-book.ts";
 import { Birth } from "./birth.ts";
 import { chooseSubprotocol } from "./clients.ts";
 import type { NodeConfig } from "./config.ts";
-import { answerHttp, type HealthCheck, type HttpHost } from "./http.ts";
+import { answerHttp, type HealthCheck, type HttpHost, notServing } from "./http.ts";
 import { Member } from "./member.ts";
 import { Metrics } from "./metrics.ts";
 import { configurationError, NodeError } from "./node-error.ts";
@@ -326,7 +326,7 @@ class RunningNode implements NodeHandle, HttpHost {
     }
     const state = this.#state;
     if (state.type !== "serving" || state.member.isDraining) {
-      const message = "DRAINING: this node does not serve clients now";
+      const message = `DRAINING: ${notServing(this.readiness())}`;
       return { accept: false, status: 503, message, retryAfterSeconds: 1 };
     }
     const subprotocol = chooseSubprotocol(upgrade.subprotocols);

@@ -21,7 +21,7 @@ describe("connecting", () => {
     await expect(world.wait(ready)).rejects.toMatchObject({
       code: "TIMEOUT",
       definite: true,
-      cause: { message: "ws://10.0.0.1:7420 refused the connection" },
+      cause: { message: "ws://10.0.0.1:7420: connect ECONNREFUSED" },
     });
   });
 

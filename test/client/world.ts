@@ -474,7 +474,7 @@ export class World {
     const node = this.nodes.get(url);
     await null;
     if (node === undefined || !node.isReachable) {
-      throw new Error(`${url} refused the connection`);
+      throw new Error("connect ECONNREFUSED");
     }
     if (node.retryAfterMs !== null) {
       throw Object.assign(new Error("503"), { retryAfterMs: node.retryAfterMs });

@@ -116,6 +116,31 @@ describe("WebSockets over ws", () => {
     await expect(dial()).rejects.toThrow("ECONNREFUSED");
   });
 
+  it("reject a dial that is refused with the reason, and the time to come again", async () => {
+    listener = await listen({
+      host: "127.0.0.1",
+      port: 0,
+      handshakeTimeoutMs: 1_000,
+      onUpgrade: ({ path }) => ({
+        accept: false,
+        status: 503,
+        message: path === "/long" ? "x".repeat(100_000) : "DRAINING: it is leaving",
+        ...(path === "/later" && { retryAfterSeconds: 2 }),
+      }),
+      onRequest: async () => ({ status: 200, contentType: "text/plain", body: "" }),
+    });
+    const dial = (path: string): Promise<Socket> =>
+      wsDialer.dial(`ws://127.0.0.1:${listener?.port}${path}`, DIAL);
+    await expect(dial("/later")).rejects.toMatchObject({
+      message: "refused with 503: DRAINING: it is leaving",
+      retryAfterMs: 2_000,
+    });
+    await expect(dial("/")).rejects.not.toHaveProperty("retryAfterMs");
+    await expect(dial("/long")).rejects.toMatchObject({
+      message: `refused with 503: ${"x".repeat(1_000)}`,
+    });
+  });
+
   it("cannot listen where somebody listens already", async () => {
     await pair();
     const again = listen({
