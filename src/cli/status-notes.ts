@@ -42,8 +42,11 @@ function statusText(status: Status): string | null {
       return `${status.url} asks to leave it: ${status.reason}`;
     case "lineageChanged":
       return "the registry was restored or recovered";
-    case "sessionOpened":
     case "closed":
+      return status.isSessionOver
+        ? null
+        : "the registry has not confirmed the end of the session: what it owns stays until the registry has a leader and notices";
+    case "sessionOpened":
       return null;
     default:
       return unreachable(status);

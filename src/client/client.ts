@@ -139,16 +139,13 @@ export class RollcallClient {
     for (const call of this.#readies) {
       call.reject(closedError());
     }
-    const patience = new Call<void>(this.#world, { timeoutMs }, () => closedError());
-    this.#session.bye().then(
-      () => patience.resolve(),
-      () => patience.resolve(),
-    );
-    await patience.promise.catch(() => {});
+    const patience = new Call<boolean>(this.#world, { timeoutMs }, () => closedError());
+    void this.#session.bye().then((isOver) => patience.resolve(isOver));
+    const isSessionOver = await patience.promise.catch(() => false);
     this.#session.close();
     this.#connection.close();
     this.#world.logger.info({}, "closed");
-    this.#feed.emit({ type: "closed" });
+    this.#feed.emit({ type: "closed", isSessionOver });
     this.#feed.close();
   }
 

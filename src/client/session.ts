@@ -205,13 +205,16 @@ export class Session {
     return true;
   }
 
-  /** Says bye, which removes all that the session owns, and takes no more. */
-  bye(): Promise<void> {
-    const over = deferred<void>();
+  /**
+   * Says bye, which removes all that the session owns, and takes no more. Resolves with whether the
+   * session is over for sure.
+   */
+  bye(): Promise<boolean> {
+    const over = deferred<boolean>();
     if (this.#state.tag === "open" && this.#up !== null) {
-      this.#writes.submit({ type: "bye" }, () => over.resolve(), null);
+      this.#writes.submit({ type: "bye" }, ({ type }) => over.resolve(type !== "refused"), null);
     } else {
-      over.resolve();
+      over.resolve(this.id === null);
     }
     return over.promise;
   }

@@ -32,7 +32,11 @@ export type Status =
   | { readonly type: "goaway"; readonly url: string; readonly reason: string }
   /** Revisions of before mean nothing now: the registry was restored or recovered. */
   | { readonly type: "lineageChanged"; readonly lineage: string }
-  | { readonly type: "closed" };
+  /**
+   * The last one. `isSessionOver`: the registry has confirmed the end of the session, or there was
+   * none. Otherwise what the session owns stays until the registry notices.
+   */
+  | { readonly type: "closed"; readonly isSessionOver: boolean };
 
 export type ConnectionView =
   | { readonly tag: "connecting" }

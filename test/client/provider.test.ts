@@ -258,22 +258,34 @@ describe("definite and indefinite", () => {
       const client = world.client();
       await world.wait(client.ready());
       world.node.loseLeader();
-      const calls = [
+      const late = [
         client.provider.register(WEB, { timeoutMs }),
         client.provider.deregister({ ...WEB, addr: "10.9.9.2:80" }, { timeoutMs }),
-        client.provider.register({ ...WEB, addr: "10.9.9.3:80" }, { timeoutMs: 60_000 }),
-      ] as const;
-      for (const call of calls.slice(0, 2)) {
-        await expect(world.wait(call, timeoutMs + 10)).rejects.toMatchObject({
+      ];
+      const patient = client.provider.register(
+        { ...WEB, addr: "10.9.9.3:80" },
+        { timeoutMs: 60_000 },
+      );
+      for (const call of late) {
+        await expect(world.wait<unknown>(call, timeoutMs + 10)).rejects.toMatchObject({
           code: "NO_LEADER",
           definite: true,
         });
       }
       world.node.behave();
-      await world.wait(calls[2]);
+      await world.wait(patient);
       expect(world.registry.addresses("web")).toEqual(["10.9.9.3:80"]);
     },
   );
+
+  test("an opening that may have happened leaves the write behind it definite", async () => {
+    const world = new World(1);
+    const client = world.client();
+    await world.wait(client.ready());
+    world.node.refuse("open", "TIMEOUT", 1_000);
+    const call = client.provider.register(WEB, { timeoutMs: 1_000 });
+    await expect(world.wait(call)).rejects.toMatchObject({ code: "TIMEOUT", definite: true });
+  });
 
   test("a register that timed out on its way is indefinite, and what came of it is removed", async () => {
     const world = new World();
@@ -614,10 +626,31 @@ describe("close", () => {
     expect([...world.registry.ended.values()]).toEqual(["closed"]);
     expect(link.leftBy).toBe("close");
     expect(registration.state.tag).toBe("closed");
-    expect(world.statuses.at(-1)).toEqual({ type: "closed" });
+    expect(world.statuses.at(-1)).toEqual({ type: "closed", isSessionOver: true });
     expect(world.time.timerCount).toBe(0);
     await expect(client.provider.register(WEB)).rejects.toMatchObject({ code: "CLOSED" });
     await expect(client.ready()).rejects.toMatchObject({ code: "CLOSED" });
+  });
+
+  test("of a client that only read leaves nothing behind", async () => {
+    const world = new World();
+    const client = world.client();
+    await world.wait(client.consumer.get("web"));
+    await world.wait(client.close());
+    expect(world.statuses.at(-1)).toEqual({ type: "closed", isSessionOver: true });
+  });
+
+  test("while the session is not confirmed does not claim that it is over", async () => {
+    const world = new World();
+    const client = world.client();
+    await registered(world, client);
+    for (const node of world.all) {
+      node.loseLeader();
+    }
+    world.node.die();
+    await world.until("the session is unconfirmed", () => world.isConnected);
+    await world.wait(client.close());
+    expect(world.statuses.at(-1)).toEqual({ type: "closed", isSessionOver: false });
   });
 
   test("waits no longer than its bound for the answer to the bye", async () => {
@@ -628,6 +661,7 @@ describe("close", () => {
     const before = world.time.monotonicMs();
     await world.wait(client.close());
     expect(world.time.monotonicMs() - before).toBeLessThanOrEqual(2_020);
+    expect(world.statuses.at(-1)).toEqual({ type: "closed", isSessionOver: false });
     expect(world.isConnected).toBe(false);
     expect(world.time.timerCount).toBe(0);
   });
