@@ -17,6 +17,12 @@ export interface NodeExit {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** Why a node ended, by its own word. `hint` is empty where it had none. */
+export interface NodeFault {
+  readonly message: string;
+  readonly hint: string;
+}
+
 export interface DevNodeOptions {
   readonly binPath: string;
   readonly member: DevMember;
@@ -94,7 +100,7 @@ export class DevNode {
   }
 
   /** The last error in its log; null where that is not to be had. */
-  lastError(): string | null {
+  lastError(): NodeFault | null {
     if (this.#logPath === null) {
       return null;
     }
@@ -107,21 +113,30 @@ export class DevNode {
 }
 
 /** Of the JSON lines that the process wrote; text that is not JSON counts where nothing else is. */
-export function lastErrorOf(log: string, pid: number | null): string | null {
+export function lastErrorOf(log: string, pid: number | null): NodeFault | null {
   const lines = log.trimEnd().split("\n").slice(-50).reverse();
+  let hint = "";
   for (const line of lines) {
     try {
-      const entry = JSON.parse(line) as { pid?: number; level?: string; msg?: string };
+      const entry = JSON.parse(line) as LogEntry;
       if (entry.pid === pid && entry.level === "error" && entry.msg !== undefined) {
-        return entry.msg;
+        return { message: entry.msg, hint: entry.hint ?? "" };
       }
     } catch {
       if (line.startsWith("rollcall: ")) {
-        return line.replace("rollcall: ", "");
+        return { message: line.replace("rollcall: ", ""), hint };
       }
+      hint = line.startsWith("hint: ") ? line.replace("hint: ", "") : hint;
     }
   }
   return null;
+}
+
+interface LogEntry {
+  readonly pid?: number;
+  readonly level?: string;
+  readonly msg?: string;
+  readonly hint?: string;
 }
 
 function isReady(message: Serializable): message is NodeReady & Serializable {

@@ -1,7 +1,7 @@
 import { PORT_DEFAULT } from "../limits.ts";
 import type { Context } from "./context.ts";
 import type { DevLayout, DevMember } from "./dev-layout.ts";
-import type { DevNode, NodeExit } from "./dev-node.ts";
+import type { DevNode, NodeExit, NodeFault } from "./dev-node.ts";
 import type { Output } from "./output.ts";
 import { ownCommand } from "./own-command.ts";
 
@@ -37,7 +37,8 @@ export class DevReport {
     const listed = running.map(({ member, pid }) => ({ ...nodeFields(member), pid }));
     const led = leader === null ? "No leader yet." : `${leader} leads in term ${term}.`;
     const logs = this.#output.isVerbose ? [] : [`Logs: ${dir}/n*.log`];
-    const fields = { leader, term, nodes: listed, try: this.#tries() };
+    const tries = this.#tries(running[0]?.member);
+    const fields = { leader, term, nodes: listed, try: tries };
     this.#say(leader === null ? "waiting" : "ready", fields, [
       "",
       ...rows,
@@ -46,7 +47,7 @@ export class DevReport {
       ...logs,
       "",
       "Try next, in another terminal:",
-      ...this.#tries().map((line) => `  ${line}`),
+      ...tries.map((line) => `  ${line}`),
       "",
       "Ctrl-C stops all nodes.",
     ]);
@@ -58,12 +59,16 @@ export class DevReport {
   }
 
   /** Nobody told it to. */
-  died({ name, logPath }: DevMember, { code, signal }: NodeExit, reason: string | null): void {
+  died({ name, logPath }: DevMember, { code, signal }: NodeExit, fault: NodeFault | null): void {
     const how = code === null ? `was killed by ${signal}` : `ended with exit code ${code}`;
-    const why = reason === null ? "" : `: ${reason}`;
+    const why = fault === null ? "" : `: ${fault.message}`;
     const where = this.#output.isVerbose ? "" : ` (its log: ${logPath})`;
-    this.#say("died", { node: name, code, signal, reason }, []);
+    const { message: reason = null, hint = "" } = fault ?? {};
+    this.#say("died", { node: name, code, signal, reason, hint }, []);
     this.#output.warn(`${name} ${how}${why}${where}`);
+    if (hint !== "") {
+      this.#output.note(`hint: ${hint}`);
+    }
   }
 
   stopping(running: number): void {
@@ -80,9 +85,9 @@ export class DevReport {
     this.#say("stopped", {}, [`Stopped. ${rest}`]);
   }
 
-  #tries(): readonly string[] {
-    const [first] = this.#layout.members;
-    const port = first?.port ?? PORT_DEFAULT;
+  /** Against one that runs. */
+  #tries(member: DevMember | undefined): readonly string[] {
+    const port = member?.port ?? PORT_DEFAULT;
     const server = port === PORT_DEFAULT ? "" : ` -s 127.0.0.1:${port}`;
     return [
       `${this.#command} status${server}`,

@@ -96,12 +96,20 @@ describe("why a node ended", () => {
 
   test("is the last error of that process, not of an earlier one with the same log", () => {
     const log = line(1, "error", "old") + line(2, "error", "disk") + line(2, "info", "bye");
-    expect(lastErrorOf(log, 2)).toBe("disk");
+    expect(lastErrorOf(log, 2)).toEqual({ message: "disk", hint: "" });
     expect(lastErrorOf(log, 3)).toBe(null);
   });
 
+  test("comes with the node's advice", () => {
+    const log = `${JSON.stringify({ level: "error", pid: 2, msg: "damaged", hint: "keep it" })}\n`;
+    expect(lastErrorOf(log, 2)).toEqual({ message: "damaged", hint: "keep it" });
+  });
+
   test("is what the command line said where the node never began", () => {
-    expect(lastErrorOf("rollcall: --listen is wrong\nhint: no\n", 2)).toBe("--listen is wrong");
+    expect(lastErrorOf("rollcall: --listen is wrong\nhint: no\n", 2)).toEqual({
+      message: "--listen is wrong",
+      hint: "no",
+    });
     expect(lastErrorOf("", 2)).toBe(null);
   });
 });

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -237,6 +237,30 @@ describe("rollcall dev", () => {
     await allGone();
     const { dir } = await event(dev, "starting");
     rmSync(dir, { recursive: true, force: true });
+  });
+
+  test("a member whose directory is damaged is named with the advice to keep it, and the others serve", async () => {
+    const first = await boot("--data", "hurt");
+    first.dev.signal("SIGINT");
+    expect(await first.dev.ended()).toBe(0);
+    await allGone();
+    for (const copy of ["vote-a", "vote-b"]) {
+      writeFileSync(join(folder, "hurt", "n1", copy), "garbage");
+    }
+    const { dev, ready } = await boot("--data", "hurt");
+    expect(await event(dev, "died")).toMatchObject({ node: "n1", code: 74 });
+    const advice = `Keep ${join(folder, "hurt", "n1")}, moved aside`;
+    await until(ANSWER_MS_MAX, advice, async () =>
+      dev.errors.some((line) => line.startsWith("hint: ") && line.includes(advice)) ? true : null,
+    );
+    port += 1;
+    expect((await rollcall("register", "x", "127.0.0.1:1", "--persistent")).code).toBe(0);
+    // Whoever types what is printed there asks a node that runs.
+    const server = ` -s ${ready.nodes[0]?.address}`;
+    expect(ready.try.every((line) => line.endsWith(server))).toBe(true);
+    dev.signal("SIGINT");
+    expect(await dev.ended()).toBe(0);
+    await allGone();
   });
 
   test("keeps its data between starts, on other ports too, and refuses another size", async () => {
