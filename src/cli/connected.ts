@@ -45,18 +45,25 @@ async function ready(client: RollcallClient, { servers, timeoutMs }: Context): P
   try {
     await client.ready({ timeoutMs });
   } catch (error) {
-    const cause = error instanceof Error ? error.cause : undefined;
-    const why = cause instanceof Error ? `: ${cause.message}` : "";
-    const tried = servers.length === 1 ? servers[0] : `${servers.length} servers`;
-    const message = `no node reached in ${formatDuration(timeoutMs)} (tried ${tried})${why}`;
-    throw new Failure("UNAVAILABLE", message, {
+    const last = error instanceof Error ? error.cause : undefined;
+    const none = servers.length === 1 ? "no node" : `none of ${servers.length} servers`;
+    const why = last instanceof Error ? last.message : `no answer yet from ${servers.join(", ")}`;
+    throw new Failure("UNAVAILABLE", `${none} reached in ${formatDuration(timeoutMs)}: ${why}`, {
       exitCode: CLI_EXIT.unavailable,
       isRetryable: true,
-      hint: "'rollcall dev' starts a cluster here; --server (ROLLCALL_SERVER) names another",
-      details: { tried: servers },
+      hint: isRefused(last)
+        ? "'rollcall dev' starts a cluster here; --server (ROLLCALL_SERVER) names another"
+        : "--server (ROLLCALL_SERVER) names others, --timeout waits longer",
+      details: { definite: true, tried: servers },
       cause: error,
     });
   }
+}
+
+/** Nothing listens there. */
+function isRefused(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && "code" in cause && cause.code === "ECONNREFUSED";
 }
 
 /** What the SDK does behind the scenes is of interest to those who ask for it. */

@@ -15,6 +15,20 @@ export const CLI_EXIT = {
   interrupted: 130,
 } as const;
 
+/**
+ * Of a write that got no answer the two codes tell what a script has to know: 6, that nothing was
+ * changed, and 7, that it may have been.
+ */
+export function exitCodeOfWrite(code: ErrorCode, isDefinite: boolean): number {
+  const exitCode = exitCodeOfError(code);
+  const isUnanswered = exitCode === CLI_EXIT.unavailable || exitCode === CLI_EXIT.timeout;
+  if (!isUnanswered) {
+    return exitCode;
+  }
+  return isDefinite ? CLI_EXIT.unavailable : CLI_EXIT.timeout;
+}
+
+/** Of a read, and of whatever else has a code of the error table. */
 export function exitCodeOfError(code: ErrorCode): number {
   switch (code) {
     case "INVALID":

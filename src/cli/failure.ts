@@ -2,7 +2,7 @@ import { CommanderError } from "commander";
 import { RollcallError } from "../client/errors.ts";
 import { ERRORS, type ErrorCode } from "../errors.ts";
 import { NodeError } from "../server/node-error.ts";
-import { CLI_EXIT, exitCodeOfError } from "./exit-codes.ts";
+import { CLI_EXIT, exitCodeOfError, exitCodeOfWrite } from "./exit-codes.ts";
 
 /** Beyond those of the registry: what goes wrong before it is asked, or in the command itself. */
 export type FailureCode = ErrorCode | "USAGE" | "UNAVAILABLE" | "CONFIGURATION" | "FAILURE";
@@ -42,7 +42,7 @@ export function configurationFailure(message: string, hint = ""): Failure {
   return new Failure("CONFIGURATION", message, { exitCode: CLI_EXIT.configuration, hint });
 }
 
-/** Commands that change nothing: whether they have happened is of no interest. */
+/** Commands that change nothing, whatever becomes of them. */
 const READERS: ReadonlySet<string> = new Set(["get", "watch", "status", "sessions"]);
 
 /** Whatever was thrown. `command` is the command that it came from, for the hint. */
@@ -68,9 +68,10 @@ export function toFailure(thrown: unknown, command: string | null): Failure {
 function ofRegistry(error: RollcallError, isRead: boolean): Failure {
   const { code, definite, field, limit, retryAfterMs } = error;
   const message = error.message.replace(`${code}: `, "");
+  const exitCode = isRead ? exitCodeOfError(code) : exitCodeOfWrite(code, definite);
   return new Failure(code, message === "" ? ERRORS[code].doc : message, {
-    exitCode: exitCodeOfError(code),
-    hint: hintOf(error, isRead),
+    exitCode,
+    hint: isRead ? hintOfRead(code) : hintOfWrite(code, definite, exitCode),
     isRetryable: error.retry !== "no",
     details: {
       definite,
@@ -82,15 +83,31 @@ function ofRegistry(error: RollcallError, isRead: boolean): Failure {
   });
 }
 
-function hintOf({ code, definite }: RollcallError, isRead: boolean): string {
-  if (!definite && !isRead) {
-    return "it may have happened; look before you try again";
+function hintOfRead(code: ErrorCode): string {
+  const hint = hintOf(code);
+  return isWithoutLeader(code) ? `${hint}; --read stale needs no leader` : hint;
+}
+
+function hintOfWrite(code: ErrorCode, isDefinite: boolean, exitCode: number): string {
+  if (!isDefinite) {
+    return "it may have happened; 'rollcall get' shows whether it did";
+  }
+  const hint = hintOf(code);
+  if (exitCode !== CLI_EXIT.unavailable) {
+    return hint;
+  }
+  return hint === "" ? "nothing was changed" : `nothing was changed; ${hint}`;
+}
+
+function isWithoutLeader(code: ErrorCode): boolean {
+  return code === "NO_LEADER" || code === "LEADER_LOST" || code === "TIMEOUT";
+}
+
+function hintOf(code: ErrorCode): string {
+  if (isWithoutLeader(code)) {
+    return "'rollcall status' shows which members are up: a majority of them must be";
   }
   switch (code) {
-    case "NO_LEADER":
-    case "LEADER_LOST":
-    case "TIMEOUT":
-      return "'rollcall status' shows which members are up; a majority of them elects a leader";
     case "CONFLICT":
       return "'rollcall get' shows what is registered; deregister it first to change its kind";
     case "TAKEN_OVER":

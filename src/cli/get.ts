@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import type { Read } from "../client/index.ts";
+import { ageText } from "./age.ts";
 import { defineCommand, flag, type Invocation } from "./command.ts";
 import { withClient } from "./connected.ts";
 import type { Context } from "./context.ts";
-import { formatDuration } from "./duration.ts";
 import { CLI_EXIT } from "./exit-codes.ts";
 import { usageFailure } from "./failure.ts";
 import { oneOf } from "./flags.ts";
@@ -81,8 +81,7 @@ async function getInstances(
     output.note(`no instances of ${describeSelector(selector)}`);
   }
   if (flags.read === "stale") {
-    const age = ageMs === null ? "of unknown age" : `at most ${formatDuration(ageMs)} old`;
-    output.note(`revision ${revision}, ${age}`);
+    output.note(`revision ${revision}, ${ageText(ageMs)}`);
   } else if (output.isVerbose) {
     output.note(`revision ${revision}`);
   }

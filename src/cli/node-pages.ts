@@ -12,6 +12,8 @@ export interface SessionPage {
   readonly kind: "SessionList";
   readonly lineage: string;
   readonly total: number;
+  /** How old the node's copy may be; null where it cannot tell. */
+  readonly ageMs: number | null;
   readonly items: readonly SessionStatus[];
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { SessionStatus } from "../server/status.ts";
+import { ageText, isOld } from "./age.ts";
 import { defineCommand, type Invocation } from "./command.ts";
 import type { Context } from "./context.ts";
 import { formatDuration } from "./duration.ts";
@@ -30,12 +31,12 @@ export function defineSessions(command: Command, invocation: Invocation): void {
 
 async function listSessions(context: Context): Promise<number> {
   const { output } = context;
-  const { items, total, lineage } = await firstPage(context);
+  const { items, total, lineage, ageMs } = await firstPage(context);
   const nowMs = Date.now();
   output.list({
     kind: "SessionList",
     itemKind: "Session",
-    fields: { lineage, total },
+    fields: { lineage, total, ageMs },
     items,
     columns: COLUMNS,
     rows: items.map((session) => sessionRow(session, nowMs)),
@@ -43,22 +44,28 @@ async function listSessions(context: Context): Promise<number> {
   if (items.length < total) {
     output.note(`the first ${items.length} of ${total} sessions`);
   }
+  if (isOld(ageMs)) {
+    output.note(`this node hears from no leader: its copy is ${ageText(ageMs)}`);
+  }
   return CLI_EXIT.ok;
 }
 
-/** Of the first server that answers: every node knows all sessions. */
+/** Of whichever server answers first: every node knows all sessions. */
 async function firstPage({ servers, timeoutMs }: Context): Promise<SessionPage> {
-  const failures = [];
-  for (const server of servers) {
-    try {
-      return await askSessions(server, timeoutMs);
-    } catch (error) {
-      const failure = error instanceof Error ? error.message : String(error);
-      const address = new URL(server).host;
-      failures.push({ name: null, id: null, address, status: null, failure, lag: null });
-    }
+  const asked = servers.map((server) => askSessions(server, timeoutMs));
+  try {
+    return await Promise.any(asked);
+  } catch (error) {
+    const reasons: readonly unknown[] = error instanceof AggregateError ? error.errors : [];
+    throw unreachableFailure(
+      servers.map((server, at) => {
+        const reason = reasons[at];
+        const failure = reason instanceof Error ? reason.message : String(reason);
+        const address = new URL(server).host;
+        return { name: null, id: null, address, status: null, failure, lag: null };
+      }),
+    );
   }
-  throw unreachableFailure(failures);
 }
 
 function sessionRow(session: SessionStatus, nowMs: number): readonly string[] {

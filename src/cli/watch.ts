@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { Instance, RollcallClient, WatchEvent } from "../client/index.ts";
+import { ageText, isOld } from "./age.ts";
 import { defineCommand, type Invocation } from "./command.ts";
 import { withClient } from "./connected.ts";
 import type { Context } from "./context.ts";
@@ -91,7 +92,8 @@ function printForPeople(event: WatchEvent, output: Output): void {
   if (event.type === "snapshot") {
     const count = event.instances.length;
     const many = count === 1 ? "1 instance" : `${count} instances`;
-    output.line(`${time}  revision ${revision}: ${many}`);
+    const age = isOld(event.ageMs ?? null) ? `, ${ageText(event.ageMs ?? null)}` : "";
+    output.line(`${time}  revision ${revision}: ${many}${age}`);
     for (const instance of event.instances) {
       say("=", instance);
     }

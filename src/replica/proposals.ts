@@ -186,7 +186,10 @@ export class Proposals {
           pending,
           pending.wasHanded
             ? { code: "TIMEOUT", message: "not applied here before the deadline; it may still be" }
-            : { code: "NO_LEADER", message: "no leader could be given it before the deadline" },
+            : {
+                code: "NO_LEADER",
+                message: "no leader to give it to was known before the deadline",
+              },
         );
       }
     }

@@ -139,7 +139,7 @@ export class Reads {
         read,
         isLeaderless
           ? { code: "NO_LEADER", message: "no leader was known before the deadline" }
-          : { code: "TIMEOUT", message: "could not be served here before the deadline" },
+          : { code: "TIMEOUT", message: "this node could not serve it before the deadline" },
       );
       return true;
     };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { exitCodeOfError } from "../../src/cli/exit-codes.ts";
+import { exitCodeOfError, exitCodeOfWrite } from "../../src/cli/exit-codes.ts";
 import { toFailure } from "../../src/cli/failure.ts";
 import { RollcallError } from "../../src/client/errors.ts";
 import { ERRORS, type ErrorCode } from "../../src/errors.ts";
@@ -41,6 +41,22 @@ describe("exit codes", () => {
     });
   });
 
+  test("of a write without an answer tell whether it may have happened, whatever its code", () => {
+    for (const code of codes) {
+      const asRead = exitCodeOfError(code);
+      const isUnanswered = asRead === 6 || asRead === 7;
+      expect(exitCodeOfWrite(code, true), code).toBe(isUnanswered ? 6 : asRead);
+      expect(exitCodeOfWrite(code, false), code).toBe(isUnanswered ? 7 : asRead);
+    }
+  });
+
+  test("are chosen by what the command does and by what is known of it", () => {
+    const exitOf = (command: string, definite: boolean): number =>
+      toFailure(new RollcallError("TIMEOUT", "late", { definite }), command).exitCode;
+    expect([exitOf("deregister", true), exitOf("register", false)]).toEqual([6, 7]);
+    expect(exitOf("get", true)).toBe(7);
+  });
+
   test("a node that cannot start keeps the node's own code and hint", () => {
     const failure = toFailure(new NodeError(78, "cannot listen", "choose another"), "start");
     expect(failure).toMatchObject({ exitCode: 78, code: "CONFIGURATION", hint: "choose another" });
@@ -78,9 +94,12 @@ describe("an error of the registry", () => {
     }
   });
 
-  test("of a read does not: there is nothing that could have happened", () => {
-    const failure = toFailure(new RollcallError("TIMEOUT", "late"), "get");
-    expect(failure.hint).toContain("'rollcall status'");
+  test("that hides nothing says that too, where it is about a write", () => {
+    for (const code of ["TIMEOUT", "NO_LEADER", "DISK_LOW", "DRAINING"] as const) {
+      const error = new RollcallError(code, "late", { definite: true });
+      expect(toFailure(error, "deregister").hint).toMatch(/^nothing was changed(?:; |$)/);
+      expect(toFailure(error, "get").hint).not.toContain("changed");
+    }
   });
 
   test("is retryable as the error table says", () => {
