@@ -14,6 +14,7 @@ import {
 import { checkCall, checkUpdate } from "./options.ts";
 import { backoffMs } from "./reconnect.ts";
 import {
+  type Intent,
   type Registration,
   type RegistrationHandlers,
   type RegistrationState,
@@ -21,15 +22,7 @@ import {
   type UpdateOptions,
   updateFault,
 } from "./registration.ts";
-import type { Waiter, Write, WriteBody, WriteOutcome } from "./writes.ts";
-
-interface Intent {
-  readonly set: UpdateSet;
-  readonly ifRevision: number | null;
-  readonly call: Call<void>;
-  /** Its write, while it is out. */
-  write: Write | null;
-}
+import type { OnOutcome, Waiter, Write, WriteBody, WriteOutcome } from "./writes.ts";
 
 /**
  * One identity, and the writes that make the registry agree: one at a time, so that what is known
@@ -199,10 +192,8 @@ export class DeclaredRegistration implements Registration {
         this.#driveUpdate();
         return;
       case "deregistering":
-        this.#write = this.#submit(
-          { type: "deregister", ...this.key },
-          (outcome) => this.#onDeregistered(outcome),
-          null,
+        this.#write = this.#submit({ type: "deregister", ...this.key }, (outcome) =>
+          this.#onDeregistered(outcome),
         );
         return;
       case "superseded":
@@ -214,11 +205,7 @@ export class DeclaredRegistration implements Registration {
     }
   }
 
-  #submit(
-    body: WriteBody,
-    onOutcome: (outcome: WriteOutcome) => void,
-    waiter: Waiter | null,
-  ): Write {
+  #submit(body: WriteBody, onOutcome: OnOutcome, waiter: Waiter | null = null): Write {
     const onWritten = (outcome: WriteOutcome): void => {
       this.#write = null;
       if (outcome.type === "ok") {

@@ -9,7 +9,7 @@ import { checkCall, checkKeyInput, checkRegister, type RegisterInput } from "./o
 import type { Registration, RegistrationHandlers, RegistrationWorld } from "./registration.ts";
 import type { Owned } from "./session.ts";
 import type { Status } from "./status.ts";
-import type { Waiter, Write, WriteBody, WriteOutcome } from "./writes.ts";
+import type { OnOutcome, Waiter, Write, WriteBody, WriteOutcome } from "./writes.ts";
 
 /** `addr`, or `host` and `port`. */
 export type KeyInput = Omit<KeyBody, "addr"> &
@@ -170,11 +170,7 @@ export class DeclaredProvider implements Provider {
     };
   }
 
-  #submit(
-    body: WriteBody,
-    onOutcome: (outcome: WriteOutcome) => void,
-    waiter: Waiter | null = null,
-  ): Write {
+  #submit(body: WriteBody, onOutcome: OnOutcome, waiter: Waiter | null = null): Write {
     if (body.type === "register" && "application" in body && body.persistent !== true) {
       const { namespace, application } = keyOf(body);
       this.#touched.set(`${namespace}\n${application}`, { namespace, application });

@@ -1,6 +1,6 @@
 import type { Random } from "../env/env.ts";
 import { unreachable } from "../util/assert.ts";
-import type { CallOptions, CallWorld } from "./call.ts";
+import type { Call, CallOptions, CallWorld } from "./call.ts";
 import { closedError, RollcallError } from "./errors.ts";
 import type { InstanceKey, UpdateSet } from "./instance-content.ts";
 import type { Waiter, Write, WriteBody, WriteOutcome } from "./writes.ts";
@@ -33,6 +33,15 @@ export interface Registration {
   /** Resolves when it is gone. It goes as soon as it can, even where this call gives up waiting. */
   deregister(options?: CallOptions): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** An update, and the caller who waits for it. */
+export interface Intent {
+  readonly set: UpdateSet;
+  readonly ifRevision: number | null;
+  readonly call: Call<void>;
+  /** Its write, while it is out. */
+  write: Write | null;
 }
 
 export interface RegistrationWorld extends CallWorld {

@@ -7,7 +7,7 @@ import { type RollcallError, refusalError } from "./errors.ts";
 import type { Link } from "./link.ts";
 import { backoffMs } from "./reconnect.ts";
 import type { SessionEndReason, SessionView, Status } from "./status.ts";
-import { type Waiter, type Write, type WriteBody, type WriteOutcome, Writes } from "./writes.ts";
+import { type OnOutcome, type Waiter, type Write, type WriteBody, Writes } from "./writes.ts";
 
 export interface SessionWorld {
   readonly clock: Clock;
@@ -126,11 +126,7 @@ export class Session {
   }
 
   /** The first write opens the session. */
-  submit(
-    body: WriteBody,
-    onOutcome: (outcome: WriteOutcome) => void,
-    waiter: Waiter | null,
-  ): Write {
+  submit(body: WriteBody, onOutcome: OnOutcome, waiter: Waiter | null): Write {
     const write = this.#writes.submit(body, onOutcome, waiter);
     if (this.#state.tag === "none") {
       this.#begin();

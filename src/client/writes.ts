@@ -25,7 +25,7 @@ export type WriteOutcome =
   /** The session ended first, and with it whoever could have told. */
   | { readonly type: "sessionLost"; readonly mayHaveHappened: boolean };
 
-type OnOutcome = (outcome: WriteOutcome) => void;
+export type OnOutcome = (outcome: WriteOutcome) => void;
 
 /** Who waits for a write, and for how long a node may then work on it. */
 export interface Waiter {
