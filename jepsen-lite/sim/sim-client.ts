@@ -4,6 +4,7 @@ import type { ClientOutput, SessionState, WriteCommand } from "../../src/replica
 import { content, keyOf } from "./canon.ts";
 import { LeaseWitness } from "./lease-witness.ts";
 import { ClientLink } from "./link.ts";
+import { demand } from "./violation.ts";
 import type { World } from "./world.ts";
 
 interface Operation {
@@ -216,9 +217,11 @@ export class SimClient {
         this.#ready();
         break;
       case "expired":
-      case "denied":
         this.#newSession();
         this.#connect();
+        break;
+      case "denied":
+        demand(false, () => `${this.name} is denied its session, though it has counted up`);
         break;
     }
   }

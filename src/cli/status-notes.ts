@@ -35,7 +35,9 @@ function statusText(status: Status): string | null {
         ? "the registry has not confirmed the session for its whole TTL; it may have expired"
         : "the registry does not confirm the session at the moment";
     case "sessionExpired":
-      return `the session has ended (${status.reason}); registering again`;
+      return status.reason === "denied"
+        ? "another process goes on with this session; registering again in a new one"
+        : `the session has ended (${status.reason}); registering again`;
     case "superseded":
       return `another process registered ${status.key.application} at ${status.key.addr} later`;
     case "goaway":

@@ -22,6 +22,7 @@ export type Status =
       readonly session: string;
       readonly isLeaseOver: boolean;
     }
+  /** `denied`: it may live, but it is another connection's. All is registered again in a new one. */
   | {
       readonly type: "sessionExpired";
       readonly session: string;

@@ -2,32 +2,13 @@ import { HEARTBEAT_TICKS, PONG_WAIT_MS, TICK_MS, TOUCH_REPEAT_MS } from "../limi
 import type { LogIndex, MemberId, Term } from "../raft/types.ts";
 import type { EndReason } from "../registry/command.ts";
 import type { Registry } from "../registry/registry.ts";
+import { Attachment } from "./attachment.ts";
+import { AwaitedConfirmations, type Verdict } from "./awaited-confirmations.ts";
 import { Breaks, type Moment } from "./breaks.ts";
 import { type BoundSession, type Connection, type Emit, toClient } from "./connections.ts";
 import type { Freshness } from "./freshness.ts";
-import type { OwnedView, RequestId, SessionState } from "./inputs.ts";
+import type { ConnectionId, OwnedView, RequestId, SessionState } from "./inputs.ts";
 import type { AttachedSession, Report, ReportConfirmed } from "./peer-messages.ts";
-
-interface WaitingPing extends Moment {
-  readonly request: RequestId;
-}
-
-/** A session that a connection of this node speaks for. */
-interface Attachment {
-  readonly connection: Connection;
-  readonly bound: BoundSession;
-  /** The signs of life that no confirmed report has carried; null when there are none. */
-  touched: { first: Moment; last: Moment } | null;
-  /** Resuming until it was answered with `resumed` or `expired`. */
-  isResuming: boolean;
-  pings: WaitingPing[];
-}
-
-interface AwaitedConfirmation {
-  readonly commitIndex: LogIndex;
-  readonly counter: number;
-  readonly refused: ReadonlySet<string>;
-}
 
 export interface ReportTarget {
   readonly id: MemberId;
@@ -48,8 +29,6 @@ interface Parts {
 const REPORT_MS = HEARTBEAT_TICKS * TICK_MS;
 /** A reconnect storm is told in a few reports, not in one a client. */
 const URGENT_REPORT_MS = 10;
-/** Confirmations that wait for their commit index; what one of them tells, a later one tells too. */
-const AWAITED_MAX = 16;
 
 /**
  * The sessions that this node serves, and what it tells the leader of them. Keepalives are never
@@ -59,31 +38,38 @@ const AWAITED_MAX = 16;
 export class Attachments {
   readonly #parts: Parts;
   readonly #bySession = new Map<string, Attachment>();
+  /**
+   * Those whose secret this node cannot compare yet. Ids of sessions are no secret, so none of them
+   * may take the place of another before that.
+   */
+  readonly #unverified = new Map<ConnectionId, Attachment>();
   readonly #breaks: Breaks;
   #counter = 0;
   #lastReportMs = Number.NEGATIVE_INFINITY;
   #isUrgent = false;
-  /** Confirmations whose commit index is not applied here yet. */
-  #awaited: AwaitedConfirmation[] = [];
+  readonly #awaited = new AwaitedConfirmations();
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#breaks = new Breaks(parts.registry);
   }
 
-  /** A client resumes (`design: Resume`): at once `unconfirmed`, later `resumed` or `expired`. */
+  /** A client resumes: at once `unconfirmed`, later what came of it. */
   attach(connection: Connection, session: BoundSession, nowMs: number): void {
-    const known = this.#bySession.get(session.id);
-    if (known !== undefined && known.bound.attach >= session.attach) {
-      this.#tell(connection, session.id, { state: "denied" });
-      return;
-    }
     const settled = this.#settledState(session);
     if (settled !== null) {
       this.#tell(connection, session.id, settled);
       return;
     }
-    this.#bind(connection, session, nowMs, true);
+    const attachment = new Attachment(connection, session, true);
+    connection.session = session;
+    if (!session.isVerified) {
+      this.#unverified.set(connection.id, attachment);
+      this.#touch(attachment, nowMs);
+      this.#isUrgent = true;
+    } else if (!this.#enter(attachment, nowMs)) {
+      return;
+    }
     this.#tell(connection, session.id, { state: "unconfirmed" });
   }
 
@@ -97,17 +83,14 @@ export class Attachments {
   opened(connection: Connection, session: BoundSession, nowMs: number): void {
     session.isVerified = true;
     const known = this.#bySession.get(session.id);
-    if (known === undefined) {
-      this.#bind(connection, session, nowMs, false);
-    } else if (known.connection === connection) {
+    if (known?.connection === connection) {
       this.#touch(known, nowMs);
       this.#isUrgent = true;
-    } else if (known.bound.attach > session.attach) {
-      // The client has opened it again, over a later connection, and was answered there.
-      connection.session = null;
-    } else {
-      this.#bind(connection, session, nowMs, false);
+      return;
     }
+    const attached = this.#unverified.get(connection.id);
+    this.#unverified.delete(connection.id);
+    this.#enter(attached ?? new Attachment(connection, session, false), nowMs);
   }
 
   ping(connection: Connection, request: RequestId | null, nowMs: number): void {
@@ -120,7 +103,7 @@ export class Attachments {
     }
     const moment = this.#touch(attachment, nowMs);
     if (request !== null) {
-      attachment.pings.push({ ...moment, request });
+      attachment.wait({ ...moment, request });
     }
   }
 
@@ -131,7 +114,7 @@ export class Attachments {
       return;
     }
     const { id, attach, isVerified } = attachment.bound;
-    this.#bySession.delete(id);
+    this.#forget(attachment);
     connection.session = null;
     if (byClient && isVerified) {
       const leftover = { session: id, attach, ...this.#moment(nowMs) };
@@ -159,12 +142,13 @@ export class Attachments {
     if (sessions > 0) {
       this.#parts.emit({ type: "notice", notice: { type: "massBreak", sessions } });
     }
+    const isLate = ({ atMs }: Moment): boolean => nowMs - atMs >= PONG_WAIT_MS;
+    for (const attachment of this.#unverified.values()) {
+      this.#unconfirmed(attachment, isLate, nowMs);
+    }
     for (const attachment of this.#bySession.values()) {
-      const { pings, touched, isResuming } = attachment;
-      while (pings[0] !== undefined && nowMs - pings[0].atMs >= PONG_WAIT_MS) {
-        this.#pong(attachment.connection, pings[0].request, null, nowMs);
-        pings.shift();
-      }
+      this.#unconfirmed(attachment, isLate, nowMs);
+      const { touched, isResuming } = attachment;
       if (touched !== null && nowMs - touched.last.atMs > TOUCH_REPEAT_MS && !isResuming) {
         attachment.touched = null;
       }
@@ -182,7 +166,7 @@ export class Attachments {
     this.#counter += 1;
     const touches: AttachedSession[] = [];
     for (const { bound, touched } of this.#bySession.values()) {
-      if (touched !== null && bound.isVerified) {
+      if (touched !== null) {
         touches.push({ session: bound.id, attach: bound.attach });
       }
     }
@@ -203,7 +187,8 @@ export class Attachments {
 
   /** A new leader or a new link: it knows nothing yet. */
   leaderChanged(): void {
-    this.#isUrgent = this.#bySession.size > 0 || this.#breaks.hasBreaks;
+    const served = this.#bySession.size + this.#unverified.size;
+    this.#isUrgent = served > 0 || this.#breaks.hasBreaks;
     this.#lastReportMs = Number.NEGATIVE_INFINITY;
   }
 
@@ -214,63 +199,48 @@ export class Attachments {
 
   /** A confirmation counts once this node has applied the commit index that came with it. */
   confirmed(message: ReportConfirmed, lastApplied: LogIndex, nowMs: number): void {
-    this.#awaited.push({
-      commitIndex: message.commitIndex,
-      counter: message.counter,
-      refused: new Set(message.refused),
-    });
-    if (this.#awaited.length > AWAITED_MAX) {
-      this.#awaited.splice(AWAITED_MAX / 2, 1);
-    }
+    this.#awaited.add(message);
     this.applied(lastApplied, nowMs);
   }
 
   applied(lastApplied: LogIndex, nowMs: number): void {
-    if (this.#awaited.length === 0) {
-      return;
-    }
-    const due = this.#awaited.filter((confirmation) => confirmation.commitIndex <= lastApplied);
-    if (due.length === 0) {
-      return;
-    }
-    this.#awaited = this.#awaited.filter((confirmation) => confirmation.commitIndex > lastApplied);
-    for (const confirmation of due) {
-      this.#settle(confirmation, nowMs);
+    for (const verdict of this.#awaited.takeDue(lastApplied)) {
+      this.#settle(verdict, nowMs);
     }
   }
 
-  #settle(confirmation: AwaitedConfirmation, nowMs: number): void {
-    const { counter, refused } = confirmation;
+  #settle({ counter, refused, superseded }: Verdict, nowMs: number): void {
     this.#breaks.confirmed(counter);
-    for (const attachment of [...this.#bySession.values()]) {
-      const { bound, touched } = attachment;
-      if (touched === null || touched.first.afterReport >= counter) {
-        continue;
-      }
-      if (!bound.isVerified) {
-        this.#verify(attachment, nowMs);
+    const isCarried = ({ touched }: Attachment): boolean =>
+      touched !== null && touched.first.afterReport < counter;
+    for (const attachment of [...this.#bySession.values()].filter(isCarried)) {
+      const { bound } = attachment;
+      const attach = superseded.get(bound.id);
+      if (attach !== undefined) {
+        this.#supersede(attachment, attach, nowMs);
       } else if (!refused.has(bound.id)) {
-        attachment.touched =
-          touched.last.afterReport < counter ? null : { first: touched.last, last: touched.last };
+        attachment.confirmed(counter);
         this.#confirm(attachment, counter, nowMs);
       } else if (this.#parts.registry.session(bound.id) === null) {
         this.#expire(attachment, nowMs);
       }
     }
+    for (const attachment of [...this.#unverified.values()].filter(isCarried)) {
+      this.#verify(attachment, nowMs);
+    }
   }
 
   /** The touch was taken by a leader, in a round that succeeded, and this node is as far. */
   #confirm(attachment: Attachment, counter: number, nowMs: number): void {
-    const { connection, bound, pings } = attachment;
+    const { connection, bound } = attachment;
     const session = this.#parts.registry.session(bound.id);
     if (session === null || session.ending !== null) {
       this.#expire(attachment, nowMs);
       return;
     }
     const { owned, ownedRevision, lastSeq } = session;
-    while (pings[0] !== undefined && pings[0].afterReport < counter) {
-      this.#pong(connection, pings[0].request, { owned, ownedRevision }, nowMs);
-      pings.shift();
+    for (const request of attachment.takePings(({ afterReport }) => afterReport < counter)) {
+      this.#pong(connection, request, { owned, ownedRevision }, nowMs);
     }
     if (attachment.isResuming) {
       attachment.isResuming = false;
@@ -293,10 +263,10 @@ export class Attachments {
       this.#release(attachment, nowMs);
       this.#tell(connection, bound.id, settled);
     } else if (bound.isVerified) {
-      attachment.touched = null;
-      this.#touch(attachment, nowMs);
-      this.#isUrgent = true;
-      this.#parts.onVerified(bound.id);
+      this.#unverified.delete(connection.id);
+      if (this.#enter(attachment, nowMs)) {
+        this.#parts.onVerified(bound.id);
+      }
     } else {
       this.#expire(attachment, nowMs);
     }
@@ -327,45 +297,75 @@ export class Attachments {
     });
   }
 
-  #bind(connection: Connection, session: BoundSession, nowMs: number, isResuming: boolean): void {
-    const known = this.#bySession.get(session.id);
-    if (known !== undefined) {
-      this.#release(known, nowMs);
+  /**
+   * Of the connections of a session at this node the one of the highest number has it, and of equal
+   * ones the first. Returns whether this one has. Its secret is right; no report has named it yet.
+   */
+  #enter(attachment: Attachment, nowMs: number): boolean {
+    const { id, attach } = attachment.bound;
+    const known = this.#bySession.get(id);
+    if (known !== undefined && known.bound.attach >= attach) {
+      this.#supersede(attachment, known.bound.attach, nowMs);
+      return false;
     }
-    connection.session = session;
-    this.#breaks.forget(session.id);
-    const moment = this.#moment(nowMs);
-    const touched = { first: moment, last: moment };
-    this.#bySession.set(session.id, { connection, bound: session, touched, isResuming, pings: [] });
+    if (known !== undefined) {
+      this.#supersede(known, attach, nowMs);
+    }
+    this.#breaks.forget(id);
+    this.#bySession.set(id, attachment);
+    attachment.touched = null;
+    this.#touch(attachment, nowMs);
     this.#isUrgent = true;
+    return true;
+  }
+
+  /** Another connection has the session, by its number: this one's touches and end say nothing. */
+  #supersede(attachment: Attachment, attach: number, nowMs: number): void {
+    this.#release(attachment, nowMs);
+    this.#tell(attachment.connection, attachment.bound.id, { state: "denied", attach });
   }
 
   /** The connection speaks for it no more; nothing that it asked stays unanswered. */
   #release(attachment: Attachment, nowMs: number): void {
-    const { connection, bound, pings } = attachment;
-    this.#bySession.delete(bound.id);
+    const { connection, bound } = attachment;
+    this.#forget(attachment);
     if (connection.session === bound) {
       connection.session = null;
     }
-    for (const { request } of pings.splice(0)) {
-      this.#pong(connection, request, null, nowMs);
+    this.#unconfirmed(attachment, () => true, nowMs);
+  }
+
+  #forget(attachment: Attachment): void {
+    const { connection, bound } = attachment;
+    this.#unverified.delete(connection.id);
+    if (this.#bySession.get(bound.id) === attachment) {
+      this.#bySession.delete(bound.id);
     }
   }
 
   #of(connection: Connection): Attachment | null {
+    if (connection.session === null) {
+      return null;
+    }
     const attachment =
-      connection.session === null ? undefined : this.#bySession.get(connection.session.id);
+      this.#unverified.get(connection.id) ?? this.#bySession.get(connection.session.id);
     return attachment?.connection === connection ? attachment : null;
   }
 
   #touch(attachment: Attachment, nowMs: number): Moment {
-    const last = this.#moment(nowMs);
-    attachment.touched = { first: attachment.touched?.first ?? last, last };
-    return last;
+    const moment = this.#moment(nowMs);
+    attachment.touch(moment);
+    return moment;
   }
 
   #moment(atMs: number): Moment {
     return { atMs, afterReport: this.#counter };
+  }
+
+  #unconfirmed(attachment: Attachment, isDue: (ping: Moment) => boolean, nowMs: number): void {
+    for (const request of attachment.takePings(isDue)) {
+      this.#pong(attachment.connection, request, null, nowMs);
+    }
   }
 
   #tell(connection: Connection, session: string, state: SessionState): void {

@@ -1,10 +1,12 @@
 import type { LogIndex, MemberId, Term } from "../raft/types.ts";
+import { unreachable } from "../util/assert.ts";
 import type { Leases } from "./leases.ts";
-import type { Report, ReportConfirmed } from "./peer-messages.ts";
+import type { AttachedSession, Origin, Report, ReportConfirmed } from "./peer-messages.ts";
 
 interface WaitingReport {
   readonly report: Report;
   readonly refused: readonly string[];
+  readonly superseded: readonly AttachedSession[];
   /** It counts once this round, begun after it came, has succeeded. */
   readonly afterRound: number;
 }
@@ -41,14 +43,26 @@ export class Confirmations {
       return;
     }
     this.#latest.set(report.from, { start: report.start, counter: report.counter });
+    const origin: Origin = { from: report.from, start: report.start };
     const refused: string[] = [];
+    const superseded: AttachedSession[] = [];
     for (const touch of report.touches) {
-      if (this.#leases.touch(touch) === "refused") {
-        refused.push(touch.session);
+      const touched = this.#leases.touch(touch, origin);
+      switch (touched.type) {
+        case "taken":
+          break;
+        case "refused":
+          refused.push(touch.session);
+          break;
+        case "superseded":
+          superseded.push({ session: touch.session, attach: touched.attach });
+          break;
+        default:
+          unreachable(touched);
       }
     }
     for (const broken of report.breaks) {
-      this.#leases.break(broken);
+      this.#leases.break(broken, origin);
     }
     this.#isUrgent ||= report.isUrgent;
     const waiting = this.#waiting.get(report.from) ?? [];
@@ -56,7 +70,7 @@ export class Confirmations {
     if (waiting.length === WAITING_PER_NODE_MAX) {
       waiting.splice(WAITING_PER_NODE_MAX - 1, 1);
     }
-    waiting.push({ report, refused, afterRound: round + 1 });
+    waiting.push({ report, refused, superseded, afterRound: round + 1 });
   }
 
   /** One answer a node: of the latest report that the round covers. */
@@ -84,6 +98,7 @@ export class Confirmations {
           sentAtMs,
           commitIndex,
           refused: latest.refused,
+          superseded: latest.superseded,
         });
       }
     }

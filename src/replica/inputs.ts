@@ -149,7 +149,7 @@ export interface OwnedView {
 }
 
 export type SessionState =
-  /** `definitive` follows as `resumed` or `expired`. */
+  /** One of the others follows. */
   | { readonly state: "unconfirmed" }
   /** `owned` instances, last changed at `ownedRevision`; the state's revision when it was told. */
   | {
@@ -160,7 +160,8 @@ export type SessionState =
       readonly revision: number;
     }
   | { readonly state: "expired"; readonly reason: EndReason | "unknown"; readonly revision: number }
-  | { readonly state: "denied" };
+  /** `attach`: the secret is right, but the session has the connection of this number. */
+  | { readonly state: "denied"; readonly attach?: number };
 
 export type ClientOutput =
   | {

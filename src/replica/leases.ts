@@ -6,7 +6,7 @@ import {
 } from "../limits.ts";
 import type { EndReason } from "../registry/command.ts";
 import type { SessionView } from "../registry/sessions.ts";
-import type { AttachedSession } from "./peer-messages.ts";
+import type { AttachedSession, Origin } from "./peer-messages.ts";
 
 /**
  * - `live`: its deadline is ahead.
@@ -19,6 +19,12 @@ type LeaseState =
   | { readonly type: "due"; readonly afterRound: number }
   | { readonly type: "ending" };
 
+/** What a sign of life has come to. `superseded`: the session has the connection `attach`. */
+export type Touched =
+  | { readonly type: "taken" }
+  | { readonly type: "refused" }
+  | { readonly type: "superseded"; readonly attach: number };
+
 interface Lease {
   readonly session: string;
   readonly ttlMs: number;
@@ -27,6 +33,8 @@ interface Lease {
   protectedUntilMs: number;
   /** The highest attach number heard of; touches and breaks of lower ones come too late. */
   attach: number;
+  /** Of the connection that bore `attach` first, and so alone; null before any was heard of. */
+  origin: Origin | null;
   deadlineMs: number;
   reason: EndReason;
   state: LeaseState;
@@ -37,6 +45,8 @@ interface Lease {
 /** The most by which one tick moves the lease clock. */
 const LEASE_STEP_MS_MAX = 2 * TICK_MS;
 const BUCKET_MS = 2 * TICK_MS;
+const TAKEN: Touched = { type: "taken" };
+const REFUSED: Touched = { type: "refused" };
 
 /**
  * The leader's table of deadlines: local, never replicated, made anew by every leader with full
@@ -91,24 +101,25 @@ export class Leases {
   }
 
   /** A sign of life that arrived at this moment. */
-  touch({ session, attach }: AttachedSession): "taken" | "refused" {
+  touch({ session, attach }: AttachedSession, origin: Origin): Touched {
     const lease = this.#bySession.get(session);
-    if (lease === undefined || lease.state.type === "ending" || attach < lease.attach) {
-      return "refused";
+    if (lease === undefined || lease.state.type === "ending") {
+      return REFUSED;
     }
-    lease.attach = attach;
+    if (!claim(lease, attach, origin)) {
+      return { type: "superseded", attach: lease.attach };
+    }
     lease.state = { type: "live" };
     this.#renew(lease);
-    return "taken";
+    return TAKEN;
   }
 
   /** The client's end of connection `attach` is gone; told twice, the grace still ends once. */
-  break({ session, attach }: AttachedSession): void {
+  break({ session, attach }: AttachedSession, origin: Origin): void {
     const lease = this.#bySession.get(session);
-    if (lease === undefined || lease.state.type !== "live" || attach < lease.attach) {
+    if (lease?.state.type !== "live" || !claim(lease, attach, origin)) {
       return;
     }
-    lease.attach = attach;
     const graceEndMs = this.#clockMs + lease.graceMs + LEASE_STEP_MS_MAX;
     const deadlineMs = Math.max(graceEndMs, lease.protectedUntilMs);
     if (deadlineMs < lease.deadlineMs) {
@@ -191,6 +202,7 @@ export class Leases {
       graceMs,
       protectedUntilMs: 0,
       attach: 0,
+      origin: null,
       deadlineMs: 0,
       reason: "ttl",
       state: { type: "live" },
@@ -236,4 +248,19 @@ export class Leases {
       sessions.push(lease.session);
     }
   }
+}
+
+/**
+ * Whether the connection is the one that counts: that of the highest number, and of two with one
+ * number the first. A client that went from n2 to n3 without counting up would otherwise live by
+ * the touches of n3, and end by the late reset that n2 tells of.
+ */
+function claim(lease: Lease, attach: number, origin: Origin): boolean {
+  const held = lease.origin;
+  if (held === null || attach > lease.attach) {
+    lease.attach = attach;
+    lease.origin = origin;
+    return true;
+  }
+  return attach === lease.attach && held.from === origin.from && held.start === origin.start;
 }

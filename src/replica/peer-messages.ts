@@ -20,6 +20,12 @@ export interface AttachedSession {
   readonly attach: number;
 }
 
+/** One start of one node. With an attach number it tells one connection of a session from all others. */
+export interface Origin {
+  readonly from: MemberId;
+  readonly start: number;
+}
+
 /**
  * What a node tells the leader of the sessions it serves, every heartbeat and when a session
  * attaches or breaks. `sentAtMs` is the node's own clock; only the node reads it again.
@@ -40,8 +46,9 @@ export interface Report extends Header {
 }
 
 /**
- * The leader took report `counter` before it began a quorum round that has since succeeded. What the node has applied up to `commitIndex` is then at most
- * `now - sentAtMs` old, and the touches are confirmed but for those `refused`.
+ * The leader took report `counter` before it began a quorum round that has since succeeded. What
+ * the node has applied up to `commitIndex` is then at most `now - sentAtMs` old, and the touches
+ * are confirmed but for those `refused` and those `superseded`.
  */
 export interface ReportConfirmed extends Header {
   readonly type: "reportConfirmed";
@@ -50,8 +57,10 @@ export interface ReportConfirmed extends Header {
   readonly counter: number;
   readonly sentAtMs: number;
   readonly commitIndex: LogIndex;
-  /** Touches it did not take: the session's end is appended, unknown, or it moved to a higher attach. */
+  /** Touches it did not take: the end of the session is appended, or it is not known. */
   readonly refused: readonly string[];
+  /** Nor these: another connection speaks for the session, of this number, which is as high or higher. */
+  readonly superseded: readonly AttachedSession[];
 }
 
 export type PeerMessage = RaftMessage | Forward | Report | ReportConfirmed;

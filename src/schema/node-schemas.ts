@@ -80,7 +80,11 @@ export const session = z.union([
     reason: z.enum(["closed", "ttl", "grace", "killed", "unknown"]),
     revision: count,
   }),
-  z.strictObject({ ...sessionHead, state: z.literal("denied") }),
+  z.strictObject({
+    ...sessionHead,
+    state: z.literal("denied"),
+    attach: count.exactOptional(),
+  }),
 ]);
 
 export const reply = z.union([

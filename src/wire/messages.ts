@@ -227,7 +227,8 @@ export type SessionMessage = { readonly type: "session"; readonly id: string } &
       readonly revision: number;
     }
   | { readonly state: "expired"; readonly reason: EndReason | "unknown"; readonly revision: number }
-  | { readonly state: "denied" }
+  /** `attach`: the secret is right, but the session has the connection of this number. */
+  | { readonly state: "denied"; readonly attach?: number }
 );
 
 export interface ErrorBody {

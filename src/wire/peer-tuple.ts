@@ -10,7 +10,10 @@ import type {
 import { assert, unreachable } from "../util/assert.ts";
 import { DecodeError } from "./decode-error.ts";
 
-/** First in every message's tuple. A number is never used again for something else. */
+/**
+ * First in every message's tuple. A number is never used again for something else: 13 was
+ * `reportConfirmed` without the sessions that are `superseded`, before the first release.
+ */
 const TAG = {
   requestVote: 1,
   requestVoteResponse: 2,
@@ -24,7 +27,7 @@ const TAG = {
   readIndexResponse: 10,
   forward: 11,
   report: 12,
-  reportConfirmed: 13,
+  reportConfirmed: 14,
 } as const satisfies Record<PeerMessage["type"], number>;
 
 const KINDS: readonly EntryKind[] = ["noop", "commands"];
@@ -73,8 +76,9 @@ export function peerTuple(message: PeerMessage, put: PutBlob): readonly unknown[
       return [...head, start, counter, sentAtMs, ...rows, isUrgent];
     }
     case "reportConfirmed": {
-      const { start, counter, sentAtMs, commitIndex, refused } = message;
-      return [...head, start, counter, sentAtMs, commitIndex, refused];
+      const { start, counter, sentAtMs, commitIndex, refused, superseded } = message;
+      const rows = [refused, sessionRow(superseded)];
+      return [...head, start, counter, sentAtMs, commitIndex, ...rows];
     }
     default:
       return unreachable(message);
@@ -142,6 +146,7 @@ function readBody(tag: number, head: Head, tuple: TupleReader, take: TakeBlob): 
         sentAtMs: tuple.integer(),
         commitIndex: tuple.integer(),
         refused: tuple.list().map(idOf),
+        superseded: readSessions(tuple.list()),
       } satisfies ReportConfirmed;
     default:
       return readRaftBody(tag, head, tuple, take);

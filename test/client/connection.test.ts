@@ -399,6 +399,29 @@ describe("session state", () => {
     expect(world.registry.select({ application: "web" })[0]?.session).not.toBe(id);
   });
 
+  test("a session that another connection has taken is left to it, and not fought for", async () => {
+    const world = new World(1);
+    const client = world.client();
+    const registration = await world.wait(client.provider.register(WEB));
+    const { id } = client.state.session as { id: string };
+    world.node.hold("register");
+    const write = client.provider.register({ ...WEB, addr: "10.9.9.2:80", persistent: true });
+    await world.time.advance(10);
+    world.node.behave();
+    world.node.link.send({ type: "session", id, state: "denied", attach: 9 });
+    await expect(world.wait(write)).rejects.toMatchObject({ definite: false });
+    await world.until("registered again", () => registration.state.tag === "registered");
+    expect((client.state.session as { id: string }).id).not.toBe(id);
+    expect(world.statuses).toContainEqual({
+      type: "sessionExpired",
+      session: id,
+      reason: "denied",
+    });
+    world.node.link.cut();
+    await world.until("resumed", () => world.typesOf().includes("sessionResumed"));
+    expect(world.registry.sessions.get(id)?.attach).toBe(1);
+  });
+
   test("a session message for another session is ignored", async () => {
     const world = new World(1);
     const client = world.client();

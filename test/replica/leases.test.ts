@@ -8,11 +8,14 @@ import {
 import type { EndReason } from "../../src/registry/command.ts";
 import type { SessionView } from "../../src/registry/sessions.ts";
 import { Leases } from "../../src/replica/leases.ts";
+import type { Origin } from "../../src/replica/peer-messages.ts";
 
 const TTL_MS = 3_000;
 const GRACE_MS = 500;
 /** The most that buckets and the lease clock's steps add to a deadline. */
 const LATE_MS_MAX = 4 * TICK_MS;
+const N2: Origin = { from: "n2", start: 7 };
+const N3: Origin = { from: "n3", start: 8 };
 
 function view(id: string, rest: Partial<SessionView> = {}): SessionView {
   return {
@@ -103,7 +106,7 @@ describe("a lease", () => {
       late.tick(phaseMs);
       late.leases.opened(view("s1"));
       late.nowMs += 3 * TICK_MS - 1;
-      expect(late.leases.touch({ session: "s1", attach: 1 })).toBe("taken");
+      expect(late.leases.touch({ session: "s1", attach: 1 }, N2)).toEqual({ type: "taken" });
       const touchedMs = late.nowMs;
       while (late.expired.length === 0) late.tick(1);
       const lifeMs = (late.expired[0]?.atMs ?? 0) - touchedMs;
@@ -116,7 +119,7 @@ describe("a lease", () => {
     table.leases.opened(view("s1"));
     for (let beats = 0; beats < 50; beats += 1) {
       table.pass(1_000);
-      expect(table.leases.touch({ session: "s1", attach: 1 })).toBe("taken");
+      expect(table.leases.touch({ session: "s1", attach: 1 }, N2)).toEqual({ type: "taken" });
     }
     expect(table.expired).toEqual([]);
     expect(table.leases.count).toBe(1);
@@ -125,7 +128,7 @@ describe("a lease", () => {
   test("of a session that has ended is gone, and takes no touch", () => {
     table.leases.opened(view("s1"));
     table.leases.ended("s1");
-    expect(table.leases.touch({ session: "s1", attach: 1 })).toBe("refused");
+    expect(table.leases.touch({ session: "s1", attach: 1 }, N2)).toEqual({ type: "refused" });
     table.pass(2 * TTL_MS);
     expect(table.expired).toEqual([]);
   });
@@ -164,7 +167,7 @@ describe("an expiry", () => {
     table.pass(TTL_MS - 500);
     table.isCut = true;
     table.pass(1_000);
-    expect(table.leases.touch({ session: "s1", attach: 1 })).toBe("taken");
+    expect(table.leases.touch({ session: "s1", attach: 1 }, N2)).toEqual({ type: "taken" });
     table.isCut = false;
     const lifeMs = table.lifeOf("s1");
     expect(lifeMs).toBeGreaterThanOrEqual(TTL_MS);
@@ -173,7 +176,7 @@ describe("an expiry", () => {
   test("that is proposed takes no touch back, nor one of a higher attach", () => {
     table.leases.opened(view("s1"));
     table.lifeOf("s1");
-    expect(table.leases.touch({ session: "s1", attach: 9 })).toBe("refused");
+    expect(table.leases.touch({ session: "s1", attach: 9 }, N2)).toEqual({ type: "refused" });
     table.pass(2 * TTL_MS);
     expect(table.expired).toHaveLength(1);
   });
@@ -206,11 +209,60 @@ describe("an expiry", () => {
   });
 });
 
+describe("the connection that counts", () => {
+  const superseded = { type: "superseded", attach: 5 } as const;
+
+  beforeEach(() => {
+    table.leases.opened(view("s1"));
+    expect(table.leases.touch({ session: "s1", attach: 5 }, N2)).toEqual({ type: "taken" });
+  });
+
+  test("is that of the highest number: a touch of a lower one hears which that is", () => {
+    expect(table.leases.touch({ session: "s1", attach: 4 }, N3)).toEqual(superseded);
+    expect(table.leases.touch({ session: "s1", attach: 5 }, N2)).toEqual({ type: "taken" });
+    expect(table.leases.touch({ session: "s1", attach: 6 }, N3)).toEqual({ type: "taken" });
+    expect(table.leases.touch({ session: "s1", attach: 5 }, N2)).toEqual({
+      ...{ type: "superseded", attach: 6 },
+    });
+  });
+
+  test("is the first of two with one number, be the other on another node or on its next start", () => {
+    const restarted = { ...N2, start: 9 };
+    for (const origin of [N3, restarted]) {
+      expect(table.leases.touch({ session: "s1", attach: 5 }, origin)).toEqual(superseded);
+      table.leases.break({ session: "s1", attach: 5 }, origin);
+    }
+    expect(table.lifeOf("s1")).toBeGreaterThanOrEqual(TTL_MS);
+    expect(table.expired[0]?.reason).toBe("ttl");
+  });
+
+  test("may be one of which only the end was heard: its number is taken", () => {
+    table.leases.break({ session: "s1", attach: 6 }, N3);
+    expect(table.leases.touch({ session: "s1", attach: 6 }, N2)).toEqual({
+      ...{ type: "superseded", attach: 6 },
+    });
+    expect(table.lifeOf("s1")).toBeLessThanOrEqual(GRACE_MS + LATE_MS_MAX);
+  });
+
+  test("is told to nobody once the end of the session is proposed", () => {
+    table.lifeOf("s1");
+    expect(table.leases.touch({ session: "s1", attach: 4 }, N3)).toEqual({ type: "refused" });
+  });
+
+  test("may bear the number 0", () => {
+    table.leases.opened(view("s0"));
+    expect(table.leases.touch({ session: "s0", attach: 0 }, N3)).toEqual({ type: "taken" });
+    expect(table.leases.touch({ session: "s0", attach: 0 }, N2)).toEqual({
+      ...{ type: "superseded", attach: 0 },
+    });
+  });
+});
+
 describe("a break", () => {
   test("ends the session after its grace", () => {
     table.leases.opened(view("s1"));
-    table.leases.touch({ session: "s1", attach: 1 });
-    table.leases.break({ session: "s1", attach: 1 });
+    table.leases.touch({ session: "s1", attach: 1 }, N2);
+    table.leases.break({ session: "s1", attach: 1 }, N2);
     const lifeMs = table.lifeOf("s1");
     expect(lifeMs).toBeGreaterThanOrEqual(GRACE_MS);
     expect(lifeMs).toBeLessThanOrEqual(GRACE_MS + LATE_MS_MAX);
@@ -219,59 +271,52 @@ describe("a break", () => {
 
   test("that is told again and again ends it no later", () => {
     table.leases.opened(view("s1"));
-    table.leases.break({ session: "s1", attach: 1 });
+    table.leases.break({ session: "s1", attach: 1 }, N2);
     let lifeMs = 0;
     for (; table.expired.length === 0; lifeMs += TICK_MS) {
       table.tick();
-      table.leases.break({ session: "s1", attach: 1 });
+      table.leases.break({ session: "s1", attach: 1 }, N2);
     }
     expect(lifeMs).toBeLessThanOrEqual(GRACE_MS + LATE_MS_MAX);
   });
 
   test("of an older connection than the latest one says nothing", () => {
     table.leases.opened(view("s1"));
-    table.leases.touch({ session: "s1", attach: 2 });
-    table.leases.break({ session: "s1", attach: 1 });
+    table.leases.touch({ session: "s1", attach: 2 }, N2);
+    table.leases.break({ session: "s1", attach: 1 }, N2);
     expect(table.lifeOf("s1")).toBeGreaterThanOrEqual(TTL_MS);
     expect(table.expired[0]?.reason).toBe("ttl");
   });
 
   test("is undone by a touch of the next connection", () => {
     table.leases.opened(view("s1"));
-    table.leases.break({ session: "s1", attach: 1 });
+    table.leases.break({ session: "s1", attach: 1 }, N2);
     table.pass(GRACE_MS - 200);
-    expect(table.leases.touch({ session: "s1", attach: 2 })).toBe("taken");
+    expect(table.leases.touch({ session: "s1", attach: 2 }, N2)).toEqual({ type: "taken" });
     expect(table.lifeOf("s1")).toBeGreaterThanOrEqual(TTL_MS);
     expect(table.expired[0]?.reason).toBe("ttl");
-  });
-
-  test("leaves a touch of the same or an older connection without effect on the newer one", () => {
-    table.leases.opened(view("s1"));
-    table.leases.touch({ session: "s1", attach: 5 });
-    expect(table.leases.touch({ session: "s1", attach: 4 })).toBe("refused");
-    expect(table.leases.touch({ session: "s1", attach: 5 })).toBe("taken");
   });
 
   test("never lengthens a lease, where the TTL is over before the grace", () => {
     table.leases.opened(view("s1", { graceMs: TTL_MS }));
     table.pass(1_000);
-    table.leases.break({ session: "s1", attach: 1 });
+    table.leases.break({ session: "s1", attach: 1 }, N2);
     expect(table.lifeOf("s1")).toBeLessThanOrEqual(TTL_MS - 1_000 + LATE_MS_MAX);
   });
 
   test("counts for nothing within a TTL of the start of a leader that inherits the session", () => {
     const inherited = new Table(view("s1"));
     inherited.pass(500);
-    inherited.leases.touch({ session: "s1", attach: 4 });
-    inherited.leases.break({ session: "s1", attach: 4 });
+    inherited.leases.touch({ session: "s1", attach: 4 }, N2);
+    inherited.leases.break({ session: "s1", attach: 4 }, N2);
     const lifeMs = inherited.lifeOf("s1");
     expect(lifeMs).toBeGreaterThanOrEqual(TTL_MS - 500);
     expect(lifeMs).toBeLessThanOrEqual(TTL_MS - 500 + LATE_MS_MAX);
     const later = new Table(view("s1"));
     later.pass(TTL_MS - 500);
-    later.leases.touch({ session: "s1", attach: 4 });
+    later.leases.touch({ session: "s1", attach: 4 }, N2);
     later.pass(1_000);
-    later.leases.break({ session: "s1", attach: 4 });
+    later.leases.break({ session: "s1", attach: 4 }, N2);
     expect(later.lifeOf("s1")).toBeLessThanOrEqual(GRACE_MS + LATE_MS_MAX);
   });
 
@@ -279,10 +324,10 @@ describe("a break", () => {
     // n1 took the opening and answered to a dead link; the client opened again through n2, and
     // counts its TTL from there. n1's word of the reset comes before n2's of the new connection.
     table.leases.opened(view("s1"));
-    table.leases.touch({ session: "s1", attach: 1 });
+    table.leases.touch({ session: "s1", attach: 1 }, N2);
     table.pass(TTL_MS - 500);
     table.leases.openedAgain("s1");
-    table.leases.break({ session: "s1", attach: 1 });
+    table.leases.break({ session: "s1", attach: 1 }, N2);
     expect(table.lifeOf("s1")).toBeGreaterThanOrEqual(TTL_MS);
   });
 });

@@ -6,6 +6,9 @@ import { BareClient, Cluster, HELLO } from "./world.ts";
 const JSON_PROTOCOL = ["rollcall.v1.json"];
 const packr = new Packr({ useRecords: false });
 
+const isState = (message: Record<string, unknown>): boolean =>
+  message["type"] === "session" && message["state"] !== "unconfirmed";
+
 function session(attach: number) {
   return { id: "5".repeat(32), secret: "a secret of the client", attach };
 }
@@ -126,6 +129,76 @@ describe("typed clients", () => {
       state: "denied",
     });
     await Promise.all([owner.close(), thief.close()]);
+  });
+
+  describe("that name a session which another connection has", () => {
+    const mine = (attach: number) => ({ ...session(attach), id: "7".repeat(32) });
+    const isPong = (message: Record<string, unknown>) => message["type"] === "pong";
+    const opened = async (name: string, body: object, addr: string) => {
+      const client = await typed(name);
+      client.send([
+        { type: "open", id: 1, session: body, ttlMs: 10_000, graceMs: 300 },
+        { type: "register", id: 2, seq: 1, low: 1, application: "moved", protocol: "http", addr },
+      ]);
+      expect(await client.next((message) => message["id"] === 2)).toMatchObject({ ok: true });
+      return client;
+    };
+
+    it("are denied it and told its number; neither is their end that of the session", async () => {
+      const owner = await opened("n1", mine(5), "127.0.0.1:1");
+      for (const [name, attach] of [
+        ["n1", 5],
+        ["n2", 4],
+        ["n3", 5],
+      ] as const) {
+        const late = await typed(name, { ...HELLO, session: mine(attach) });
+        expect(await late.next(isState)).toEqual({
+          ...{ type: "session", id: mine(5).id, state: "denied", attach: 5 },
+        });
+        late.send([
+          { type: "ping", id: 1 },
+          { type: "bye", id: 2, seq: 2, low: 2 },
+        ]);
+        expect(await late.next(isPong)).toMatchObject({ confirmed: false });
+        expect(await late.next()).toMatchObject({ id: 2, error: { code: "SESSION_UNKNOWN" } });
+        await late.close();
+      }
+      // A break that the registry would count ends its session with that of another client, whose
+      // connection breaks at the same moment and whose end is awaited.
+      const other = await opened("n3", { ...mine(1), id: "8".repeat(32) }, "127.0.0.1:2");
+      const early = await typed("n3", { ...HELLO, session: mine(5) });
+      expect(await early.next((message) => message["type"] === "session")).toMatchObject({
+        state: "unconfirmed",
+      });
+      const watcher = await typed("n2");
+      watcher.send({ type: "subscribe", id: 1, subscribes: [{ application: "moved" }] });
+      await watcher.next((message) => message["type"] === "snapshot");
+      early.ws.terminate();
+      other.ws.terminate();
+      const isRemoval = (message: Record<string, unknown>) =>
+        message["type"] === "delta" && (message["remove"] as unknown[]).length > 0;
+      expect(await watcher.next(isRemoval)).toMatchObject({ remove: [{ addr: "127.0.0.1:2" }] });
+      watcher.send({ type: "get", id: 2, selector: { application: "moved" } });
+      expect(await watcher.next((message) => message["type"] === "reply")).toMatchObject({
+        endpoints: [{ addr: "127.0.0.1:1" }],
+      });
+      owner.send({ type: "ping", id: 3 });
+      expect(await owner.next(isPong)).toMatchObject({ confirmed: true });
+      await Promise.all([owner.close(), watcher.close()]);
+    });
+
+    it("take it by a higher number, and the one that had it is told", async () => {
+      const body = (attach: number) => ({ ...mine(attach), id: "9".repeat(32) });
+      const first = await opened("n1", body(1), "127.0.0.1:3");
+      const second = await typed("n2", { ...HELLO, session: body(2) });
+      expect(await second.next(isState)).toMatchObject({ state: "resumed", owned: 1 });
+      first.send({ type: "ping", id: 3 });
+      expect(await first.next((message) => isPong(message) || isState(message))).toMatchObject({
+        confirmed: false,
+      });
+      expect(await first.next(isState)).toMatchObject({ state: "denied", attach: 2 });
+      await Promise.all([first.close(), second.close()]);
+    });
   });
 
   it("are refused a write without a session, an id in use, and a watch that is not there", async () => {

@@ -219,5 +219,6 @@ export const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
     sentAtMs: count,
     commitIndex: count,
     refused: fc.array(session, { maxLength: 10 }),
+    superseded: attached,
   }),
 );

@@ -95,6 +95,17 @@ const peerMessages: PeerMessage[] = [
   },
 ];
 
+const confirmation: PeerMessage = {
+  type: "reportConfirmed",
+  ...head,
+  start: 2 ** 50,
+  counter: 1,
+  sentAtMs: 123_456,
+  commitIndex: 42,
+  refused: ["f".repeat(32)],
+  superseded: [{ session, attach: 2 }],
+};
+
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 
 function current(): Record<string, string> {
@@ -105,6 +116,7 @@ function current(): Record<string, string> {
   const parts = Object.values(commands).map(commandCodec.encode);
   bytes["batch of all commands"] = hex(commandCodec.encodeBatch(1_700_000_000_000, parts));
   bytes["peer frame"] = hex(encodePeerFrame(peerMessages));
+  bytes["peer frame of a confirmation"] = hex(encodePeerFrame([confirmation]));
   const ping = msgpackCodec.encode({ type: "ping", id: 7 }) as Uint8Array;
   bytes["client ping"] = hex(ping);
   bytes["client frame of two"] = hex(msgpackCodec.join([ping, ping]) as Uint8Array);
@@ -133,6 +145,8 @@ describe("golden bytes", () => {
       commands: Object.values(commands),
     });
     expect(decodePeerFrame(Buffer.from(golden["peer frame"]!, "hex"))).toEqual(peerMessages);
+    const frame = Buffer.from(golden["peer frame of a confirmation"]!, "hex");
+    expect(decodePeerFrame(frame)).toEqual([confirmation]);
     expect(msgpackCodec.decode(Buffer.from(golden["client ping"]!, "hex"))).toEqual({
       type: "ping",
       id: 7,
