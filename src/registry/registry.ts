@@ -139,6 +139,28 @@ export class Registry {
     return this.#tombstones.get(id) ?? null;
   }
 
+  /**
+   * What a command of a session that has ended is answered with, through the log or without it;
+   * null where no end is known. A retry of what was applied gets its reply as long as that is kept:
+   * the client learns that it happened. A second `bye` of a session that said `bye` finds done what
+   * it asks for. Everything else is refused for good, as the id will never live again.
+   */
+  afterEnd(command: SessionCommand): Reply | null {
+    const session = this.#sessions.get(command.session);
+    const ended = this.#tombstones.get(command.session);
+    const reason = session === undefined ? ended?.reason : session.ending;
+    if (reason === undefined || reason === null) {
+      return null;
+    }
+    const kept = session?.replies.reply(command.seq) ?? null;
+    if (kept !== null) {
+      return kept;
+    }
+    return command.type === "closeSession" && reason === "closed"
+      ? { ok: true, revision: ended?.revision ?? this.#revision }
+      : this.#refusal({ code: "SESSION_EXPIRED", message: `the session has ended: ${reason}` });
+  }
+
   /** By id, ending ones too. What happens meanwhile does not disturb it. */
   sessions(): IterableIterator<SessionView> {
     return this.#sessions.sorted().values();
@@ -216,25 +238,17 @@ export class Registry {
     };
   }
 
-  /**
-   * A retry of what was applied gets its reply even after its session has ended, as long as that
-   * is kept: the client learns that it happened. Everything else of an ended session is refused
-   * for good, as its id will never live again.
-   */
   #applyNumbered(context: EntryContext, command: SessionCommand): ApplyResult {
     const { seq, floor } = command;
     const session = this.#sessions.get(command.session);
-    if (session === undefined) {
-      return this.#withoutSession(command);
+    if (session === undefined || session.ending !== null) {
+      const refusal = { code: "SESSION_UNKNOWN", message: "there is no such session" } as const;
+      return answered(this.afterEnd(command) ?? this.#refusal(refusal));
     }
     const verdict = session.replies.judge(seq, floor);
-    if (verdict.type === "kept") {
-      return answered(verdict.reply);
-    }
-    if (session.ending !== null) {
-      return this.#withoutSession(command);
-    }
     switch (verdict.type) {
+      case "kept":
+        return answered(verdict.reply);
       case "next":
         return this.#applyNext(context, session, command);
       case "belowFloor": {
@@ -288,19 +302,6 @@ export class Registry {
       session.replies.applied(command.seq, command.floor, this.#ok()),
     );
     return { outcome: { type: "applied", reply: this.#ok() }, changes, sessionEvents };
-  }
-
-  /** A second `bye` of a session that said `bye` finds done what it asks for. */
-  #withoutSession(command: SessionCommand): ApplyResult {
-    const ended = this.#tombstones.get(command.session);
-    const reason = this.#sessions.get(command.session)?.ending ?? ended?.reason;
-    if (reason === undefined) {
-      return this.#refused({ code: "SESSION_UNKNOWN", message: "there is no such session" });
-    }
-    if (command.type === "closeSession" && reason === "closed") {
-      return answered({ ok: true, revision: ended?.revision ?? this.#revision });
-    }
-    return this.#refused({ code: "SESSION_EXPIRED", message: `the session has ended: ${reason}` });
   }
 
   /**

@@ -63,6 +63,7 @@ export class Attachments {
     }
     const attachment = new Attachment(connection, session, true);
     connection.session = session;
+    connection.endedSession = null;
     if (!session.isVerified) {
       this.#unverified.set(connection.id, attachment);
       this.#touch(attachment, nowMs);
@@ -369,6 +370,9 @@ export class Attachments {
   }
 
   #tell(connection: Connection, session: string, state: SessionState): void {
+    if (state.state === "expired") {
+      connection.endedSession = session;
+    }
     const output = { type: "sessionState", connection: connection.id, session, state } as const;
     this.#parts.emit(toClient(output));
   }

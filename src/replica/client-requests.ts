@@ -1,6 +1,7 @@
 import type { Refusal } from "../errors.ts";
 import type { LogIndex } from "../raft/types.ts";
 import type { Command, Outcome, SessionCommand } from "../registry/command.ts";
+import type { Registry } from "../registry/registry.ts";
 import { unreachable } from "../util/assert.ts";
 import type { Attachments } from "./attachments.ts";
 import type { CommandCodec } from "./command-codec.ts";
@@ -18,6 +19,7 @@ import type { Reads } from "./reads.ts";
 import type { Watches } from "./watches.ts";
 
 interface Parts {
+  readonly registry: Registry;
   readonly connections: Connections;
   readonly proposals: Proposals;
   readonly reads: Reads;
@@ -109,6 +111,7 @@ export class ClientRequests {
       this.#parts.proposals.released();
     } else if (command.type === "closeSession") {
       connection.session = null;
+      connection.endedSession = command.session;
     }
   }
 
@@ -157,7 +160,16 @@ export class ClientRequests {
       });
       return;
     }
+    if (this.#parts.registry.ended(session) !== null) {
+      connection.endedSession = session;
+      this.#refuse(connection, request, {
+        code: "SESSION_EXPIRED",
+        message: "the session has ended, and its id is not used again",
+      });
+      return;
+    }
     connection.session ??= { id: session, secretHash, attach, isVerified: false };
+    connection.endedSession = null;
     const appliedIndex = this.#parts.lastApplied();
     const bytes = this.#parts.codec.encode({
       type: "openSession",
@@ -168,10 +180,16 @@ export class ClientRequests {
       appliedIndex,
       client,
     });
-    const deadlineMs = nowMs + input.timeoutMs;
-    const [seq, floor] = [0, 0];
-    const write = { session, seq, secretHash, floor, connection, request, bytes, deadlineMs };
-    this.#parts.proposals.add(write);
+    this.#parts.proposals.add({
+      session,
+      seq: 0,
+      secretHash,
+      connection,
+      request,
+      floor: 0,
+      bytes,
+      deadlineMs: nowMs + input.timeoutMs,
+    });
   }
 
   #attach(connection: Connection, input: InputOf<"attach">, nowMs: number): void {
@@ -186,18 +204,36 @@ export class ClientRequests {
   #write(connection: Connection, input: InputOf<"write">, nowMs: number): void {
     const { request, command, timeoutMs } = input;
     if (connection.session === null) {
+      this.#withoutSession(connection, request, command);
+      return;
+    }
+    const session = connection.session.id;
+    this.#parts.proposals.add({
+      session,
+      seq: command.seq,
+      secretHash: null,
+      connection,
+      request,
+      floor: command.floor,
+      bytes: this.#parts.codec.encode(bind(command, session)),
+      deadlineMs: nowMs + timeoutMs,
+    });
+  }
+
+  /** A session that has ended is answered for without the log, which would say the same. */
+  #withoutSession(connection: Connection, request: RequestId, command: WriteCommand): void {
+    const { endedSession } = connection;
+    const reply =
+      endedSession === null ? null : this.#parts.registry.afterEnd(bind(command, endedSession));
+    if (reply === null) {
       this.#refuse(connection, request, {
         code: "SESSION_UNKNOWN",
         message: "this connection speaks for no session; open one first",
       });
       return;
     }
-    const session = connection.session.id;
-    const { seq, floor } = command;
-    const bytes = this.#parts.codec.encode(bind(command, session));
-    const deadlineMs = nowMs + timeoutMs;
-    const write = { session, seq, secretHash: null, floor, connection, request, bytes, deadlineMs };
-    this.#parts.proposals.add(write);
+    const answer = { type: "writeReply", connection: connection.id, request, reply } as const;
+    this.#parts.emit(toClient(answer));
   }
 
   #refuse(connection: Connection, request: RequestId, refusal: Refusal): void {

@@ -17,6 +17,8 @@ export interface Connection {
   /** Nothing older is shown to it, on whichever node it saw it. */
   readonly floorRevision: number;
   session: BoundSession | null;
+  /** The session that it spoke for or asked for last, once that has ended. */
+  endedSession: string | null;
   /** False once it is gone; what still waits for it is dropped where it is next looked at. */
   isOpen: boolean;
   /** While false its watches wait; `blockedAt` is the revision up to which they were served. */
@@ -35,6 +37,7 @@ export class Connections {
       id,
       floorRevision,
       session: null,
+      endedSession: null,
       isOpen: true,
       isWritable: true,
       blockedAt: 0,

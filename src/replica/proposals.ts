@@ -27,6 +27,12 @@ export interface PendingWrite extends Write {
   isQueued: boolean;
 }
 
+const SESSION_ENDED: Refusal = { code: "SESSION_EXPIRED", message: "the session has ended" };
+const NOT_SPOKEN_FOR: Refusal = {
+  code: "SESSION_UNKNOWN",
+  message: "this connection does not speak for the session any more",
+};
+
 /**
  * The writes that this node took and has not answered. Each is answered when this node has applied
  * it itself, or refused when its time is over; until then it is handed to every new leader again,
@@ -34,6 +40,8 @@ export interface PendingWrite extends Write {
  */
 export class Proposals {
   readonly #emit: Emit;
+  /** For good, as far as this node has applied. */
+  readonly #hasEnded: (session: string) => boolean;
   readonly #bySession = new Map<string, Map<number, PendingWrite>>();
   /** The sessions that a connection has written in. */
   readonly #sessionsOf = new Map<ConnectionId, Set<string>>();
@@ -44,8 +52,9 @@ export class Proposals {
   #isDisordered = false;
   #count = 0;
 
-  constructor(emit: Emit) {
+  constructor(emit: Emit, hasEnded: (session: string) => boolean) {
     this.#emit = emit;
+    this.#hasEnded = hasEnded;
   }
 
   get count(): number {
@@ -233,10 +242,7 @@ export class Proposals {
     pending.isQueued = false;
     if (!pending.wasHanded) {
       this.#remove(pending);
-      this.#refuse(pending, {
-        code: "SESSION_UNKNOWN",
-        message: "this connection does not speak for the session any more",
-      });
+      this.#refuse(pending, this.#hasEnded(pending.session) ? SESSION_ENDED : NOT_SPOKEN_FOR);
     }
   }
 

@@ -11,7 +11,7 @@ import { Raft } from "../raft/raft.ts";
 import type { Entry, LogIndex, MemberId, Role, Term } from "../raft/types.ts";
 import type { Change } from "../registry/change.ts";
 import type { Command } from "../registry/command.ts";
-import { type EntryContext, Registry } from "../registry/registry.ts";
+import { type EntryContext, Registry, type RegistryLimits } from "../registry/registry.ts";
 import { assert, unreachable } from "../util/assert.ts";
 import { Attachments } from "./attachments.ts";
 import { ClientRequests } from "./client-requests.ts";
@@ -35,6 +35,8 @@ export interface ReplicaOptions {
   /** An integer in [0, bound). */
   readonly random: (bound: number) => number;
   readonly watchLimits?: WatchLimits;
+  /** The same for every member. */
+  readonly registryLimits?: Partial<RegistryLimits>;
 }
 
 interface RaftView {
@@ -50,7 +52,7 @@ const START_BOUND = 2 ** 48;
  * machine, and what a node does for its clients. Any failed invariant throws and ends the node.
  */
 export class Replica {
-  readonly registry = new Registry();
+  readonly registry: Registry;
   readonly #raft: Raft;
   readonly #codec: CommandCodec;
   readonly #connections = new Connections();
@@ -72,6 +74,7 @@ export class Replica {
   constructor(options: ReplicaOptions, now: Now) {
     const { id, restored, codec, random } = options;
     this.#codec = codec;
+    this.registry = new Registry(options.registryLimits);
     this.#raft = new Raft(
       {
         id,
@@ -91,7 +94,7 @@ export class Replica {
     };
     const start = random(START_BOUND);
     this.#packing = new Packing(codec);
-    this.#proposals = new Proposals(emit);
+    this.#proposals = new Proposals(emit, (session) => this.registry.ended(session) !== null);
     this.#reads = new Reads(this.registry, this.#freshness, emit, start);
     this.#attachments = new Attachments({
       registry: this.registry,
@@ -103,6 +106,7 @@ export class Replica {
     const limits = options.watchLimits ?? WATCH_LIMITS;
     this.#watches = new Watches(this.registry, this.#freshness, emit, limits);
     this.#clients = new ClientRequests({
+      registry: this.registry,
       connections: this.#connections,
       proposals: this.#proposals,
       reads: this.#reads,

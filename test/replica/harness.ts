@@ -1,6 +1,7 @@
 import { TICK_MS } from "../../src/limits.ts";
 import type { Entry, HardState, LogIndex, MemberId, PersistRequest } from "../../src/raft/types.ts";
 import type { InstanceKey, InstanceSpec, Selector } from "../../src/registry/instance.ts";
+import type { RegistryLimits } from "../../src/registry/registry.ts";
 import type {
   ClientInput,
   ClientOutput,
@@ -80,6 +81,7 @@ export class Node {
         codec: commandCodec,
         random: (bound) => (bound > 1e9 ? start : Math.min(2 * this.#position, bound - 1)),
         watchLimits: this.#cluster.watchLimits,
+        registryLimits: this.#cluster.registryLimits,
       },
       this.now,
     );
@@ -155,12 +157,14 @@ export class Node {
 export interface ClusterOptions {
   readonly size?: number;
   readonly watchLimits?: Partial<WatchLimits>;
+  readonly registryLimits?: Partial<RegistryLimits>;
 }
 
 /** Whole replicas and the messages between them, moved only by the test. */
 export class Cluster {
   readonly ids: readonly MemberId[];
   readonly watchLimits: WatchLimits;
+  readonly registryLimits: Partial<RegistryLimits>;
   readonly #nodes: ReadonlyMap<MemberId, Node>;
   /** On the way between members, in the order of sending. */
   bag: PeerMessage[] = [];
@@ -171,9 +175,10 @@ export class Cluster {
   holds: (message: PeerMessage) => boolean = () => false;
   #connections = 0;
 
-  constructor({ size = 3, watchLimits = {} }: ClusterOptions = {}) {
+  constructor({ size = 3, watchLimits = {}, registryLimits = {} }: ClusterOptions = {}) {
     this.ids = Array.from({ length: size }, (_, at) => `n${at + 1}`);
     this.watchLimits = { ...WATCH_LIMITS, ...watchLimits };
+    this.registryLimits = registryLimits;
     this.#nodes = new Map(this.ids.map((id, at) => [id, new Node(id, at, this)]));
     for (const node of this.nodes) node.start();
   }

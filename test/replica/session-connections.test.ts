@@ -290,8 +290,12 @@ describe("the connections of a session", () => {
     const stale = client.register("a:1");
     const request = client.open("s2");
     cluster.deliver();
-    expect(client.answer(stale)).toBe("SESSION_UNKNOWN");
+    expect(client.answer(stale)).toBe("SESSION_EXPIRED");
     expect(client.answer(request)).toBe("ok");
+    const write = client.register("a:1", { seq: 1, floor: 1 });
+    cluster.deliver();
+    expect(client.answer(write)).toBe("ok");
+    expect(cluster.node("n1").status.instances).toBe(1);
   });
 
   test("leaves no ping unanswered when its session ends", () => {

@@ -148,6 +148,108 @@ describe("the end of a session", () => {
   });
 });
 
+describe("a write behind the end of its session", () => {
+  test("is refused with SESSION_EXPIRED by the node itself, leader or not", () => {
+    const cluster = Cluster.led();
+    const client = openedOn(cluster, "n2", "s1", { ttlMs: 3_000 });
+    cluster.pass(4_000);
+    expect(client.states).toEqual(["expired"]);
+    const { lastIndex } = cluster.node("n1").status;
+    cluster.isolate("n2");
+    const request = client.register("a:1");
+    cluster.deliver();
+    expect(client.answer(request)).toBe("SESSION_EXPIRED");
+    expect(cluster.node("n1").status.lastIndex).toBe(lastIndex);
+  });
+
+  test("is so behind a bye too, and the bye said again is acknowledged", () => {
+    const cluster = Cluster.led();
+    const client = openedOn(cluster, "n2");
+    client.register("a:1");
+    const requests = [client.bye({ seq: 2 }), client.register("a:2", { seq: 3 })];
+    cluster.deliver();
+    requests.push(client.bye({ seq: 2 }), client.register("a:2", { seq: 3 }));
+    cluster.deliver();
+    expect(requests.map((request) => client.answer(request))).toEqual([
+      ...["ok", "SESSION_EXPIRED", "ok", "SESSION_EXPIRED"],
+    ]);
+    expect(cluster.node("n1").status.instances).toBe(0);
+  });
+
+  test("is so over a connection that could not resume", () => {
+    const cluster = Cluster.led();
+    openedOn(cluster, "n1").bye();
+    cluster.deliver();
+    const client = attachedOn(cluster, "n3", "s1", 2);
+    const request = client.register("a:1");
+    cluster.deliver();
+    expect(client.states).toEqual(["expired"]);
+    expect(client.answer(request)).toBe("SESSION_EXPIRED");
+  });
+
+  test("is so where it waited for the secret on a node that lagged", () => {
+    const cluster = Cluster.led();
+    cluster.starve("n3");
+    const first = openedOn(cluster, "n1");
+    const client = attachedOn(cluster, "n3", "s1", 2);
+    const request = client.register("a:1", { seq: 2 });
+    first.bye({ seq: 1 });
+    cluster.pass(300);
+    expect(client.answer(request)).toBeNull();
+    cluster.passes = () => true;
+    cluster.pass(1_000);
+    expect(client.states).toEqual(["unconfirmed", "expired"]);
+    expect(client.answer(request)).toBe("SESSION_EXPIRED");
+  });
+
+  test("is so behind an opening of an id that has ended", () => {
+    const cluster = Cluster.led();
+    openedOn(cluster, "n1").bye();
+    cluster.deliver();
+    const client = cluster.connect("n2");
+    const requests = [client.open("s1", { attach: 2 }), client.register("a:1")];
+    cluster.deliver();
+    expect(requests.map((request) => client.answer(request))).toEqual([
+      ...["SESSION_EXPIRED", "SESSION_EXPIRED"],
+    ]);
+  });
+
+  test("gets its reply where it was applied before, as long as that is kept", () => {
+    const cluster = Cluster.led({ registryLimits: { removalsPerCommandMax: 1 } });
+    const first = openedOn(cluster, "n1", "s1", { ttlMs: 3_000 });
+    const applied = first.registerMany(["a:1", "a:2", "a:3"]);
+    cluster.deliver();
+    // n3 has applied the end and the first removal, and is cut off before the rest.
+    cluster.passes = ({ to }) => to !== "n3" || endsSeenBy(cluster.node("n3")).length === 0;
+    cluster.pass(4_000);
+    expect(cluster.node("n3").status.instances).toBe(2);
+    const client = attachedOn(cluster, "n3", "s1", 2);
+    const requests = [client.registerMany([], { seq: 1 }), client.register("a:4", { seq: 2 })];
+    cluster.deliver();
+    expect(client.replyTo(requests[0] ?? 0)).toEqual(first.replyTo(applied));
+    expect(client.answer(requests[1] ?? 0)).toBe("SESSION_EXPIRED");
+  });
+
+  test.for(["opened", "resumed"])(
+    "of another session, %s since, is not answered for the one that has ended",
+    (how) => {
+      const cluster = Cluster.led({ registryLimits: { removalsPerCommandMax: 1 } });
+      const client = openedOn(cluster, "n2", "s1");
+      client.registerMany(["a:1", "a:2"]);
+      client.bye();
+      openedOn(cluster, "n1", "s2", { attach: 5 });
+      cluster.pass(300);
+      if (how === "opened") client.open("s2", { attach: 1 });
+      else client.attach("s2", 1);
+      cluster.pass(300);
+      expect(client.lastState).toEqual({ state: "denied", attach: 5 });
+      const request = client.register("b:1", { seq: 1, floor: 1 });
+      cluster.deliver();
+      expect(client.answer(request)).toBe("SESSION_UNKNOWN");
+    },
+  );
+});
+
 describe("a large session", () => {
   const COUNT = 3 * REMOVALS_PER_COMMAND_MAX + 500;
 

@@ -201,6 +201,29 @@ describe("typed clients", () => {
     });
   });
 
+  it("are refused what they write behind the end of their session with SESSION_EXPIRED", async () => {
+    const body = (attach: number) => ({ ...session(attach), id: "a".repeat(32) });
+    const register = (id: number, seq: number) => ({
+      ...{ type: "register", id, seq, low: seq },
+      ...{ application: "late", protocol: "http", addr: "127.0.0.1:1" },
+    });
+    const client = await typed("n1");
+    client.send([
+      { type: "open", id: 1, session: body(1) },
+      { type: "bye", id: 2, seq: 1, low: 1 },
+    ]);
+    expect(await client.next((message) => message["id"] === 2)).toMatchObject({ ok: true });
+    client.send([register(3, 2), { type: "bye", id: 4, seq: 1, low: 1 }]);
+    expect(await client.next()).toMatchObject({ id: 3, error: { code: "SESSION_EXPIRED" } });
+    expect(await client.next()).toMatchObject({ id: 4, ok: true });
+    const late = await typed("n2", { ...HELLO, session: body(2) });
+    expect(await late.next(isState)).toMatchObject({ state: "expired", reason: "closed" });
+    late.send([register(1, 2), { type: "open", id: 2, session: body(3) }]);
+    expect(await late.next()).toMatchObject({ id: 1, error: { code: "SESSION_EXPIRED" } });
+    expect(await late.next()).toMatchObject({ id: 2, error: { code: "SESSION_EXPIRED" } });
+    await Promise.all([client.close(), late.close()]);
+  });
+
   it("are refused a write without a session, an id in use, and a watch that is not there", async () => {
     const client = await typed("n1");
     await client.next();
