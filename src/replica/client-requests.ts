@@ -115,6 +115,16 @@ export class ClientRequests {
     }
   }
 
+  /** The session has ended in the state: an opening of it that waits here will not be. */
+  ended(session: string): void {
+    const opening = this.#parts.proposals.ended(session);
+    const connection = opening?.connection;
+    if (connection?.session?.id === session && !connection.session.isVerified) {
+      connection.session = null;
+      connection.endedSession = session;
+    }
+  }
+
   #answered(command: Command, outcome: Outcome): PendingWrite | null {
     const { proposals } = this.#parts;
     switch (command.type) {
@@ -170,16 +180,16 @@ export class ClientRequests {
     }
     connection.session ??= { id: session, secretHash, attach, isVerified: false };
     connection.endedSession = null;
-    const appliedIndex = this.#parts.lastApplied();
-    const bytes = this.#parts.codec.encode({
-      type: "openSession",
-      session,
-      secretHash,
-      ttlMs,
-      graceMs,
-      appliedIndex,
-      client,
-    });
+    const encodeAgain = (): Uint8Array =>
+      this.#parts.codec.encode({
+        type: "openSession",
+        session,
+        secretHash,
+        ttlMs,
+        graceMs,
+        appliedIndex: this.#parts.lastApplied(),
+        client,
+      });
     this.#parts.proposals.add({
       session,
       seq: 0,
@@ -187,7 +197,8 @@ export class ClientRequests {
       connection,
       request,
       floor: 0,
-      bytes,
+      bytes: encodeAgain(),
+      encodeAgain,
       deadlineMs: nowMs + input.timeoutMs,
     });
   }
@@ -216,6 +227,7 @@ export class ClientRequests {
       request,
       floor: command.floor,
       bytes: this.#parts.codec.encode(bind(command, session)),
+      encodeAgain: null,
       deadlineMs: nowMs + timeoutMs,
     });
   }

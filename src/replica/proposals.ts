@@ -15,11 +15,14 @@ export interface Write {
   readonly request: RequestId;
   readonly floor: number;
   readonly bytes: Uint8Array;
+  /** Of an opening: the same with what this node has applied by now. Null for every other command. */
+  readonly encodeAgain: (() => Uint8Array) | null;
   readonly deadlineMs: number;
 }
 
 /** A command of a client of this node, from its arrival to its answer. */
 export interface PendingWrite extends Write {
+  bytes: Uint8Array;
   /** Some leader was given it, so it may happen whatever we hear later. */
   wasHanded: boolean;
   /** Copies handed out by this node that have not come out of the log; lost ones count for ever. */
@@ -90,6 +93,7 @@ export class Proposals {
       connection: write.connection,
       request: write.request,
       bytes: write.bytes,
+      encodeAgain: write.encodeAgain,
       deadlineMs: write.deadlineMs,
       wasHanded,
       copies,
@@ -168,6 +172,10 @@ export class Proposals {
     }
     switch (outcome.type) {
       case "applied":
+        if (isTooOldToTell(pending, outcome.reply)) {
+          this.#openAgain(pending);
+          return null;
+        }
         this.#remove(pending);
         this.#reply(pending, outcome.reply);
         return pending;
@@ -177,6 +185,17 @@ export class Proposals {
       case "none":
         return null;
     }
+  }
+
+  /** The session has ended: an opening of it that waits here comes too late. Returns that. */
+  ended(session: string): PendingWrite | null {
+    const opening = this.#bySession.get(session)?.get(0);
+    if (opening === undefined) {
+      return null;
+    }
+    this.#remove(opening);
+    this.#refuse(opening, SESSION_ENDED);
+    return opening;
   }
 
   /** A refusal is definite only where no leader was ever given the write. */
@@ -225,6 +244,19 @@ export class Proposals {
         field: "seq",
       });
     }
+  }
+
+  /**
+   * n3 was down for long, and had not applied much when it took the opening: for all that the
+   * tombstones say, it may be a late copy of one whose session has come and gone. But it waits here
+   * still, and n3, which has applied the refusal, has by now seen all that was before it. Had the
+   * session been opened meanwhile, that would have answered this opening (`applied`), and had it
+   * ended, too (`ended`). So it is a new one, and goes again with the index of now. A node that
+   * skips entries, by a snapshot, has not seen them, and must not do this with what waited before.
+   */
+  #openAgain(pending: PendingWrite): void {
+    pending.bytes = pending.encodeAgain?.() ?? pending.bytes;
+    this.#enqueue(pending);
   }
 
   /** Its client asks again under another request, or over another connection. */
@@ -298,6 +330,10 @@ export class Proposals {
 /** The secret is not compared yet: nothing of it leaves this node but the `openSession` itself. */
 function isHeld({ connection, seq }: PendingWrite): boolean {
   return seq !== 0 && connection.session?.isVerified !== true;
+}
+
+function isTooOldToTell({ encodeAgain }: PendingWrite, reply: Reply): boolean {
+  return encodeAgain !== null && !reply.ok && reply.code === "SESSION_UNKNOWN";
 }
 
 function isOrphan({ connection, session }: PendingWrite): boolean {

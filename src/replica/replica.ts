@@ -418,6 +418,7 @@ export class Replica {
       if (event.type === "ended") {
         const { session, reason, revision } = event;
         this.#attachments.ended(session, reason, revision, now.monotonicMs);
+        this.#clients.ended(session);
         this.#notice({ type: "sessionEnded", session, reason, revision });
       }
     }
