@@ -53,10 +53,17 @@ export interface Socket {
   terminate(): void;
 }
 
+/** The most that the other end may put into one message. */
+export interface FrameLimit {
+  /** As in `limits.ts`, for whoever breaks it. */
+  readonly name: string;
+  readonly bytes: number;
+}
+
 export interface DialOptions {
   readonly subprotocols: readonly string[];
   readonly timeoutMs: number;
-  readonly frameBytesMax: number;
+  readonly frameLimit: FrameLimit;
 }
 
 export interface Dialer {
@@ -78,7 +85,7 @@ export type UpgradeDecision =
       readonly accept: true;
       /** Null names none. */
       readonly subprotocol: string | null;
-      readonly frameBytesMax: number;
+      readonly frameLimit: FrameLimit;
       /** Called with the open socket; sets its handlers before it returns. */
       readonly onSocket: (socket: Socket) => void;
     }

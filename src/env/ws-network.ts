@@ -7,7 +7,7 @@ import {
 } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
-import { WebSocket, WebSocketServer } from "ws";
+import { WebSocketServer } from "ws";
 import type {
   Dialer,
   DialOptions,
@@ -17,6 +17,7 @@ import type {
   Socket,
   Upgrade,
 } from "./env.ts";
+import { ReasonedWebSocket } from "./reasoned-web-socket.ts";
 import { WsSocket } from "./ws-socket.ts";
 
 /** How long a closing handshake may take before the connection is destroyed. */
@@ -34,12 +35,14 @@ const TUNING = {
 export const wsDialer: Dialer = {
   dial(url: string, options: DialOptions): Promise<Socket> {
     return new Promise((resolve, reject) => {
-      const ws = new WebSocket(url, [...options.subprotocols], {
+      const { frameLimit } = options;
+      const ws = new ReasonedWebSocket(url, [...options.subprotocols], {
         ...TUNING,
         followRedirects: false,
         handshakeTimeout: options.timeoutMs,
-        maxPayload: options.frameBytesMax,
+        maxPayload: frameLimit.bytes,
       });
+      ws.frameLimit = frameLimit;
       const socket = new WsSocket(ws, new URL(url).host);
       ws.once("open", () => resolve(socket));
       ws.once("error", reject);
@@ -91,12 +94,14 @@ function bound(server: Server, options: ListenOptions): Promise<void> {
   });
 }
 
+type ReasonedServer = InstanceType<typeof WebSocketServer<typeof ReasonedWebSocket>>;
+
 class Upgrades {
   readonly #options: ListenOptions;
   /** `ws` fixes the frame limit per server, so there is one for each limit. */
-  readonly #servers = new Map<number, WebSocketServer>();
+  readonly #servers = new Map<number, ReasonedServer>();
   readonly #subprotocols = new WeakMap<IncomingMessage, string>();
-  readonly #open = new Set<WebSocket>();
+  readonly #open = new Set<ReasonedWebSocket>();
 
   constructor(options: ListenOptions) {
     this.#options = options;
@@ -116,7 +121,9 @@ class Upgrades {
     if (decision.subprotocol !== null) {
       this.#subprotocols.set(request, decision.subprotocol);
     }
-    this.#server(decision.frameBytesMax).handleUpgrade(request, stream, head, (ws) => {
+    const { frameLimit } = decision;
+    this.#server(frameLimit.bytes).handleUpgrade(request, stream, head, (ws) => {
+      ws.frameLimit = frameLimit;
       this.#open.add(ws);
       ws.once("close", () => this.#open.delete(ws));
       const socket = new WsSocket(ws, upgrade.remote);
@@ -131,13 +138,14 @@ class Upgrades {
     }
   }
 
-  #server(frameBytesMax: number): WebSocketServer {
+  #server(frameBytesMax: number): ReasonedServer {
     const known = this.#servers.get(frameBytesMax);
     if (known !== undefined) {
       return known;
     }
-    const server = new WebSocketServer({
+    const server: ReasonedServer = new WebSocketServer({
       ...TUNING,
+      WebSocket: ReasonedWebSocket,
       noServer: true,
       clientTracking: false,
       maxPayload: frameBytesMax,

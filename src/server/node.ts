@@ -17,7 +17,6 @@ import {
   CLIENT_FRAME_BYTES_MAX,
   CONNECT_TIMEOUT_MS_DEFAULT,
   HANDSHAKE_TIMEOUT_MS,
-  PEER_FRAME_BYTES_MAX,
   PEER_PATH,
 } from "../limits.ts";
 import { type DataDirectory, openDirectory } from "../storage/directory.ts";
@@ -32,7 +31,7 @@ import { answerHttp, type HealthCheck, type HttpHost } from "./http.ts";
 import { Member } from "./member.ts";
 import { Metrics } from "./metrics.ts";
 import { configurationError, NodeError } from "./node-error.ts";
-import { CLOSE, receiveHello } from "./peer-handshake.ts";
+import { CLOSE, PEER_FRAME_LIMIT, receiveHello } from "./peer-handshake.ts";
 import type { NodeStatus } from "./status.ts";
 import { packageVersion } from "./version.ts";
 
@@ -337,7 +336,7 @@ class RunningNode implements NodeHandle, HttpHost {
     return {
       accept: true,
       subprotocol,
-      frameBytesMax: CLIENT_FRAME_BYTES_MAX,
+      frameLimit: { name: "CLIENT_FRAME_BYTES_MAX", bytes: CLIENT_FRAME_BYTES_MAX },
       onSocket: (socket) => state.member.acceptClient(socket),
     };
   }
@@ -347,20 +346,19 @@ class RunningNode implements NodeHandle, HttpHost {
       return { accept: false, status: 403, message: "peers are no web pages" };
     }
     const state = this.#state;
-    const frameBytesMax = PEER_FRAME_BYTES_MAX;
     switch (state.type) {
       case "serving":
         return {
           accept: true,
           subprotocol: null,
-          frameBytesMax,
+          frameLimit: PEER_FRAME_LIMIT,
           onSocket: (socket) => state.member.acceptPeer(socket),
         };
       case "birth":
         return {
           accept: true,
           subprotocol: null,
-          frameBytesMax,
+          frameLimit: PEER_FRAME_LIMIT,
           onSocket: (socket) => {
             receiveHello(socket, this.#environment.timers, CONNECT_TIMEOUT_MS_DEFAULT).then(
               (hello) => socket.send(encodePeerHello(state.birth.answer(hello))),

@@ -13,6 +13,8 @@ export const CLOSE = {
   overloaded: 1013,
 } as const;
 
+export const PEER_FRAME_LIMIT = { name: "PEER_FRAME_BYTES_MAX", bytes: PEER_FRAME_BYTES_MAX };
+
 export interface AnsweredDial {
   readonly socket: Socket;
   readonly answer: PeerAnswer;
@@ -31,7 +33,7 @@ export async function dialPeer(
   const socket = await dialer.dial(`ws://${address}${PEER_PATH}`, {
     subprotocols: [],
     timeoutMs: CONNECT_TIMEOUT_MS_DEFAULT,
-    frameBytesMax: PEER_FRAME_BYTES_MAX,
+    frameLimit: PEER_FRAME_LIMIT,
   });
   try {
     socket.send(encodePeerHello(hello));

@@ -3,7 +3,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { CloseReason, Frame, Listener, Socket } from "../../src/env/env.ts";
 import { listen, wsDialer } from "../../src/env/ws-network.ts";
 
-const DIAL = { subprotocols: [], timeoutMs: 1_000, frameBytesMax: 1024 };
+const LIMIT = { name: "TEST_BYTES_MAX", bytes: 1024 };
+const DIAL = { subprotocols: [], timeoutMs: 1_000, frameLimit: LIMIT };
 
 function nextFrame(socket: Socket): Promise<Frame> {
   return new Promise((resolve) => {
@@ -26,7 +27,7 @@ describe("WebSockets over ws", () => {
   });
 
   /** Both ends of one connection. */
-  async function pair(frameBytesMax = 1024): Promise<{ near: Socket; far: Socket }> {
+  async function pair(): Promise<{ near: Socket; far: Socket }> {
     let accepted: (socket: Socket) => void = () => {};
     const far = new Promise<Socket>((resolve) => {
       accepted = resolve;
@@ -38,7 +39,7 @@ describe("WebSockets over ws", () => {
       onUpgrade: ({ subprotocols }) => ({
         accept: true,
         subprotocol: subprotocols[1] ?? null,
-        frameBytesMax,
+        frameLimit: LIMIT,
         onSocket: accepted,
       }),
       onRequest: async () => ({ status: 200, contentType: "text/plain", body: "hello" }),
