@@ -1,4 +1,4 @@
-/** The world as arguments. Real ones in `node-env.ts` and `ws-network.ts`; the simulator has its own. */
+/** The world as arguments. Real ones in `node-env.ts` and the `ws-*.ts`; the simulator has its own. */
 
 export interface Clock {
   /** Milliseconds, never goes back, comparable only within this process. */
@@ -62,12 +62,20 @@ export interface FrameLimit {
 
 export interface DialOptions {
   readonly subprotocols: readonly string[];
+  /** For the connection and the answer to the handshake. */
   readonly timeoutMs: number;
+  /** Where given, that answer alone may take this long, once the connection stands. */
+  readonly answerTimeoutMs?: number;
   readonly frameLimit: FrameLimit;
+  /** Gives the dial up: it rejects, and leaves no connection. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Dialer {
-  /** Rejects with an Error when refused, unreachable or late. */
+  /**
+   * Rejects with an Error when refused, unreachable or late. `retryAfterMs` of that is when the
+   * other end wants to be asked again, where it said so.
+   */
   dial(url: string, options: DialOptions): Promise<Socket>;
 }
 

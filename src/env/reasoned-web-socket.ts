@@ -1,6 +1,16 @@
 import { WebSocket } from "ws";
 import type { FrameLimit } from "./env.ts";
 
+/** How long a closing handshake may take before the connection is destroyed. */
+const CLOSE_TIMEOUT_MS = 2_000;
+
+/** Of both ends of every connection. */
+export const WS_TUNING = {
+  perMessageDeflate: false,
+  autoPong: true,
+  closeTimeout: CLOSE_TIMEOUT_MS,
+} as const;
+
 /**
  * A WebSocket that says why. `ws` itself closes with a bare code where what came is no WebSocket
  * frame, or is over the limit; it looks at a frame's length before it reads the rest.

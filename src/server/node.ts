@@ -11,7 +11,8 @@ import type {
 } from "../env/env.ts";
 import { createLog } from "../env/logger.ts";
 import { nodeClock, nodeRandom, nodeTimers } from "../env/node-env.ts";
-import { listen, wsDialer } from "../env/ws-network.ts";
+import { wsDialer } from "../env/ws-dialer.ts";
+import { listen } from "../env/ws-listener.ts";
 import { EXIT } from "../errors.ts";
 import {
   CLIENT_FRAME_BYTES_MAX,

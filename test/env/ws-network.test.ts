@@ -1,7 +1,8 @@
-import { type AddressInfo, createServer, type Socket as NetSocket } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
+import { type AddressInfo, createServer, type Socket as NetSocket, type Server } from "node:net";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { CloseReason, Frame, Listener, Socket } from "../../src/env/env.ts";
-import { listen, wsDialer } from "../../src/env/ws-network.ts";
+import { wsDialer } from "../../src/env/ws-dialer.ts";
+import { listen } from "../../src/env/ws-listener.ts";
 
 const LIMIT = { name: "TEST_BYTES_MAX", bytes: 1024 };
 const DIAL = { subprotocols: [], timeoutMs: 1_000, frameLimit: LIMIT };
@@ -103,18 +104,16 @@ describe("WebSockets over ws", () => {
     await pong;
   });
 
-  it("reject a dial that nobody takes, and one that nobody answers in time", async () => {
-    const taken: NetSocket[] = [];
-    const silent = createServer((socket) => taken.push(socket));
-    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
-    const { port } = silent.address() as AddressInfo;
-    const dial = () => wsDialer.dial(`ws://127.0.0.1:${port}/`, { ...DIAL, timeoutMs: 100 });
-    await expect(dial()).rejects.toThrow("timed out");
-    for (const socket of taken) {
-      socket.destroy();
-    }
-    await new Promise((resolve) => silent.close(resolve));
-    await expect(dial()).rejects.toThrow("ECONNREFUSED");
+  it("say where a node refuses them when it wants to be asked again", async () => {
+    listener = await listen({
+      ...{ host: "127.0.0.1", port: 0, handshakeTimeoutMs: 1_000 },
+      onUpgrade: () => ({
+        ...{ accept: false, status: 503, message: "starting", retryAfterSeconds: 2 },
+      }),
+      onRequest: async () => ({ status: 200, contentType: "text/plain", body: "" }),
+    });
+    const dialed = wsDialer.dial(`ws://127.0.0.1:${listener.port}/`, DIAL);
+    await expect(dialed).rejects.toMatchObject({ retryAfterMs: 2_000 });
   });
 
   it("cannot listen where somebody listens already", async () => {
@@ -127,5 +126,69 @@ describe("WebSockets over ws", () => {
       onRequest: async () => ({ status: 200, contentType: "text/plain", body: "" }),
     });
     await expect(again).rejects.toMatchObject({ code: "EADDRINUSE" });
+  });
+});
+
+describe("a dial to a process that does not answer", () => {
+  let server: Server;
+  let url: string;
+  const taken: NetSocket[] = [];
+  let onTaken: (socket: NetSocket) => void = () => {};
+
+  beforeEach(async () => {
+    server = createServer((socket) => {
+      taken.push(socket);
+      socket.on("error", () => {});
+      socket.resume();
+      onTaken(socket);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  });
+
+  afterEach(async () => {
+    for (const socket of taken.splice(0)) {
+      socket.destroy();
+    }
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  const nextTaken = () =>
+    new Promise<NetSocket>((resolve) => {
+      onTaken = resolve;
+    });
+
+  it("is refused where nobody listens", async () => {
+    await new Promise((resolve) => server.close(resolve));
+    await expect(wsDialer.dial(url, DIAL)).rejects.toThrow("ECONNREFUSED");
+  });
+
+  it("ends when its time is over, also where a byte comes now and then", async () => {
+    const dripping = nextTaken().then((socket) => {
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nLong: ");
+      const timer = setInterval(() => socket.write("x"), 20);
+      socket.once("close", () => clearInterval(timer));
+    });
+    await expect(wsDialer.dial(url, { ...DIAL, timeoutMs: 200 })).rejects.toThrow("timed out");
+    await dripping;
+  });
+
+  it("waits on one connection as long as it is told, once that stands", async () => {
+    const dialed = wsDialer.dial(url, { ...DIAL, timeoutMs: 50, answerTimeoutMs: 500 });
+    const startedMs = performance.now();
+    await expect(dialed).rejects.toThrow("timed out: no answer");
+    expect(performance.now() - startedMs).toBeGreaterThan(450);
+    expect(taken).toHaveLength(1);
+  });
+
+  it("leaves no connection when it is given up", async () => {
+    const connected = nextTaken();
+    const giveUp = new AbortController();
+    const dialed = wsDialer.dial(url, { ...DIAL, signal: giveUp.signal });
+    const socket = await connected;
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    giveUp.abort();
+    await expect(dialed).rejects.toThrow("given up");
+    await closed;
   });
 });

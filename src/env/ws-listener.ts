@@ -8,48 +8,12 @@ import {
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
-import type {
-  Dialer,
-  DialOptions,
-  HttpResponse,
-  Listener,
-  ListenOptions,
-  Socket,
-  Upgrade,
-} from "./env.ts";
-import { ReasonedWebSocket } from "./reasoned-web-socket.ts";
+import type { HttpResponse, Listener, ListenOptions, Upgrade } from "./env.ts";
+import { ReasonedWebSocket, WS_TUNING } from "./reasoned-web-socket.ts";
 import { WsSocket } from "./ws-socket.ts";
 
-/** How long a closing handshake may take before the connection is destroyed. */
-const CLOSE_TIMEOUT_MS = 2_000;
 /** A plain HTTP client between two requests on one connection. */
 const KEEP_ALIVE_MS = 5_000;
-
-const TUNING = {
-  perMessageDeflate: false,
-  autoPong: true,
-  closeTimeout: CLOSE_TIMEOUT_MS,
-} as const;
-
-/** Outgoing WebSockets. `ws` sets TCP_NODELAY on every socket. */
-export const wsDialer: Dialer = {
-  dial(url: string, options: DialOptions): Promise<Socket> {
-    return new Promise((resolve, reject) => {
-      const { frameLimit } = options;
-      const ws = new ReasonedWebSocket(url, [...options.subprotocols], {
-        ...TUNING,
-        followRedirects: false,
-        handshakeTimeout: options.timeoutMs,
-        maxPayload: frameLimit.bytes,
-      });
-      ws.frameLimit = frameLimit;
-      const socket = new WsSocket(ws, new URL(url).host);
-      ws.once("open", () => resolve(socket));
-      ws.once("error", reject);
-      ws.once("close", () => reject(new Error(`${url} closed the handshake`)));
-    });
-  },
-};
 
 /** Resolves once the port is bound; rejects with the system's error (`EADDRINUSE`, `EACCES`, …). */
 export async function listen(options: ListenOptions): Promise<Listener> {
@@ -144,7 +108,7 @@ class Upgrades {
       return known;
     }
     const server: ReasonedServer = new WebSocketServer({
-      ...TUNING,
+      ...WS_TUNING,
       WebSocket: ReasonedWebSocket,
       noServer: true,
       clientTracking: false,
