@@ -1,5 +1,7 @@
-import type { Dialer, Logger, Random, Socket, Timer, Timers } from "../env/env.ts";
+import type { Clock, Dialer, Logger, Random, Socket, Timer, Timers } from "../env/env.ts";
 import {
+  CONNECT_TIMEOUT_MS_DEFAULT,
+  PEER_ANSWER_MS_MAX,
   PEER_BUFFERED_BYTES_MAX,
   PEER_REDIAL_MS_MAX,
   PEER_REDIAL_MS_MIN,
@@ -18,6 +20,7 @@ export interface PeerLinkOptions {
   readonly addresses: () => readonly string[];
   readonly hello: () => PeerHello;
   readonly dialer: Dialer;
+  readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
   readonly logger: Logger;
@@ -28,7 +31,9 @@ export interface PeerLinkOptions {
 /** Every state with a socket or a timer holds it here, so that leaving the state lets go of it. */
 type LinkState =
   | { readonly type: "stopped" }
-  | { readonly type: "dialing"; readonly attempt: object }
+  | { readonly type: "dialing"; readonly sinceMs: number; readonly dial: AbortController }
+  /** The WebSocket is open, and the peer has not said yet who it is. */
+  | { readonly type: "greeting"; readonly dial: AbortController }
   | { readonly type: "waiting"; readonly timer: Timer }
   | { readonly type: "up"; readonly socket: Socket; readonly pulse: Pulse };
 
@@ -64,10 +69,18 @@ export class PeerLink {
     }
   }
 
-  /** The peer was heard from: dial now rather than at the end of the pause. */
+  /**
+   * The peer was heard from: dial now rather than at the end of the pause, and anew where a dial
+   * waits longer than a peer that runs would let it.
+   */
   wake(): void {
-    if (this.#state.type === "waiting") {
-      this.#state.timer.cancel();
+    const state = this.#state;
+    if (state.type === "waiting") {
+      state.timer.cancel();
+      this.#dial();
+    }
+    if (state.type === "dialing" && this.#ageMs(state.sinceMs) > CONNECT_TIMEOUT_MS_DEFAULT) {
+      state.dial.abort();
       this.#dial();
     }
   }
@@ -104,37 +117,59 @@ export class PeerLink {
     if (state.type === "waiting") {
       state.timer.cancel();
     }
+    if (state.type === "dialing" || state.type === "greeting") {
+      state.dial.abort();
+    }
     if (state.type === "up") {
       state.pulse.stop();
       end(state.socket);
     }
   }
 
+  /**
+   * n3 stands still (SIGSTOP, a long pause of its machine), but its kernel still takes connections.
+   * A dial that is given up after two seconds and made again would leave one dead handshake after
+   * the other in that queue, for n3 to work off when it goes on. So from failure to failure a dial
+   * waits longer on the connection that it has, and is answered when n3 comes to it.
+   */
   #dial(): void {
-    const attempt = {};
-    this.#state = { type: "dialing", attempt };
-    const { dialer, timers, hello } = this.#options;
+    const { dialer, timers, clock, hello } = this.#options;
+    const dial = new AbortController();
+    this.#state = { type: "dialing", sinceMs: clock.monotonicMs(), dial };
+    // The link may be stopped meanwhile, or stopped and started again.
+    const isCurrent = (): boolean => "dial" in this.#state && this.#state.dial === dial;
     const addresses = this.#options.addresses();
     const address = addresses[this.#failures % Math.max(1, addresses.length)];
     if (address === undefined) {
       this.#failed("its address is not known");
       return;
     }
-    dialPeer(dialer, timers, address, hello()).then(
-      ({ socket, answer }) => {
-        // The link may have been stopped meanwhile, or stopped and started again.
-        if (this.#state.type !== "dialing" || this.#state.attempt !== attempt) {
-          socket.terminate();
-          return;
+    dialPeer(dialer, timers, address, hello(), {
+      answerTimeoutMs: doubled(CONNECT_TIMEOUT_MS_DEFAULT, this.#failures, PEER_ANSWER_MS_MAX),
+      signal: dial.signal,
+      onOpen: () => {
+        if (isCurrent()) {
+          this.#state = { type: "greeting", dial };
         }
-        this.#answered(socket, address, answer);
+      },
+    }).then(
+      ({ socket, answer }) => {
+        if (isCurrent()) {
+          this.#answered(socket, address, answer);
+        } else {
+          socket.terminate();
+        }
       },
       (error: unknown) => {
-        if (this.#state.type === "dialing" && this.#state.attempt === attempt) {
+        if (isCurrent()) {
           this.#failed(`${address}: ${error instanceof Error ? error.message : String(error)}`);
         }
       },
     );
+  }
+
+  #ageMs(sinceMs: number): number {
+    return this.#options.clock.monotonicMs() - sinceMs;
   }
 
   #answered(socket: Socket, address: string, answer: PeerAnswer): void {
@@ -188,12 +223,13 @@ export class PeerLink {
       this.#reasons.add(why);
       logger.warn({ peer: peer.name }, `peer cannot be reached: ${why}`);
     }
-    const ceiling = Math.min(
-      PEER_REDIAL_MS_MAX,
-      PEER_REDIAL_MS_MIN * 2 ** Math.min(this.#failures, 10),
-    );
+    const ceiling = doubled(PEER_REDIAL_MS_MIN, this.#failures, PEER_REDIAL_MS_MAX);
     this.#failures += 1;
     const delayMs = PEER_REDIAL_MS_MIN + random.below(Math.max(1, ceiling - PEER_REDIAL_MS_MIN));
     this.#state = { type: "waiting", timer: timers.after(delayMs, () => this.#dial()) };
   }
+}
+
+function doubled(startMs: number, times: number, maxMs: number): number {
+  return Math.min(maxMs, startMs * 2 ** Math.min(times, 10));
 }
