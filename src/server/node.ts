@@ -20,8 +20,9 @@ import {
   HANDSHAKE_TIMEOUT_MS,
   PEER_PATH,
 } from "../limits.ts";
-import { type DataDirectory, openDirectory } from "../storage/directory.ts";
+import { type DataDirectory, isUnmade, openDirectory } from "../storage/directory.ts";
 import { type BirthRecord, StorageError } from "../storage/storage.ts";
+import { assert } from "../util/assert.ts";
 import { encodePeerHello } from "../wire/peer-codec.ts";
 import { formatAddress } from "./address.ts";
 import { AddressBook } from "./address-book.ts";
@@ -77,31 +78,34 @@ type NodeState =
   | { readonly type: "stopped" };
 
 /**
- * Opens the data directory, listens, is born if it has to be, and serves. Resolves once it listens;
- * rejects with a `NodeError` or a `StorageError` (`exitCodeOf`).
+ * Listens, opens the data directory, is born if it has to be, and serves. Resolves once it listens
+ * and has the directory; rejects with a `NodeError` or a `StorageError` (`exitCodeOf`). What is
+ * refused for its configuration or its port has written nothing.
  */
 export async function startNode(
   config: NodeConfig,
   environment: Partial<NodeEnvironment> = {},
 ): Promise<NodeHandle> {
-  const random = environment.random ?? nodeRandom;
-  const directory = await openDirectory(config.dataDir, config.id, random);
-  if (directory.birth === null && config.bootstrap.length === 0) {
-    await directory.close();
-    throw configurationError(
-      `${config.dataDir} is not part of a cluster, and no --bootstrap says who is`,
-      `give all first members, e.g. --bootstrap ${config.id}=HOST:PORT`,
-    );
+  if (config.bootstrap.length === 0 && (await isUnmade(config.dataDir))) {
+    throw notOfACluster(config);
   }
-  const node = new RunningNode(config, directory, { ...environment, random });
+  const node = new RunningNode(config, environment);
+  await node.listen();
   try {
-    await node.listen();
+    await node.open();
   } catch (error) {
-    await directory.close();
+    await node.abandon();
     throw error;
   }
   node.run();
   return node;
+}
+
+function notOfACluster({ dataDir, id }: NodeConfig): NodeError {
+  return configurationError(
+    `${dataDir} is not part of a cluster, and no --bootstrap says who is`,
+    `give all first members, e.g. --bootstrap ${id}=HOST:PORT`,
+  );
 }
 
 /** What a process that could not start or go on exits with. */
@@ -123,19 +127,19 @@ class RunningNode implements NodeHandle, HttpHost {
   readonly serving: Promise<void>;
   readonly ended: Promise<NodeEnd>;
   readonly #config: NodeConfig;
-  readonly #directory: DataDirectory;
   readonly #environment: NodeEnvironment;
   #listener: Listener | null = null;
+  /** Null until `open`. */
+  #directory: DataDirectory | null = null;
   #state: NodeState = { type: "starting" };
   #end: NodeEnd | null = null;
   #stopping: Promise<void> | null = null;
   #settleServing: { resolve: () => void; reject: (error: unknown) => void };
   #settleEnded: (end: NodeEnd) => void;
 
-  constructor(config: NodeConfig, directory: DataDirectory, given: Partial<NodeEnvironment>) {
+  constructor(config: NodeConfig, given: Partial<NodeEnvironment>) {
     this.name = config.id;
     this.#config = config;
-    this.#directory = directory;
     this.#environment = {
       clock: given.clock ?? nodeClock,
       timers: given.timers ?? nodeTimers,
@@ -186,7 +190,7 @@ class RunningNode implements NodeHandle, HttpHost {
       case "birth":
         return [{ name: "born", failure: this.#state.birth.waitingFor() }];
       case "starting":
-        return this.#directory.birth === null
+        return this.#directory?.birth == null
           ? [{ name: "born", failure: "starting" }]
           : [{ name: "started", failure: "reading the log" }];
       default:
@@ -213,6 +217,20 @@ class RunningNode implements NodeHandle, HttpHost {
         { cause: error },
       );
     }
+  }
+
+  async open(): Promise<void> {
+    const { dataDir, id, bootstrap } = this.#config;
+    this.#directory = await openDirectory(dataDir, id, this.#environment.random);
+    if (this.#directory.birth === null && bootstrap.length === 0) {
+      throw notOfACluster(this.#config);
+    }
+  }
+
+  /** Lets go of the port and the directory of a node that does not get to run. */
+  async abandon(): Promise<void> {
+    this.#state = { type: "stopped" };
+    await Promise.allSettled([this.#listener?.close(), this.#directory?.close()]);
   }
 
   /** Goes on in the background; how it ends is told by `serving` and `ended`. */
@@ -244,7 +262,7 @@ class RunningNode implements NodeHandle, HttpHost {
       }
       this.#state = { type: "stopped" };
       await this.#listener?.close();
-      await this.#directory.close();
+      await this.#directory?.close();
       this.#environment.logger.info({}, "stopped");
       this.#finish({ exitCode: EXIT.ok, error: null });
     } catch (error) {
@@ -254,6 +272,8 @@ class RunningNode implements NodeHandle, HttpHost {
 
   async #become(): Promise<void> {
     const { logger } = this.#environment;
+    const directory = this.#directory;
+    assert(directory !== null, "a node runs on the directory that it has opened");
     const advertise = this.#config.advertise ?? this.address;
     const { name } = this;
     logger.info({ address: this.address, advertise, version: this.version }, "listening");
@@ -264,7 +284,7 @@ class RunningNode implements NodeHandle, HttpHost {
       configured: this.#config.bootstrap,
       logger,
     });
-    const birth = this.#directory.birth ?? (await this.#beBorn(advertise, addresses));
+    const birth = directory.birth ?? (await this.#beBorn(directory, advertise, addresses));
     if (birth === null || this.#stopping !== null) {
       return;
     }
@@ -279,7 +299,7 @@ class RunningNode implements NodeHandle, HttpHost {
       version: this.version,
       advertise,
       birth,
-      directory: this.#directory,
+      directory,
       addresses,
       metrics: this.metrics,
       onFatal: (exitCode, error) => this.#fail(exitCode, error),
@@ -290,8 +310,12 @@ class RunningNode implements NodeHandle, HttpHost {
   }
 
   /** Null when it was stopped before. */
-  async #beBorn(advertise: string, addresses: AddressBook): Promise<BirthRecord | null> {
-    const { incarnation } = this.#directory.identity;
+  async #beBorn(
+    directory: DataDirectory,
+    advertise: string,
+    addresses: AddressBook,
+  ): Promise<BirthRecord | null> {
+    const { incarnation } = directory.identity;
     const birth = new Birth({
       ...this.#environment,
       self: { name: this.name, incarnation },
@@ -308,7 +332,7 @@ class RunningNode implements NodeHandle, HttpHost {
     if (record === null) {
       return null;
     }
-    await this.#directory.bear(record);
+    await directory.bear(record);
     this.#environment.logger.info({ cluster: record.clusterId }, "born");
     return record;
   }
@@ -392,7 +416,7 @@ class RunningNode implements NodeHandle, HttpHost {
     if (state.type === "birth") {
       state.birth.stop();
     }
-    const closing = [this.#listener?.close(), this.#directory.close()];
+    const closing = [this.#listener?.close(), this.#directory?.close()];
     void Promise.allSettled(closing).then(() => this.#finish(end));
   }
 
