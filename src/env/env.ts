@@ -107,6 +107,9 @@ export type UpgradeDecision =
 
 export interface HttpRequest {
   readonly method: string;
+  /** The headers of these names. */
+  readonly host: string | null;
+  readonly origin: string | null;
   readonly path: string;
   readonly query: URLSearchParams;
 }
@@ -116,6 +119,8 @@ export interface HttpResponse {
   readonly contentType: string;
   readonly body: string;
   readonly retryAfterSeconds?: number;
+  /** Whose pages may read it, beside this server's own. */
+  readonly allowOrigin?: string;
 }
 
 /** Where a node listens; HTTP and WebSocket share the port. */

@@ -180,7 +180,12 @@ async function respond(
     "Content-Length": Buffer.byteLength(answer.body),
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    Vary: "Origin",
   };
+  if (answer.allowOrigin !== undefined) {
+    headers["Access-Control-Allow-Origin"] = answer.allowOrigin;
+  }
   if (answer.retryAfterSeconds !== undefined) {
     headers["Retry-After"] = answer.retryAfterSeconds;
   }
@@ -199,6 +204,8 @@ async function answerTo(options: ListenOptions, request: IncomingMessage): Promi
   }
   return options.onRequest({
     method: request.method ?? "GET",
+    host: request.headers.host ?? null,
+    origin: request.headers.origin ?? null,
     path: target.pathname,
     query: target.searchParams,
   });

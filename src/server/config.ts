@@ -131,6 +131,18 @@ const name = z
 /** What is told to others, who check it as they check every address. */
 const address = z.string().refine(isAddr, "must be HOST:PORT, with a port from 1 to 65535");
 
+/** As browsers send it, or it would never be equal; `null` is what many different pages send. */
+const origin = z
+  .string()
+  .refine(isOrigin, "must be an origin such as https://console.example: small letters, no path");
+
+function isOrigin(text: string): boolean {
+  if (/^https?:/i.test(text)) {
+    return URL.canParse(text) && new URL(text).origin === text;
+  }
+  return /^[a-z][a-z\d+.-]*:\/\/[^\s/?#]+$/.test(text);
+}
+
 const hostPort = z.string().transform((text, context): HostPort => {
   const parsed = parseAddress(text);
   if (parsed === null) {
@@ -171,7 +183,7 @@ const schema = z.strictObject({
   advertise: address.nullable(),
   bootstrap: list.pipe(z.array(namedAddress)),
   peers: list.pipe(z.array(namedAddress)),
-  allowOrigin: list.pipe(z.array(z.string())),
+  allowOrigin: list.pipe(z.array(origin)),
   insecure: z.union([
     z.boolean(),
     z.enum(["true", "1", "false", "0", ""]).transform((text) => text === "true" || text === "1"),

@@ -10,6 +10,7 @@ import { PROTOCOL_VERSION } from "../wire/messages.ts";
 import type { LocalAnswer } from "./local-reads.ts";
 import type { Metrics } from "./metrics.ts";
 import type { NodeStatus, SessionStatus } from "./status.ts";
+import type { WebAccess } from "./web-access.ts";
 
 export interface HealthCheck {
   readonly name: string;
@@ -30,6 +31,7 @@ export interface HttpHost {
   readonly version: string;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  readonly access: WebAccess;
   readiness(): readonly HealthCheck[];
   /** Null until the node is born. */
   pages(): HttpPages | null;
@@ -63,6 +65,16 @@ export async function answerHttp(host: HttpHost, request: HttpRequest): Promise<
 }
 
 async function route(host: HttpHost, request: HttpRequest): Promise<HttpResponse> {
+  const { origin } = request;
+  const denied = host.access.originRefusal(origin) ?? host.access.hostRefusal(request.host);
+  if (denied !== null) {
+    return refusal(403, { code: "DENIED", message: denied });
+  }
+  const response = await allowed(host, request);
+  return origin === null ? response : { ...response, allowOrigin: origin };
+}
+
+async function allowed(host: HttpHost, request: HttpRequest): Promise<HttpResponse> {
   const { method, path, query } = request;
   if (!ROUTES.includes(path)) {
     return refusal(404, {

@@ -36,6 +36,7 @@ import { configurationError, NodeError } from "./node-error.ts";
 import { CLOSE, PEER_FRAME_LIMIT, receiveHello } from "./peer-handshake.ts";
 import type { NodeStatus } from "./status.ts";
 import { packageVersion } from "./version.ts";
+import { WebAccess } from "./web-access.ts";
 
 /** How a node ended: exit code 0 after `stop`, else with the error. */
 export interface NodeEnd {
@@ -124,6 +125,7 @@ class RunningNode implements NodeHandle, HttpHost {
   readonly name: string;
   readonly version = packageVersion();
   readonly metrics = new Metrics();
+  readonly access: WebAccess;
   readonly serving: Promise<void>;
   readonly ended: Promise<NodeEnd>;
   readonly #config: NodeConfig;
@@ -140,6 +142,7 @@ class RunningNode implements NodeHandle, HttpHost {
   constructor(config: NodeConfig, given: Partial<NodeEnvironment>) {
     this.name = config.id;
     this.#config = config;
+    this.access = new WebAccess(config);
     this.#environment = {
       clock: given.clock ?? nodeClock,
       timers: given.timers ?? nodeTimers,
@@ -344,9 +347,9 @@ class RunningNode implements NodeHandle, HttpHost {
     if (upgrade.path !== "/") {
       return { accept: false, status: 404, message: `there is no ${upgrade.path}` };
     }
-    if (upgrade.origin !== null && !this.#config.allowOrigin.includes(upgrade.origin)) {
-      const message = `origin ${upgrade.origin} is not allowed (--allow-origin)`;
-      return { accept: false, status: 403, message };
+    const denied = this.access.originRefusal(upgrade.origin);
+    if (denied !== null) {
+      return { accept: false, status: 403, message: `DENIED: ${denied}` };
     }
     const state = this.#state;
     if (state.type !== "serving" || state.member.isDraining) {
