@@ -96,7 +96,7 @@ export const PEER_BUFFERED_BYTES_MAX = 32 * 1024 * 1024;
 export const PEER_REDIAL_MS_MIN = 50;
 export const PEER_REDIAL_MS_MAX = 1_000;
 /** The most that one dial waits for a peer that takes connections and does not answer. */
-export const PEER_ANSWER_MS_MAX = 30_000;
+export const PEER_PATIENCE_MS_MAX = 30_000;
 /** Silence on a peer link after which it is closed and dialled again. */
 export const PEER_SILENCE_MS_MAX = 3_000;
 /** WebSocket pings by which a node keeps a plain client. */

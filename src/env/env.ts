@@ -71,11 +71,13 @@ export interface DialOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface DialError extends Error {
+  /** Of a handshake that was refused: when to come again, by the word of who refused it. */
+  readonly retryAfterMs?: number;
+}
+
 export interface Dialer {
-  /**
-   * Rejects with an Error when refused, unreachable or late. `retryAfterMs` of that is when the
-   * other end wants to be asked again, where it said so.
-   */
+  /** Rejects with a `DialError` when refused, unreachable or late. */
   dial(url: string, options: DialOptions): Promise<Socket>;
 }
 

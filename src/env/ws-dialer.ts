@@ -1,22 +1,10 @@
 import type { ClientRequest, IncomingMessage } from "node:http";
-import type { Dialer, DialOptions, Socket } from "./env.ts";
+import type { DialError, Dialer, DialOptions, Socket } from "./env.ts";
 import { ReasonedWebSocket, WS_TUNING } from "./reasoned-web-socket.ts";
 import { WsSocket } from "./ws-socket.ts";
 
-/** What is there answers, but takes no WebSocket, or not now. */
-class DialRefused extends Error {
-  override readonly name = "DialRefused";
-  /** Where it named a time. */
-  readonly retryAfterMs?: number;
-
-  constructor({ statusCode, headers }: IncomingMessage) {
-    super(`the handshake was answered with HTTP ${statusCode}`);
-    const seconds = headers["retry-after"] ?? "";
-    if (/^\d{1,6}$/.test(seconds)) {
-      this.retryAfterMs = Number(seconds) * 1_000;
-    }
-  }
-}
+/** Of the text that a handshake is refused with, for people. */
+const REFUSAL_LENGTH_MAX = 1_000;
 
 /** Outgoing WebSockets. `ws` sets TCP_NODELAY on every socket. */
 export const wsDialer: Dialer = {
@@ -60,7 +48,9 @@ export const wsDialer: Dialer = {
         settle();
         resolve(socket);
       });
-      ws.once("unexpected-response", (_request, response) => giveUp(new DialRefused(response)));
+      ws.once("unexpected-response", (_request, response) => {
+        void refusalIn(response).then(giveUp);
+      });
       ws.once("error", fail);
       ws.once("close", () => fail(new Error(`${url} closed the handshake`)));
       signal?.addEventListener("abort", aborted);
@@ -77,4 +67,25 @@ function whenConnected(request: ClientRequest, run: () => void): void {
       run();
     }
   });
+}
+
+/** With the first line of the body. Never rejects; the timers of the dial bound how long it takes. */
+async function refusalIn(response: IncomingMessage): Promise<DialError> {
+  let text = "";
+  try {
+    for await (const chunk of response.setEncoding("utf8")) {
+      text += String(chunk);
+      if (text.length >= REFUSAL_LENGTH_MAX || text.includes("\n")) {
+        break;
+      }
+    }
+  } catch {
+    // Cut short: the status says enough.
+  }
+  const line = text.slice(0, REFUSAL_LENGTH_MAX).split("\n")[0]?.trim() || response.statusMessage;
+  const error = new Error(`refused with ${response.statusCode ?? 0}: ${line ?? ""}`);
+  const seconds = Number(response.headers["retry-after"]);
+  return seconds > 0 && Number.isFinite(seconds)
+    ? Object.assign(error, { retryAfterMs: Math.ceil(seconds * 1_000) })
+    : error;
 }

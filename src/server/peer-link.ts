@@ -1,8 +1,8 @@
 import type { Clock, Dialer, Logger, Random, Socket, Timer, Timers } from "../env/env.ts";
 import {
   CONNECT_TIMEOUT_MS_DEFAULT,
-  PEER_ANSWER_MS_MAX,
   PEER_BUFFERED_BYTES_MAX,
+  PEER_PATIENCE_MS_MAX,
   PEER_REDIAL_MS_MAX,
   PEER_REDIAL_MS_MIN,
   PEER_SILENCE_MS_MAX,
@@ -12,6 +12,9 @@ import type { PeerAnswer, PeerCluster, PeerHello, PeerIdentity } from "../wire/m
 import { encodePeerFrames } from "../wire/peer-codec.ts";
 import { CLOSE, dialPeer } from "./peer-handshake.ts";
 import { Pulse } from "./pulse.ts";
+
+/** Whatever answers at a peer's address may word each refusal anew. */
+const REASONS_MAX = 16;
 
 export interface PeerLinkOptions {
   readonly peer: PeerIdentity;
@@ -28,12 +31,17 @@ export interface PeerLinkOptions {
   readonly onDown: () => void;
 }
 
+interface Attempt {
+  readonly sinceMs: number;
+  readonly dial: AbortController;
+  /** The handshake of WebSocket is over; the peer has not said yet who it is. */
+  isOpen: boolean;
+}
+
 /** Every state with a socket or a timer holds it here, so that leaving the state lets go of it. */
 type LinkState =
   | { readonly type: "stopped" }
-  | { readonly type: "dialing"; readonly sinceMs: number; readonly dial: AbortController }
-  /** The WebSocket is open, and the peer has not said yet who it is. */
-  | { readonly type: "greeting"; readonly dial: AbortController }
+  | { readonly type: "dialing"; readonly attempt: Attempt }
   | { readonly type: "waiting"; readonly timer: Timer }
   | { readonly type: "up"; readonly socket: Socket; readonly pulse: Pulse };
 
@@ -79,8 +87,8 @@ export class PeerLink {
       state.timer.cancel();
       this.#dial();
     }
-    if (state.type === "dialing" && this.#ageMs(state.sinceMs) > CONNECT_TIMEOUT_MS_DEFAULT) {
-      state.dial.abort();
+    if (state.type === "dialing" && this.#isLate(state.attempt)) {
+      state.attempt.dial.abort();
       this.#dial();
     }
   }
@@ -117,8 +125,8 @@ export class PeerLink {
     if (state.type === "waiting") {
       state.timer.cancel();
     }
-    if (state.type === "dialing" || state.type === "greeting") {
-      state.dial.abort();
+    if (state.type === "dialing") {
+      state.attempt.dial.abort();
     }
     if (state.type === "up") {
       state.pulse.stop();
@@ -135,41 +143,41 @@ export class PeerLink {
   #dial(): void {
     const { dialer, timers, clock, hello } = this.#options;
     const dial = new AbortController();
-    this.#state = { type: "dialing", sinceMs: clock.monotonicMs(), dial };
-    // The link may be stopped meanwhile, or stopped and started again.
-    const isCurrent = (): boolean => "dial" in this.#state && this.#state.dial === dial;
+    const attempt: Attempt = { sinceMs: clock.monotonicMs(), dial, isOpen: false };
+    this.#state = { type: "dialing", attempt };
     const addresses = this.#options.addresses();
     const address = addresses[this.#failures % Math.max(1, addresses.length)];
     if (address === undefined) {
       this.#failed("its address is not known");
       return;
     }
-    dialPeer(dialer, timers, address, hello(), {
-      answerTimeoutMs: doubled(CONNECT_TIMEOUT_MS_DEFAULT, this.#failures, PEER_ANSWER_MS_MAX),
+    const options = {
       signal: dial.signal,
+      answerTimeoutMs: doubled(CONNECT_TIMEOUT_MS_DEFAULT, this.#failures, PEER_PATIENCE_MS_MAX),
       onOpen: () => {
-        if (isCurrent()) {
-          this.#state = { type: "greeting", dial };
-        }
+        attempt.isOpen = true;
       },
-    }).then(
+    };
+    dialPeer(dialer, timers, address, hello(), options).then(
       ({ socket, answer }) => {
-        if (isCurrent()) {
-          this.#answered(socket, address, answer);
-        } else {
+        // The link may have been stopped meanwhile, or stopped and started again.
+        if (this.#state.type !== "dialing" || this.#state.attempt !== attempt) {
           socket.terminate();
+          return;
         }
+        this.#answered(socket, address, answer);
       },
       (error: unknown) => {
-        if (isCurrent()) {
+        if (this.#state.type === "dialing" && this.#state.attempt === attempt) {
           this.#failed(`${address}: ${error instanceof Error ? error.message : String(error)}`);
         }
       },
     );
   }
 
-  #ageMs(sinceMs: number): number {
-    return this.#options.clock.monotonicMs() - sinceMs;
+  /** Older than the answer of a peer that runs can be. */
+  #isLate({ isOpen, sinceMs }: Attempt): boolean {
+    return !isOpen && this.#options.clock.monotonicMs() - sinceMs > CONNECT_TIMEOUT_MS_DEFAULT;
   }
 
   #answered(socket: Socket, address: string, answer: PeerAnswer): void {
@@ -219,7 +227,7 @@ export class PeerLink {
 
   #failed(why: string): void {
     const { logger, timers, random, peer } = this.#options;
-    if (!this.#reasons.has(why)) {
+    if (!this.#reasons.has(why) && this.#reasons.size < REASONS_MAX) {
       this.#reasons.add(why);
       logger.warn({ peer: peer.name }, `peer cannot be reached: ${why}`);
     }

@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer, type Socket as NetSocket, type Server } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { CloseReason, Frame, Listener, Socket } from "../../src/env/env.ts";
+import type { CloseReason, DialError, Frame, Listener, Socket } from "../../src/env/env.ts";
 import { wsDialer } from "../../src/env/ws-dialer.ts";
 import { listen } from "../../src/env/ws-listener.ts";
 
@@ -104,16 +104,25 @@ describe("WebSockets over ws", () => {
     await pong;
   });
 
-  it("say where a node refuses them when it wants to be asked again", async () => {
+  it.each<[string, number | undefined, string]>([
+    ["starting", 2, "refused with 503: starting"],
+    ["leaving", undefined, "refused with 503: leaving"],
+    ["x".repeat(100_000), undefined, `refused with 503: ${"x".repeat(1_000)}`],
+  ])("reject a dial that is refused with the reason, and when to come again", async (...row) => {
+    const [message, seconds, expected] = row;
     listener = await listen({
       ...{ host: "127.0.0.1", port: 0, handshakeTimeoutMs: 1_000 },
       onUpgrade: () => ({
-        ...{ accept: false, status: 503, message: "starting", retryAfterSeconds: 2 },
+        ...{ accept: false, status: 503, message },
+        ...(seconds !== undefined && { retryAfterSeconds: seconds }),
       }),
       onRequest: async () => ({ status: 200, contentType: "text/plain", body: "" }),
     });
-    const dialed = wsDialer.dial(`ws://127.0.0.1:${listener.port}/`, DIAL);
-    await expect(dialed).rejects.toMatchObject({ retryAfterMs: 2_000 });
+    const error: unknown = await wsDialer
+      .dial(`ws://127.0.0.1:${listener.port}/`, DIAL)
+      .catch((reason: unknown) => reason);
+    const { message: said, retryAfterMs } = error as DialError;
+    expect([said, retryAfterMs]).toEqual([expected, seconds && seconds * 1_000]);
   });
 
   it("cannot listen where somebody listens already", async () => {
