@@ -121,6 +121,7 @@ export const RECONNECT_MS_MIN = 100;
 export const RECONNECT_MS_MAX = 2_000;
 
 // SDK.
+export const SERVER_URL_BYTES_MAX = 1024;
 /** A snapshot of a large application is one frame. */
 export const NODE_FRAME_BYTES_MAX = 64 * 1024 * 1024;
 /** Keepalives are a third of the TTL apart, but never further than this: they find dead links. */

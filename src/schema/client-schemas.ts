@@ -69,7 +69,7 @@ const session = z.strictObject({
   secret: text({
     bytesMin: SESSION_SECRET_BYTES_MIN,
     bytesMax: SESSION_SECRET_BYTES_MAX,
-    limitName: "SESSION_SECRET_BYTES_MAX",
+    limitName: "SESSION_SECRET_BYTES_MIN, SESSION_SECRET_BYTES_MAX",
   }),
   attach: count,
 });

@@ -71,7 +71,10 @@ export function text(limits: TextLimits) {
         const message = `is ${bytes} bytes; at most ${bytesMax} (${limitName}): shorten it`;
         refuse(context, message, { code: "TOO_LARGE", limit: bytesMax });
       } else if (bytes < bytesMin) {
-        const message = bytesMin === 1 ? "must not be empty" : `is shorter than ${bytesMin} bytes`;
+        const message =
+          bytesMin === 1
+            ? "must not be empty"
+            : `is ${bytes} bytes; at least ${bytesMin} (${limitName}): take a longer one`;
         refuse(context, message, { code: "INVALID", limit: bytesMin });
       } else if (!isPrintable(value)) {
         refuse(context, "has a control or invisible character: take it out", { code: "INVALID" });
