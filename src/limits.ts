@@ -84,6 +84,15 @@ export const TOKEN_BYTES_MAX = 4096;
 /** Members in a hello between nodes. */
 export const MEMBERS_MAX = 64;
 export const HANDSHAKE_TIMEOUT_MS = 5_000;
+/** Without a byte in either direction, an HTTP connection is broken off. */
+export const HTTP_SILENCE_MS_MAX = 15_000;
+/** Requests of one HTTP connection that wait for their answers; one more breaks it off. */
+export const HTTP_PIPELINED_MAX = 32;
+/** HTTP pages of a node that wait to be made. */
+export const HTTP_PAGES_WAITING_MAX = 64;
+/** Descriptors that clients do not get: the data directory's, the links between nodes. */
+export const DESCRIPTORS_RESERVED = 256;
+export const DESCRIPTORS_MIN = 2 * DESCRIPTORS_RESERVED;
 /** A plain client (no subprotocol) may be a person at a keyboard. */
 export const PLAIN_FIRST_FRAME_MS_MAX = 60_000;
 /** Silence of a client after which the node asks with a WebSocket ping, and then breaks the link. */

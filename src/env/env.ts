@@ -129,6 +129,8 @@ export interface HttpResponse {
 export interface Listener {
   readonly host: string;
   readonly port: number;
+  /** Of any kind, whether they have said anything or not. */
+  readonly connections: number;
   /** Takes no more connections. */
   stop(): void;
   /** Breaks what is left. */
@@ -141,6 +143,13 @@ export interface ListenOptions {
   readonly port: number;
   /** For the request line and headers of one connection. */
   readonly handshakeTimeoutMs: number;
+  /** Without a byte in either direction; not of WebSockets. */
+  readonly silenceMsMax: number;
+  /** More are dropped without a word. */
+  readonly connectionsMax: number;
+  readonly onDropped: () => void;
+  /** Requests of a connection that wait for their answers; one more breaks it off. */
+  readonly pipelinedMax: number;
   readonly onUpgrade: (upgrade: Upgrade) => UpgradeDecision;
   readonly onRequest: (request: HttpRequest) => Promise<HttpResponse>;
 }

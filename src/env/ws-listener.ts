@@ -1,14 +1,9 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo, Socket as NetSocket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
-import type { HttpResponse, Listener, ListenOptions, Upgrade } from "./env.ts";
+import type { Listener, ListenOptions, Upgrade } from "./env.ts";
+import { HttpAnswers, readTarget, refuse } from "./http-answers.ts";
 import { ReasonedWebSocket, WS_TUNING } from "./reasoned-web-socket.ts";
 import { WsSocket } from "./ws-socket.ts";
 
@@ -23,15 +18,31 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionsCheckingInterval: 1_000,
   });
+  server.timeout = options.silenceMsMax;
+  server.maxConnections = options.connectionsMax;
+  server.on("drop", options.onDropped);
+  const connections = countOf(server);
   const upgrades = new Upgrades(options);
-  server.on("request", (request, response) => void respond(options, request, response));
-  server.on("upgrade", (request, stream, head) => upgrades.handle(request, stream, head));
-  server.on("clientError", (_error, stream) => refuse(stream, 400, "not an HTTP request"));
+  const answers = new HttpAnswers(options);
+  server.on("request", (request, response) => answers.answer(request, response));
+  server.on("upgrade", (request, stream: NetSocket, head) => {
+    // `ws` takes this timer off again when the handshake is over.
+    stream.setTimeout(options.silenceMsMax, () => stream.destroy());
+    if (request.headers.upgrade?.toLowerCase() === "websocket") {
+      upgrades.handle(request, stream, head);
+    } else {
+      answers.answerInHttp(request, stream);
+    }
+  });
+  server.on("clientError", (error, stream) => answers.answerError(error, stream));
   await bound(server, options);
   const address = server.address() as AddressInfo;
   return {
     host: address.address,
     port: address.port,
+    get connections() {
+      return connections.size;
+    },
     stop: () => void server.close(),
     async close() {
       const closed = new Promise<void>((resolve) => {
@@ -46,6 +57,15 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       await closed;
     },
   };
+}
+
+function countOf(server: Server): ReadonlySet<NetSocket> {
+  const connections = new Set<NetSocket>();
+  server.on("connection", (socket: NetSocket) => {
+    connections.add(socket);
+    socket.once("close", () => connections.delete(socket));
+  });
+  return connections;
 }
 
 function bound(server: Server, options: ListenOptions): Promise<void> {
@@ -124,12 +144,6 @@ function remoteOf(request: IncomingMessage): string {
   return `${request.socket.remoteAddress ?? "?"}:${request.socket.remotePort ?? 0}`;
 }
 
-/** The target of the request line is the client's to choose, and need not be one. */
-function readTarget(request: IncomingMessage): URL | null {
-  const target = request.url ?? "/";
-  return URL.canParse(target, "http://node") ? new URL(target, "http://node") : null;
-}
-
 function readUpgrade(request: IncomingMessage): Upgrade | null {
   const target = readTarget(request);
   if (target === null) {
@@ -145,68 +159,4 @@ function readUpgrade(request: IncomingMessage): Upgrade | null {
     origin: request.headers.origin ?? null,
     remote: remoteOf(request),
   };
-}
-
-function refuse(stream: Duplex, status: number, message: string, retryAfterSeconds?: number): void {
-  stream.on("error", () => stream.destroy());
-  if (!stream.writable) {
-    stream.destroy();
-    return;
-  }
-  const body = `${message}\n`;
-  const lines = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
-    "Connection: close",
-    "Content-Type: text/plain; charset=utf-8",
-    `Content-Length: ${Buffer.byteLength(body)}`,
-  ];
-  if (retryAfterSeconds !== undefined) {
-    lines.push(`Retry-After: ${retryAfterSeconds}`);
-  }
-  stream.once("finish", () => stream.destroy());
-  stream.end(`${lines.join("\r\n")}\r\n\r\n${body}`);
-}
-
-async function respond(
-  options: ListenOptions,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  request.resume();
-  response.on("error", () => response.destroy());
-  const answer = await answerTo(options, request);
-  const headers: Record<string, string | number> = {
-    "Content-Type": answer.contentType,
-    "Content-Length": Buffer.byteLength(answer.body),
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    Vary: "Origin",
-  };
-  if (answer.allowOrigin !== undefined) {
-    headers["Access-Control-Allow-Origin"] = answer.allowOrigin;
-  }
-  if (answer.retryAfterSeconds !== undefined) {
-    headers["Retry-After"] = answer.retryAfterSeconds;
-  }
-  response.writeHead(answer.status, headers);
-  response.end(request.method === "HEAD" ? "" : answer.body);
-}
-
-async function answerTo(options: ListenOptions, request: IncomingMessage): Promise<HttpResponse> {
-  const target = readTarget(request);
-  if (target === null) {
-    return {
-      status: 400,
-      contentType: "text/plain; charset=utf-8",
-      body: "not a request target\n",
-    };
-  }
-  return options.onRequest({
-    method: request.method ?? "GET",
-    host: request.headers.host ?? null,
-    origin: request.headers.origin ?? null,
-    path: target.pathname,
-    query: target.searchParams,
-  });
 }

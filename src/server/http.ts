@@ -1,5 +1,6 @@
 import type { HttpRequest, HttpResponse, Logger } from "../env/env.ts";
 import { ERRORS, type Refusal } from "../errors.ts";
+import { HTTP_PAGES_WAITING_MAX } from "../limits.ts";
 import type { Selector } from "../registry/instance.ts";
 import type { ReadConsistency } from "../replica/inputs.ts";
 import { checkClientMessage } from "../schema/client-message.ts";
@@ -9,6 +10,7 @@ import type { SelectorBody } from "../wire/messages.ts";
 import { PROTOCOL_VERSION } from "../wire/messages.ts";
 import type { LocalAnswer } from "./local-reads.ts";
 import type { Metrics } from "./metrics.ts";
+import type { PageTurns } from "./page-turns.ts";
 import type { NodeStatus, SessionStatus } from "./status.ts";
 import type { WebAccess } from "./web-access.ts";
 
@@ -32,6 +34,7 @@ export interface HttpHost {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly access: WebAccess;
+  readonly turns: PageTurns;
   readiness(): readonly HealthCheck[];
   /** Null until the node is born. */
   pages(): HttpPages | null;
@@ -99,12 +102,13 @@ async function allowed(host: HttpHost, request: HttpRequest): Promise<HttpRespon
         node: process.version,
       });
     }
-    case "/metrics": {
-      const body = await host.metrics.text();
-      return { status: 200, contentType: host.metrics.contentType, body };
-    }
+    case "/metrics":
+      return inTurn(host, async () => {
+        const body = await host.metrics.text();
+        return { status: 200, contentType: host.metrics.contentType, body };
+      });
     default:
-      return page(host.pages(), path, query);
+      return page(host, path, query);
   }
 }
 
@@ -119,29 +123,42 @@ function readiness(checks: readonly HealthCheck[], isVerbose: boolean): HttpResp
   return { status: isReady ? 200 : 503, contentType: TEXT_TYPE, body };
 }
 
-async function page(
-  pages: HttpPages | null,
-  path: string,
-  query: URLSearchParams,
+async function inTurn(
+  host: HttpHost,
+  make: () => HttpResponse | Promise<HttpResponse>,
 ): Promise<HttpResponse> {
+  if (await host.turns.next()) {
+    return make();
+  }
+  const message = `${HTTP_PAGES_WAITING_MAX} pages wait to be made (HTTP_PAGES_WAITING_MAX)`;
+  return refusal(503, { code: "OVERLOADED", message, limit: HTTP_PAGES_WAITING_MAX });
+}
+
+async function page(host: HttpHost, path: string, query: URLSearchParams): Promise<HttpResponse> {
+  const pages = host.pages();
   if (pages === null) {
     return refusal(503, { code: "DRAINING", message: "the node is not part of a cluster yet" });
   }
   switch (path) {
     case "/v1/status":
-      return json(200, pages.status());
-    case "/v1/sessions": {
-      const { items, total } = pages.sessions();
-      const { lineage } = pages;
-      return json(200, { apiVersion: "v1", kind: "SessionList", lineage, total, items });
-    }
+      return inTurn(host, () => json(200, pages.status()));
+    case "/v1/sessions":
+      return inTurn(host, () => {
+        const { items, total } = pages.sessions();
+        const { lineage } = pages;
+        return json(200, { apiVersion: "v1", kind: "SessionList", lineage, total, items });
+      });
     default:
-      return instances(pages, query);
+      return instances(host, pages, query);
   }
 }
 
 /** The query is checked as the `get` message that it stands for. */
-async function instances(pages: HttpPages, query: URLSearchParams): Promise<HttpResponse> {
+async function instances(
+  host: HttpHost,
+  pages: HttpPages,
+  query: URLSearchParams,
+): Promise<HttpResponse> {
   const asked = readQuery(query);
   if ("code" in asked) {
     return refusal(400, asked);
@@ -155,14 +172,16 @@ async function instances(pages: HttpPages, query: URLSearchParams): Promise<Http
     return refusal(503, read.refusal);
   }
   const { instances: found, revision, ageMs } = read.answer;
-  return json(200, {
-    apiVersion: "v1",
-    kind: "InstanceList",
-    revision,
-    lineage: pages.lineage,
-    ...(ageMs === null ? {} : { ageMs }),
-    items: found.map(toEndpoint),
-  });
+  return inTurn(host, () =>
+    json(200, {
+      apiVersion: "v1",
+      kind: "InstanceList",
+      revision,
+      lineage: pages.lineage,
+      ...(ageMs === null ? {} : { ageMs }),
+      items: found.map(toEndpoint),
+    }),
+  );
 }
 
 interface Asked {

@@ -1,40 +1,26 @@
-import type {
-  Clock,
-  Dialer,
-  HttpRequest,
-  Listener,
-  Logger,
-  Random,
-  Timers,
-  Upgrade,
-  UpgradeDecision,
-} from "../env/env.ts";
+import { openFilesMax } from "../env/descriptors.ts";
+import type { Clock, Dialer, HttpRequest, Listener, Logger, Random, Timers } from "../env/env.ts";
 import { createLog } from "../env/logger.ts";
 import { nodeClock, nodeRandom, nodeTimers } from "../env/node-env.ts";
 import { wsDialer } from "../env/ws-dialer.ts";
 import { listen } from "../env/ws-listener.ts";
 import { EXIT } from "../errors.ts";
-import {
-  CLIENT_FRAME_BYTES_MAX,
-  CONNECT_TIMEOUT_MS_DEFAULT,
-  HANDSHAKE_TIMEOUT_MS,
-  PEER_PATH,
-} from "../limits.ts";
+import { HANDSHAKE_TIMEOUT_MS, HTTP_PIPELINED_MAX, HTTP_SILENCE_MS_MAX } from "../limits.ts";
 import { type DataDirectory, isUnmade, openDirectory } from "../storage/directory.ts";
 import { type BirthRecord, StorageError } from "../storage/storage.ts";
 import { assert } from "../util/assert.ts";
-import { encodePeerHello } from "../wire/peer-codec.ts";
 import { formatAddress } from "./address.ts";
 import { AddressBook } from "./address-book.ts";
+import { Admission } from "./admission.ts";
 import { Birth } from "./birth.ts";
-import { chooseSubprotocol } from "./clients.ts";
 import type { NodeConfig } from "./config.ts";
 import { answerHttp, type HealthCheck, type HttpHost } from "./http.ts";
 import { Member } from "./member.ts";
 import { Metrics } from "./metrics.ts";
 import { configurationError, NodeError } from "./node-error.ts";
-import { CLOSE, PEER_FRAME_LIMIT, receiveHello } from "./peer-handshake.ts";
+import { PageTurns } from "./page-turns.ts";
 import type { NodeStatus } from "./status.ts";
+import { decideUpgrade, type UpgradeHost } from "./upgrades.ts";
 import { packageVersion } from "./version.ts";
 import { WebAccess } from "./web-access.ts";
 
@@ -50,6 +36,8 @@ export interface NodeEnvironment {
   readonly random: Random;
   readonly dialer: Dialer;
   readonly logger: Logger;
+  /** Files and connections that the process may have open at once; null where nobody says. */
+  readonly openFilesMax: number | null;
   /** Called once, at once, when the node must end; a program exits here. */
   readonly onFatal: (end: NodeEnd) => void;
 }
@@ -121,11 +109,13 @@ export function exitCodeOf(error: unknown): number {
   return EXIT.invariant;
 }
 
-class RunningNode implements NodeHandle, HttpHost {
+class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   readonly name: string;
   readonly version = packageVersion();
   readonly metrics = new Metrics();
   readonly access: WebAccess;
+  readonly turns: PageTurns;
+  readonly admission: Admission;
   readonly serving: Promise<void>;
   readonly ended: Promise<NodeEnd>;
   readonly #config: NodeConfig;
@@ -149,8 +139,11 @@ class RunningNode implements NodeHandle, HttpHost {
       random: given.random ?? nodeRandom,
       dialer: given.dialer ?? wsDialer,
       logger: given.logger ?? createLog(config.logLevel, config.id, () => this.logState()).logger,
+      openFilesMax: given.openFilesMax === undefined ? openFilesMax() : given.openFilesMax,
       onFatal: given.onFatal ?? (() => {}),
     };
+    this.turns = new PageTurns(this.#environment.timers);
+    this.admission = new Admission(this.#environment.openFilesMax, this.logger);
     this.#settleServing = { resolve: () => {}, reject: () => {} };
     this.serving = new Promise((resolve, reject) => {
       this.#settleServing = { resolve, reject };
@@ -172,6 +165,18 @@ class RunningNode implements NodeHandle, HttpHost {
     return listener === null
       ? formatAddress(this.#config.listen)
       : formatAddress({ host: this.#config.listen.host, port: listener.port });
+  }
+
+  get timers(): Timers {
+    return this.#environment.timers;
+  }
+
+  get connections(): number {
+    return this.#listener?.connections ?? 0;
+  }
+
+  birth(): Birth | null {
+    return this.#state.type === "birth" ? this.#state.birth : null;
   }
 
   logState(): Readonly<Record<string, unknown>> {
@@ -208,7 +213,11 @@ class RunningNode implements NodeHandle, HttpHost {
         host,
         port,
         handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
-        onUpgrade: (upgrade) => this.#upgrade(upgrade),
+        silenceMsMax: HTTP_SILENCE_MS_MAX,
+        pipelinedMax: HTTP_PIPELINED_MAX,
+        connectionsMax: this.admission.connectionsMax,
+        onDropped: () => this.admission.full(this.connections),
+        onUpgrade: (upgrade) => decideUpgrade(this, upgrade),
         onRequest: (request: HttpRequest) => answerHttp(this, request),
       });
     } catch (error) {
@@ -338,65 +347,6 @@ class RunningNode implements NodeHandle, HttpHost {
     await directory.bear(record);
     this.#environment.logger.info({ cluster: record.clusterId }, "born");
     return record;
-  }
-
-  #upgrade(upgrade: Upgrade): UpgradeDecision {
-    if (upgrade.path === PEER_PATH) {
-      return this.#upgradePeer(upgrade);
-    }
-    if (upgrade.path !== "/") {
-      return { accept: false, status: 404, message: `there is no ${upgrade.path}` };
-    }
-    const denied = this.access.originRefusal(upgrade.origin);
-    if (denied !== null) {
-      return { accept: false, status: 403, message: `DENIED: ${denied}` };
-    }
-    const state = this.#state;
-    if (state.type !== "serving" || state.member.isDraining) {
-      const message = "DRAINING: this node does not serve clients now";
-      return { accept: false, status: 503, message, retryAfterSeconds: 1 };
-    }
-    const subprotocol = chooseSubprotocol(upgrade.subprotocols);
-    if (subprotocol === null && upgrade.subprotocols.length > 0) {
-      const message = "VERSION: no subprotocol in common";
-      return { accept: false, status: 400, message };
-    }
-    return {
-      accept: true,
-      subprotocol,
-      frameLimit: { name: "CLIENT_FRAME_BYTES_MAX", bytes: CLIENT_FRAME_BYTES_MAX },
-      onSocket: (socket) => state.member.acceptClient(socket),
-    };
-  }
-
-  #upgradePeer({ origin }: Upgrade): UpgradeDecision {
-    if (origin !== null) {
-      return { accept: false, status: 403, message: "peers are no web pages" };
-    }
-    const state = this.#state;
-    switch (state.type) {
-      case "serving":
-        return {
-          accept: true,
-          subprotocol: null,
-          frameLimit: PEER_FRAME_LIMIT,
-          onSocket: (socket) => state.member.acceptPeer(socket),
-        };
-      case "birth":
-        return {
-          accept: true,
-          subprotocol: null,
-          frameLimit: PEER_FRAME_LIMIT,
-          onSocket: (socket) => {
-            receiveHello(socket, this.#environment.timers, CONNECT_TIMEOUT_MS_DEFAULT).then(
-              (hello) => socket.send(encodePeerHello(state.birth.answer(hello))),
-              (error: unknown) => socket.close(CLOSE.policy, String(error)),
-            );
-          },
-        };
-      default:
-        return { accept: false, status: 503, message: "starting", retryAfterSeconds: 1 };
-    }
   }
 
   #fail(exitCode: number, error: unknown): void {

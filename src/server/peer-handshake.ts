@@ -67,6 +67,14 @@ export async function receiveHello(
   return checkPeerHello(decodePeerHello(bytesOf(await firstFrame(socket, timers, timeoutMs))));
 }
 
+/** Of a dial that has its answer and is to close now: it is closed where it does not. */
+export function showOut(socket: Socket, timers: Timers): void {
+  const timer = timers.after(CONNECT_TIMEOUT_MS_DEFAULT, () =>
+    socket.close(CLOSE.normal, "answered"),
+  );
+  socket.onClose = () => timer.cancel();
+}
+
 function bytesOf(frame: Frame): Uint8Array {
   if (typeof frame === "string") {
     throw new Error("a peer sends binary frames only");

@@ -12,7 +12,7 @@ import {
 } from "../wire/messages.ts";
 import { decodePeerFrame, encodePeerHello } from "../wire/peer-codec.ts";
 import { Complaints } from "./complaints.ts";
-import { CLOSE, ClosedInHandshake, receiveHello } from "./peer-handshake.ts";
+import { CLOSE, ClosedInHandshake, receiveHello, showOut } from "./peer-handshake.ts";
 import { PeerLink } from "./peer-link.ts";
 import { Pulse } from "./pulse.ts";
 
@@ -156,10 +156,12 @@ export class PeerLinks {
       return;
     }
     socket.send(encodePeerHello({ ...this.#hello(), type: "peerWelcome" }));
-    if (hello.cluster !== null) {
+    if (hello.cluster === null) {
+      // A fresh directory only asks, and draws its conclusion.
+      showOut(socket, this.#options.timers);
+    } else {
       this.#admit(socket, hello);
     }
-    // A fresh directory only asked; it closes and draws its conclusion.
   }
 
   #refusal(hello: PeerHello): (PeerAnswer & { type: "peerRefused" }) | null {

@@ -5,6 +5,10 @@ import { wsDialer } from "../../src/env/ws-dialer.ts";
 import { listen } from "../../src/env/ws-listener.ts";
 
 const LIMIT = { name: "TEST_BYTES_MAX", bytes: 1024 };
+const LISTEN = {
+  ...{ handshakeTimeoutMs: 1_000, silenceMsMax: 1_000, connectionsMax: 100, pipelinedMax: 3 },
+  onDropped: () => {},
+};
 const DIAL = { subprotocols: [], timeoutMs: 1_000, frameLimit: LIMIT };
 
 function nextFrame(socket: Socket): Promise<Frame> {
@@ -36,7 +40,7 @@ describe("WebSockets over ws", () => {
     listener = await listen({
       host: "127.0.0.1",
       port: 0,
-      handshakeTimeoutMs: 1_000,
+      ...LISTEN,
       onUpgrade: ({ subprotocols }) => ({
         accept: true,
         subprotocol: subprotocols[1] ?? null,
@@ -111,7 +115,7 @@ describe("WebSockets over ws", () => {
   ])("reject a dial that is refused with the reason, and when to come again", async (...row) => {
     const [message, seconds, expected] = row;
     listener = await listen({
-      ...{ host: "127.0.0.1", port: 0, handshakeTimeoutMs: 1_000 },
+      ...{ ...LISTEN, host: "127.0.0.1", port: 0 },
       onUpgrade: () => ({
         ...{ accept: false, status: 503, message },
         ...(seconds !== undefined && { retryAfterSeconds: seconds }),
@@ -130,7 +134,7 @@ describe("WebSockets over ws", () => {
     const again = listen({
       host: "127.0.0.1",
       port: listener?.port ?? 0,
-      handshakeTimeoutMs: 1_000,
+      ...LISTEN,
       onUpgrade: () => ({ accept: false, status: 503, message: "" }),
       onRequest: async () => ({ status: 200, contentType: "text/plain", body: "" }),
     });

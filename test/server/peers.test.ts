@@ -103,6 +103,12 @@ describe("peer links", () => {
     ]);
   });
 
+  it("answer a fresh directory, and show it out where it stays", async () => {
+    const { answer, closed } = await dial(hello({ cluster: null }));
+    expect(answer).toMatchObject({ type: "peerWelcome", cluster: self });
+    expect((await closed).code).toBe(1000);
+  });
+
   it("take the newest dial of a peer and break the former", async () => {
     const first = await dial(hello());
     const second = await dial(hello());
