@@ -74,7 +74,7 @@ const session = z.strictObject({
   attach: count,
 });
 
-const selector = z
+export const selector = z
   .strictObject({
     namespace: name.exactOptional(),
     provider: name.exactOptional(),
@@ -94,8 +94,8 @@ const selector = z
   });
 
 const subscribes = list(selector, 1, SUBSCRIBES_PER_REQUEST_MAX, "SUBSCRIBES_PER_REQUEST_MAX");
-const key = z.strictObject(keyShape);
-const instance = z.strictObject(instanceShape).superRefine(instanceSize);
+export const key = z.strictObject(keyShape);
+export const instance = z.strictObject(instanceShape).superRefine(instanceSize);
 
 export const hello = z.strictObject({
   type: z.literal("hello"),

@@ -135,9 +135,8 @@ export function list<T extends z.ZodType>(item: T, min: number, max: number, lim
 export const meta = z
   .record(z.string(), z.unknown())
   .superRefine((value, context) => {
-    const pairs = Object.keys(value).length;
-    if (pairs > META_PAIRS_MAX) {
-      const message = `has ${pairs} pairs; at most ${META_PAIRS_MAX} (META_PAIRS_MAX)`;
+    if (Object.keys(value).length > META_PAIRS_MAX) {
+      const message = `has more than ${META_PAIRS_MAX} pairs (META_PAIRS_MAX): take some out`;
       refuse(context, message, { code: "LIMIT", limit: META_PAIRS_MAX });
     }
   })
