@@ -84,6 +84,15 @@ export const TOKEN_BYTES_MAX = 4096;
 /** Members in a hello between nodes. */
 export const MEMBERS_MAX = 64;
 export const HANDSHAKE_TIMEOUT_MS = 5_000;
+/** Without a byte in either direction, an HTTP connection is broken off. */
+export const HTTP_SILENCE_MS_MAX = 15_000;
+/** Requests of one HTTP connection that wait for their answers; one more breaks it off. */
+export const HTTP_PIPELINED_MAX = 32;
+/** HTTP pages of a node that wait to be made. */
+export const HTTP_PAGES_WAITING_MAX = 64;
+/** Descriptors that clients do not get: the data directory's, the links between nodes. */
+export const DESCRIPTORS_RESERVED = 256;
+export const DESCRIPTORS_MIN = 2 * DESCRIPTORS_RESERVED;
 /** A plain client (no subprotocol) may be a person at a keyboard. */
 export const PLAIN_FIRST_FRAME_MS_MAX = 60_000;
 /** Silence of a client after which the node asks with a WebSocket ping, and then breaks the link. */
@@ -95,6 +104,8 @@ export const CLIENT_BUFFERED_BYTES_HIGH = 1024 * 1024;
 export const PEER_BUFFERED_BYTES_MAX = 32 * 1024 * 1024;
 export const PEER_REDIAL_MS_MIN = 50;
 export const PEER_REDIAL_MS_MAX = 1_000;
+/** The most that one dial waits for a peer that takes connections and does not answer. */
+export const PEER_PATIENCE_MS_MAX = 30_000;
 /** Silence on a peer link after which it is closed and dialled again. */
 export const PEER_SILENCE_MS_MAX = 3_000;
 /** WebSocket pings by which a node keeps a plain client. */
@@ -119,6 +130,7 @@ export const RECONNECT_MS_MIN = 100;
 export const RECONNECT_MS_MAX = 2_000;
 
 // SDK.
+export const SERVER_URL_BYTES_MAX = 1024;
 /** A snapshot of a large application is one frame. */
 export const NODE_FRAME_BYTES_MAX = 64 * 1024 * 1024;
 /** Keepalives are a third of the TTL apart, but never further than this: they find dead links. */

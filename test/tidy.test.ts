@@ -93,7 +93,7 @@ describe("the import table", () => {
     ["src/storage/level-storage.ts", 'import { Level } from "level";', undefined],
     ["src/storage/layout.ts", 'import { Level } from "level";', "level"],
     ["src/storage/layout.ts", 'import { apply } from "../registry/apply.ts";', "src/registry/"],
-    ["src/env/ws-network.ts", 'import { WebSocketServer } from "ws";', undefined],
+    ["src/env/ws-listener.ts", 'import { WebSocketServer } from "ws";', undefined],
     ["src/server/driver.ts", 'import { Replica } from "../replica/replica.ts";', undefined],
     ["src/server/driver.ts", 'import { connect } from "../client/index.ts";', "src/client/"],
     ["src/server/driver.ts", 'import { z } from "zod";', "zod"],

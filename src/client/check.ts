@@ -1,3 +1,14 @@
+import {
+  ADDR_BYTES_MAX,
+  INSTANCE_BYTES_MAX,
+  META_KEY_BYTES_MAX,
+  META_PAIRS_MAX,
+  META_VALUE_BYTES_MAX,
+  NAME_BYTES_MAX,
+  REASON_BYTES_MAX,
+  SERVER_URL_BYTES_MAX,
+  TOKEN_BYTES_MAX,
+} from "../limits.ts";
 import { RollcallError } from "./errors.ts";
 
 /** Hand-written checks of what a user passes in: the SDK carries no validation library. */
@@ -28,7 +39,34 @@ export function checkFields(value: unknown, what: string, known: readonly string
   return value as Fields;
 }
 
-export function checkText(value: unknown, field: string, bytesMax: number): string {
+/** By name, so that a refusal names the limit that it compared with. */
+const limits = {
+  ADDR_BYTES_MAX,
+  INSTANCE_BYTES_MAX,
+  META_KEY_BYTES_MAX,
+  META_PAIRS_MAX,
+  META_VALUE_BYTES_MAX,
+  NAME_BYTES_MAX,
+  REASON_BYTES_MAX,
+  SERVER_URL_BYTES_MAX,
+  TOKEN_BYTES_MAX,
+} as const;
+
+type LimitName = keyof typeof limits;
+type BytesLimit = Extract<LimitName, `${string}_BYTES_MAX`>;
+
+/** `complaint` ends where the limit is named. */
+export function overLimit(
+  code: "TOO_LARGE" | "LIMIT",
+  field: string,
+  complaint: string,
+  limit: LimitName,
+): RollcallError {
+  const message = `${field} ${complaint}; at most ${limits[limit]} (${limit})`;
+  return new RollcallError(code, message, { field, limit: limits[limit] });
+}
+
+export function checkText(value: unknown, field: string, limit: BytesLimit): string {
   if (typeof value !== "string" || value.length === 0) {
     throw invalid(field, "must be a text that is not empty");
   }
@@ -36,20 +74,28 @@ export function checkText(value: unknown, field: string, bytesMax: number): stri
     throw invalid(field, "must hold no control characters");
   }
   const bytes = bytesOf(value);
-  if (bytes > bytesMax) {
-    throw new RollcallError("TOO_LARGE", `${field} is ${bytes} bytes, the limit is ${bytesMax}`, {
-      field,
-      limit: bytesMax,
-    });
+  if (bytes > limits[limit]) {
+    throw overLimit("TOO_LARGE", field, `is ${bytes} bytes`, limit);
   }
   return value;
 }
 
-export function checkInteger(value: unknown, field: string, min: number, max: number): number {
-  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < min || value > max) {
-    throw invalid(field, `must be an integer from ${min} to ${max}`);
+/** `names`: of the limits that `min` and `max` are. */
+export function checkInteger(
+  value: unknown,
+  field: string,
+  [min, max]: readonly [min: number, max: number],
+  names = "",
+): number {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max) {
+    return value;
   }
-  return value;
+  const complaint = `must be an integer from ${min} to ${max}${names === "" ? "" : ` (${names})`}`;
+  const isOutside = typeof value === "number" && Number.isSafeInteger(value);
+  throw new RollcallError("INVALID", `${field} ${complaint}`, {
+    field,
+    ...(isOutside && { limit: value < min ? min : max }),
+  });
 }
 
 /** Null where nothing is near enough to be meant. */

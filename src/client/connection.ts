@@ -234,7 +234,7 @@ export class Connection {
     const options = {
       subprotocols: [SUBPROTOCOL_MSGPACK, SUBPROTOCOL_JSON],
       timeoutMs: CONNECT_TIMEOUT_MS_DEFAULT,
-      frameBytesMax: NODE_FRAME_BYTES_MAX,
+      frameLimit: { name: "NODE_FRAME_BYTES_MAX", bytes: NODE_FRAME_BYTES_MAX },
     };
     // A dial that was overtaken (closed meanwhile) must not leave a socket behind.
     new Promise<Socket>((resolve) => resolve(this.#world.dialer.dial(url, options))).then(

@@ -1,6 +1,6 @@
 import type { Logger } from "../env/env.ts";
 import { nodeClock, nodeRandom, nodeTimers } from "../env/node-env.ts";
-import { wsDialer } from "../env/ws-network.ts";
+import { wsDialer } from "../env/ws-dialer.ts";
 import { RollcallClient } from "./client.ts";
 import { type ConnectOptions, checkConnectOptions } from "./options.ts";
 

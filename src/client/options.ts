@@ -5,11 +5,8 @@ import {
   INSTANCE_BYTES_MAX,
   META_KEY_BYTES_MAX,
   META_PAIRS_MAX,
-  META_VALUE_BYTES_MAX,
-  NAME_BYTES_MAX,
   NAMESPACE_DEFAULT,
   PORT_DEFAULT,
-  REASON_BYTES_MAX,
   TTL_MS_DEFAULT,
   TTL_MS_MAX,
   TTL_MS_MIN,
@@ -24,8 +21,15 @@ import type {
   SelectorBody,
 } from "../wire/messages.ts";
 import type { CallOptions } from "./call.ts";
-import { bytesOf, checkFields, checkInteger, checkText, type Fields, invalid } from "./check.ts";
-import { RollcallError } from "./errors.ts";
+import {
+  bytesOf,
+  checkFields,
+  checkInteger,
+  checkText,
+  type Fields,
+  invalid,
+  overLimit,
+} from "./check.ts";
 import type { UpdateSet } from "./instance-content.ts";
 
 /** All optional: with none, the client talks to `rollcall dev` on this machine. */
@@ -61,22 +65,36 @@ export type RegisterInput = Content &
 
 const CALL_KEYS = ["signal", "timeoutMs"];
 const TIMEOUT_MS_MAX = 86_400_000;
-/** Below the limit by what names and numbers around the fields can take on the wire. */
-const INSTANCE_OVERHEAD_BYTES = 256;
+const COUNT = [0, Number.MAX_SAFE_INTEGER] as const;
+/** Of a field's path in an error, where a key of the user's is long. */
+const PATH_LENGTH_MAX = 200;
 
 export function checkConnectOptions(value: unknown): CheckedOptions {
   const known = ["servers", "namespace", "name", "token", "logger", "ttlMs", "graceMs"];
   const options = checkFields(value ?? {}, "options", known);
-  const ttlMs = checkInteger(options["ttlMs"] ?? TTL_MS_DEFAULT, "ttlMs", TTL_MS_MIN, TTL_MS_MAX);
+  const ttlMs = checkInteger(
+    options["ttlMs"] ?? TTL_MS_DEFAULT,
+    "ttlMs",
+    [TTL_MS_MIN, TTL_MS_MAX],
+    "TTL_MS_MIN, TTL_MS_MAX",
+  );
   const graceDefault = Math.min(GRACE_MS_DEFAULT, ttlMs);
   return {
     servers: checkServers(options["servers"] ?? `ws://127.0.0.1:${PORT_DEFAULT}`),
-    namespace: checkText(options["namespace"] ?? NAMESPACE_DEFAULT, "namespace", NAME_BYTES_MAX),
-    name: checkText(options["name"] ?? "rollcall-client", "name", NAME_BYTES_MAX),
-    token: options["token"] === undefined ? null : checkText(options["token"], "token", 4096),
+    namespace: checkText(options["namespace"] ?? NAMESPACE_DEFAULT, "namespace", "NAME_BYTES_MAX"),
+    name: checkText(options["name"] ?? "rollcall-client", "name", "NAME_BYTES_MAX"),
+    token:
+      options["token"] === undefined
+        ? null
+        : checkText(options["token"], "token", "TOKEN_BYTES_MAX"),
     logger: checkLogger(options["logger"]),
     ttlMs,
-    graceMs: checkInteger(options["graceMs"] ?? graceDefault, "graceMs", GRACE_MS_MIN, ttlMs),
+    graceMs: checkInteger(
+      options["graceMs"] ?? graceDefault,
+      "graceMs",
+      [GRACE_MS_MIN, ttlMs],
+      "GRACE_MS_MIN, ttlMs",
+    ),
   };
 }
 
@@ -89,7 +107,7 @@ function checkServers(value: unknown): readonly string[] {
 }
 
 function checkServer(value: unknown, field: string): string {
-  const text = checkText(value, field, 1024);
+  const text = checkText(value, field, "SERVER_URL_BYTES_MAX");
   const url = text.includes("://") ? text : `ws://${text}`;
   if (!/^wss?:\/\//.test(url) || !URL.canParse(url)) {
     throw invalid(field, "must be ws://host:port, wss://host:port or host:port");
@@ -121,7 +139,7 @@ export function checkCall(value: unknown, extra: readonly string[] = []): CallOp
     throw invalid("signal", "must be an AbortSignal");
   }
   if (timeoutMs !== undefined && timeoutMs !== Number.POSITIVE_INFINITY) {
-    checkInteger(timeoutMs, "timeoutMs", 1, TIMEOUT_MS_MAX);
+    checkInteger(timeoutMs, "timeoutMs", [1, TIMEOUT_MS_MAX]);
   }
   return value as CallOptions;
 }
@@ -140,15 +158,27 @@ export function checkRegister(value: unknown, namespace: string): RegisterBody {
     ...(checkSet(input, false) as Omit<RegisterBody, keyof KeyBody>),
     ...(persistent === true && { persistent }),
   };
-  const bytes = bytesOf(JSON.stringify(body)) + INSTANCE_OVERHEAD_BYTES;
+  const bytes = textBytes(body);
   if (bytes > INSTANCE_BYTES_MAX) {
-    throw new RollcallError(
+    throw overLimit(
       "TOO_LARGE",
-      `the instance takes about ${bytes} bytes, the limit is ${INSTANCE_BYTES_MAX}`,
-      { limit: INSTANCE_BYTES_MAX },
+      "meta",
+      `makes an instance of ${bytes} bytes`,
+      "INSTANCE_BYTES_MAX",
     );
   }
   return body;
+}
+
+/** Of all texts of an instance, as a node counts them. */
+function textBytes(value: unknown): number {
+  if (typeof value === "string") {
+    return bytesOf(value);
+  }
+  if (typeof value !== "object" || value === null) {
+    return 0;
+  }
+  return Object.values(value).reduce<number>((bytes, part) => bytes + textBytes(part), 0);
 }
 
 export function checkKeyInput(value: unknown, namespace: string): Required<KeyBody> {
@@ -159,9 +189,9 @@ export function checkKeyInput(value: unknown, namespace: string): Required<KeyBo
 
 function checkKey(input: Fields, addr: string, namespace: string): Required<KeyBody> {
   return {
-    namespace: checkText(input["namespace"] ?? namespace, "namespace", NAME_BYTES_MAX),
-    application: checkText(input["application"], "application", NAME_BYTES_MAX),
-    protocol: checkText(input["protocol"], "protocol", NAME_BYTES_MAX),
+    namespace: checkText(input["namespace"] ?? namespace, "namespace", "NAME_BYTES_MAX"),
+    application: checkText(input["application"], "application", "NAME_BYTES_MAX"),
+    protocol: checkText(input["protocol"], "protocol", "NAME_BYTES_MAX"),
     addr,
   };
 }
@@ -172,15 +202,12 @@ function checkAddr(input: Fields): string {
     throw invalid("addr", "excludes host and port");
   }
   if (addr === undefined) {
-    const name = checkText(host, "host", NAME_BYTES_MAX);
+    const name = checkText(host, "host", "ADDR_BYTES_MAX");
     const bracketed = name.includes(":") && !name.startsWith("[") ? `[${name}]` : name;
-    return checkText(
-      `${bracketed}:${checkInteger(port, "port", 1, 65_535)}`,
-      "addr",
-      NAME_BYTES_MAX,
-    );
+    const digits = checkInteger(port, "port", [1, 65_535]);
+    return checkText(`${bracketed}:${digits}`, "addr", "ADDR_BYTES_MAX");
   }
-  const text = checkText(addr, "addr", NAME_BYTES_MAX);
+  const text = checkText(addr, "addr", "ADDR_BYTES_MAX");
   const colon = text.lastIndexOf(":");
   const digits = text.slice(colon + 1);
   if (colon < 1 || !/^[1-9]\d{0,4}$/.test(digits) || Number(digits) > 65_535) {
@@ -196,7 +223,7 @@ export function checkSet(input: Fields, isUpdate: boolean): UpdateSet {
     set["meta"] = checkMeta(input["meta"]);
   }
   if (input["weight"] !== undefined) {
-    set["weight"] = checkInteger(input["weight"], "weight", 0, WEIGHT_MAX);
+    set["weight"] = checkInteger(input["weight"], "weight", [0, WEIGHT_MAX], "WEIGHT_MAX");
   }
   const status = input["status"];
   if (status !== undefined) {
@@ -205,13 +232,13 @@ export function checkSet(input: Fields, isUpdate: boolean): UpdateSet {
     }
     set["status"] = status;
   }
-  for (const [field, bytesMax] of [
-    ["version", NAME_BYTES_MAX],
-    ["reason", REASON_BYTES_MAX],
+  for (const [field, limit] of [
+    ["version", "NAME_BYTES_MAX"],
+    ["reason", "REASON_BYTES_MAX"],
   ] as const) {
     if (input[field] !== undefined) {
       const isCleared = isUpdate && input[field] === null;
-      set[field] = isCleared ? null : checkText(input[field], field, bytesMax);
+      set[field] = isCleared ? null : checkText(input[field], field, limit);
     }
   }
   if (input["location"] !== undefined) {
@@ -232,28 +259,35 @@ function checkMeta(value: unknown): Meta {
   }
   const pairs = Object.entries(value);
   if (pairs.length > META_PAIRS_MAX) {
-    throw new RollcallError(
-      "LIMIT",
-      `meta has ${pairs.length} pairs, the limit is ${META_PAIRS_MAX}`,
-      {
-        field: "meta",
-        limit: META_PAIRS_MAX,
-      },
-    );
+    throw overLimit("LIMIT", "meta", `has ${pairs.length} pairs`, "META_PAIRS_MAX");
   }
-  for (const [name, text] of pairs) {
-    checkText(name, "meta", META_KEY_BYTES_MAX);
+  for (const [key, text] of pairs) {
+    const field = `meta.${key}`.slice(0, PATH_LENGTH_MAX);
+    checkMetaKey(key, field);
     if (text !== "") {
-      checkText(text, `meta.${name}`, META_VALUE_BYTES_MAX);
+      checkText(text, field, "META_VALUE_BYTES_MAX");
     }
   }
   return value as Meta;
 }
 
+function checkMetaKey(key: string, field: string): void {
+  if (key === "") {
+    throw invalid("meta", "has an empty key");
+  }
+  const bytes = bytesOf(key);
+  if (bytes > META_KEY_BYTES_MAX) {
+    throw overLimit("TOO_LARGE", field, `has a key of ${bytes} bytes`, "META_KEY_BYTES_MAX");
+  }
+  if (/\p{Cc}/u.test(key)) {
+    throw invalid(field, "has a control character in its key");
+  }
+}
+
 function checkLocation(value: unknown): NonNullable<Endpoint["location"]> {
   const location = checkFields(value, "location", ["region", "zone", "campus"]);
   for (const [field, text] of Object.entries(location)) {
-    checkText(text, `location.${field}`, NAME_BYTES_MAX);
+    checkText(text, `location.${field}`, "NAME_BYTES_MAX");
   }
   return value as NonNullable<Endpoint["location"]>;
 }
@@ -261,7 +295,7 @@ function checkLocation(value: unknown): NonNullable<Endpoint["location"]> {
 /** A text stands for the application of that name. */
 export function checkSelector(value: unknown, namespace: string): SelectorBody {
   if (typeof value === "string") {
-    return { namespace, application: checkText(value, "application", NAME_BYTES_MAX) };
+    return { namespace, application: checkText(value, "application", "NAME_BYTES_MAX") };
   }
   const known = ["namespace", "application", "provider", "protocol", "meta"];
   const input = checkFields(value, "selector", known);
@@ -269,14 +303,14 @@ export function checkSelector(value: unknown, namespace: string): SelectorBody {
     throw invalid("application", "or provider must be given, and not both");
   }
   return {
-    namespace: checkText(input["namespace"] ?? namespace, "namespace", NAME_BYTES_MAX),
+    namespace: checkText(input["namespace"] ?? namespace, "namespace", "NAME_BYTES_MAX"),
     application: checkText(
       input["application"] ?? input["provider"],
       "application",
-      NAME_BYTES_MAX,
+      "NAME_BYTES_MAX",
     ),
     ...(input["protocol"] !== undefined && {
-      protocol: checkText(input["protocol"], "protocol", NAME_BYTES_MAX),
+      protocol: checkText(input["protocol"], "protocol", "NAME_BYTES_MAX"),
     }),
     ...(input["meta"] !== undefined && { meta: checkMeta(input["meta"]) }),
   };
@@ -291,11 +325,10 @@ export function checkRead(value: unknown): ReadBody {
     throw invalid("read", "must be linearizable, {atLeast} or {staleMs}");
   }
   if (read["atLeast"] !== undefined) {
-    return { atLeast: checkInteger(read["atLeast"], "read.atLeast", 0, Number.MAX_SAFE_INTEGER) };
+    return { atLeast: checkInteger(read["atLeast"], "read.atLeast", COUNT) };
   }
   const { staleMs } = read;
   return {
-    staleMs:
-      staleMs === null ? null : checkInteger(staleMs, "read.staleMs", 0, Number.MAX_SAFE_INTEGER),
+    staleMs: staleMs === null ? null : checkInteger(staleMs, "read.staleMs", COUNT),
   };
 }

@@ -1,4 +1,4 @@
-/** The world as arguments. Real ones in `node-env.ts` and `ws-network.ts`; the simulator has its own. */
+/** The world as arguments. Real ones in `node-env.ts` and the `ws-*.ts`; the simulator has its own. */
 
 export interface Clock {
   /** Milliseconds, never goes back, comparable only within this process. */
@@ -53,10 +53,22 @@ export interface Socket {
   terminate(): void;
 }
 
+/** The most that the other end may put into one message. */
+export interface FrameLimit {
+  /** As in `limits.ts`, for whoever breaks it. */
+  readonly name: string;
+  readonly bytes: number;
+}
+
 export interface DialOptions {
   readonly subprotocols: readonly string[];
+  /** For the connection and the answer to the handshake. */
   readonly timeoutMs: number;
-  readonly frameBytesMax: number;
+  /** Where given, that answer alone may take this long, once the connection stands. */
+  readonly answerTimeoutMs?: number;
+  readonly frameLimit: FrameLimit;
+  /** Gives the dial up: it rejects, and leaves no connection. */
+  readonly signal?: AbortSignal;
 }
 
 export interface DialError extends Error {
@@ -83,7 +95,7 @@ export type UpgradeDecision =
       readonly accept: true;
       /** Null names none. */
       readonly subprotocol: string | null;
-      readonly frameBytesMax: number;
+      readonly frameLimit: FrameLimit;
       /** Called with the open socket; sets its handlers before it returns. */
       readonly onSocket: (socket: Socket) => void;
     }
@@ -97,6 +109,9 @@ export type UpgradeDecision =
 
 export interface HttpRequest {
   readonly method: string;
+  /** The headers of these names. */
+  readonly host: string | null;
+  readonly origin: string | null;
   readonly path: string;
   readonly query: URLSearchParams;
 }
@@ -106,12 +121,16 @@ export interface HttpResponse {
   readonly contentType: string;
   readonly body: string;
   readonly retryAfterSeconds?: number;
+  /** Whose pages may read it, beside this server's own. */
+  readonly allowOrigin?: string;
 }
 
 /** Where a node listens; HTTP and WebSocket share the port. */
 export interface Listener {
   readonly host: string;
   readonly port: number;
+  /** Of any kind, whether they have said anything or not. */
+  readonly connections: number;
   /** Takes no more connections. */
   stop(): void;
   /** Breaks what is left. */
@@ -124,6 +143,13 @@ export interface ListenOptions {
   readonly port: number;
   /** For the request line and headers of one connection. */
   readonly handshakeTimeoutMs: number;
+  /** Without a byte in either direction; not of WebSockets. */
+  readonly silenceMsMax: number;
+  /** More are dropped without a word. */
+  readonly connectionsMax: number;
+  readonly onDropped: () => void;
+  /** Requests of a connection that wait for their answers; one more breaks it off. */
+  readonly pipelinedMax: number;
   readonly onUpgrade: (upgrade: Upgrade) => UpgradeDecision;
   readonly onRequest: (request: HttpRequest) => Promise<HttpResponse>;
 }

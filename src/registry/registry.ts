@@ -262,8 +262,9 @@ export class Registry {
           sessionEvents: NO_EVENTS,
         };
       case "tooMany": {
-        const message = `more than ${this.#limits.unansweredPerSessionMax} writes are unanswered`;
-        return this.#refused({ code: "LIMIT", message, field: "seq" });
+        const limit = this.#limits.unansweredPerSessionMax;
+        const message = `more than ${limit} writes are unanswered (UNANSWERED_PER_SESSION_MAX)`;
+        return this.#refused({ code: "LIMIT", message, field: "seq", limit });
       }
       default:
         return unreachable(verdict);

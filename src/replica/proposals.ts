@@ -73,7 +73,7 @@ export class Proposals {
     if (earlier === undefined && this.#count >= PENDING_WRITES_MAX) {
       this.#refuse(write, {
         code: "OVERLOADED",
-        message: `${PENDING_WRITES_MAX} writes are waiting at this node`,
+        message: `${PENDING_WRITES_MAX} writes are waiting at this node (PENDING_WRITES_MAX)`,
         limit: PENDING_WRITES_MAX,
         retryAfterMs: OVERLOADED_RETRY_AFTER_MS,
       });

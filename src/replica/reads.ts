@@ -55,7 +55,7 @@ export class Reads {
     if (this.#count >= PENDING_READS_MAX) {
       this.#refuse(read, {
         code: "OVERLOADED",
-        message: `${PENDING_READS_MAX} reads are waiting at this node`,
+        message: `${PENDING_READS_MAX} reads are waiting at this node (PENDING_READS_MAX)`,
         limit: PENDING_READS_MAX,
         retryAfterMs: OVERLOADED_RETRY_AFTER_MS,
       });

@@ -3,6 +3,7 @@ import type { Refusal } from "../errors.ts";
 import type { ClientMessage, PlainRequest } from "../wire/messages.ts";
 import * as schemas from "./client-schemas.ts";
 import { isHotMessage } from "./hot-check.ts";
+import { narrowed } from "./narrowing.ts";
 import { findProtoKey, refusal, toRefusal, unknownField } from "./refusal.ts";
 
 export type CheckedMessage =
@@ -80,10 +81,14 @@ function plainSchemaOf(value: Fields): z.ZodType {
   if (Object.hasOwn(value, "unregister")) {
     return schemas.plainUnregister;
   }
-  return Object.hasOwn(value, "subscribes") ? schemas.plainSubscribe : schemas.plainRegister;
+  return Object.hasOwn(value, "subscribes") ? schemas.plainSubscribe : schemas.instance;
 }
 
-function firstComplaint(schema: z.ZodType, value: Fields): Refusal | null {
+/** The schemas of all lists in messages, by field. */
+const LISTS = { instances: schemas.instance, keys: schemas.key, subscribes: schemas.selector };
+
+function firstComplaint(schema: z.ZodType, message: Fields): Refusal | null {
+  const value = narrowed(message, LISTS);
   const protoKey = findProtoKey(value);
   if (protoKey !== null) {
     return unknownField(protoKey);

@@ -69,12 +69,12 @@ const session = z.strictObject({
   secret: text({
     bytesMin: SESSION_SECRET_BYTES_MIN,
     bytesMax: SESSION_SECRET_BYTES_MAX,
-    limitName: "SESSION_SECRET_BYTES_MAX",
+    limitName: "SESSION_SECRET_BYTES_MIN, SESSION_SECRET_BYTES_MAX",
   }),
   attach: count,
 });
 
-const selector = z
+export const selector = z
   .strictObject({
     namespace: name.exactOptional(),
     provider: name.exactOptional(),
@@ -94,8 +94,8 @@ const selector = z
   });
 
 const subscribes = list(selector, 1, SUBSCRIBES_PER_REQUEST_MAX, "SUBSCRIBES_PER_REQUEST_MAX");
-const key = z.strictObject(keyShape);
-const instance = z.strictObject(instanceShape).superRefine(instanceSize);
+export const key = z.strictObject(keyShape);
+export const instance = z.strictObject(instanceShape).superRefine(instanceSize);
 
 export const hello = z.strictObject({
   type: z.literal("hello"),
@@ -215,10 +215,9 @@ export const clientMessage = z.union([
   ping,
 ]);
 
-export const plainRegister = instance;
 export const plainUnregister = z.strictObject({ unregister: key });
 export const plainSubscribe = z.strictObject({ subscribes });
-export const plainRequest = z.union([plainRegister, plainUnregister, plainSubscribe]);
+export const plainRequest = z.union([instance, plainUnregister, plainSubscribe]);
 
 true satisfies Equal<z.output<typeof session>, SessionBody>;
 true satisfies Equal<z.output<typeof selector>, SelectorBody>;
@@ -234,7 +233,7 @@ true satisfies Equal<z.output<typeof unsubscribe>, Unsubscribe>;
 true satisfies Equal<z.output<typeof ack>, Ack>;
 true satisfies Equal<z.output<typeof ping>, Ping>;
 true satisfies Equal<z.output<typeof clientMessage>, ClientMessage>;
-true satisfies Equal<z.output<typeof plainRegister>, RegisterBody>;
+true satisfies Equal<z.output<typeof instance>, RegisterBody>;
 true satisfies Equal<z.output<typeof plainUnregister>, PlainUnregister>;
 true satisfies Equal<z.output<typeof plainSubscribe>, PlainSubscribe>;
 true satisfies Equal<z.output<typeof plainRequest>, PlainRequest>;

@@ -71,7 +71,10 @@ export function text(limits: TextLimits) {
         const message = `is ${bytes} bytes; at most ${bytesMax} (${limitName}): shorten it`;
         refuse(context, message, { code: "TOO_LARGE", limit: bytesMax });
       } else if (bytes < bytesMin) {
-        const message = bytesMin === 1 ? "must not be empty" : `is shorter than ${bytesMin} bytes`;
+        const message =
+          bytesMin === 1
+            ? "must not be empty"
+            : `is ${bytes} bytes; at least ${bytesMin} (${limitName}): take a longer one`;
         refuse(context, message, { code: "INVALID", limit: bytesMin });
       } else if (!isPrintable(value)) {
         refuse(context, "has a control or invisible character: take it out", { code: "INVALID" });
@@ -132,9 +135,8 @@ export function list<T extends z.ZodType>(item: T, min: number, max: number, lim
 export const meta = z
   .record(z.string(), z.unknown())
   .superRefine((value, context) => {
-    const pairs = Object.keys(value).length;
-    if (pairs > META_PAIRS_MAX) {
-      const message = `has ${pairs} pairs; at most ${META_PAIRS_MAX} (META_PAIRS_MAX)`;
+    if (Object.keys(value).length > META_PAIRS_MAX) {
+      const message = `has more than ${META_PAIRS_MAX} pairs (META_PAIRS_MAX): take some out`;
       refuse(context, message, { code: "LIMIT", limit: META_PAIRS_MAX });
     }
   })

@@ -1,3 +1,5 @@
+import { isIP, isIPv6 } from "node:net";
+
 /** `host:port`, taken apart. An IPv6 host has no brackets here. */
 export interface HostPort {
   readonly host: string;
@@ -24,6 +26,19 @@ export function formatAddress({ host, port }: HostPort): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** An IPv4 or IPv6 address, not a name that has to be looked up. */
+export function isLiteral(host: string): boolean {
+  return isIP(host) !== 0;
+}
+
+/** One spelling of an address or a name. */
+export function canonicalHost(host: string): string {
+  if (isIPv6(host) && URL.canParse(`http://[${host}]`)) {
+    return new URL(`http://[${host}]`).hostname.slice(1, -1);
+  }
+  return host.toLowerCase();
+}
+
 export function isLoopback(host: string): boolean {
   return (
     host === "localhost" ||
@@ -35,5 +50,6 @@ export function isLoopback(host: string): boolean {
 
 /** Listens on every interface, so it is no address to go to. */
 export function isWildcard(host: string): boolean {
-  return host === "0.0.0.0" || host === "::" || host === "*";
+  const canonical = canonicalHost(host);
+  return canonical === "0.0.0.0" || canonical === "::" || canonical === "*";
 }

@@ -6,13 +6,9 @@ import {
   NAME_BYTES_MAX,
   PORT_DEFAULT,
 } from "../limits.ts";
-import {
-  type HostPort,
-  isLoopback,
-  isWildcard,
-  type NamedAddress,
-  parseAddress,
-} from "./address.ts";
+import { isAddr } from "../schema/text-rules.ts";
+import { type HostPort, type NamedAddress, parseAddress } from "./address.ts";
+import { checkTogether } from "./config-rules.ts";
 import { configurationError } from "./node-error.ts";
 
 /** A node's configuration, checked. `rollcall start` and `startNode` take the same. */
@@ -132,7 +128,20 @@ const name = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "must be letters, digits, '.', '_' or '-'")
   .max(NAME_BYTES_MAX);
 
-const address = z.string().refine((text) => parseAddress(text) !== null, "must be HOST:PORT");
+/** What is told to others, who check it as they check every address. */
+const address = z.string().refine(isAddr, "must be HOST:PORT, with a port from 1 to 65535");
+
+/** As browsers send it, or it would never be equal; `null` is what many different pages send. */
+const origin = z
+  .string()
+  .refine(isOrigin, "must be an origin such as https://console.example: small letters, no path");
+
+function isOrigin(text: string): boolean {
+  if (/^https?:/i.test(text)) {
+    return URL.canParse(text) && new URL(text).origin === text;
+  }
+  return /^[a-z][a-z\d+.-]*:\/\/[^\s/?#]+$/.test(text);
+}
 
 const hostPort = z.string().transform((text, context): HostPort => {
   const parsed = parseAddress(text);
@@ -174,7 +183,7 @@ const schema = z.strictObject({
   advertise: address.nullable(),
   bootstrap: list.pipe(z.array(namedAddress)),
   peers: list.pipe(z.array(namedAddress)),
-  allowOrigin: list.pipe(z.array(z.string())),
+  allowOrigin: list.pipe(z.array(origin)),
   insecure: z.union([
     z.boolean(),
     z.enum(["true", "1", "false", "0", ""]).transform((text) => text === "true" || text === "1"),
@@ -239,40 +248,4 @@ function describe(issue: z.core.$ZodIssue | undefined, given: Record<string, unk
   return given[key] === undefined
     ? `${name} is required`
     : `${name}: ${issue?.message ?? "not valid"}`;
-}
-
-function checkTogether(config: NodeConfig): void {
-  if (!isLoopback(config.listen.host) && !config.insecure) {
-    throw configurationError(
-      `--listen ${config.listen.host} is reachable from other machines, and there are no tokens yet`,
-      "add --insecure when the network is trusted, or listen on 127.0.0.1",
-    );
-  }
-  if (isWildcard(config.listen.host) && config.advertise === null) {
-    throw configurationError(
-      `--listen ${config.listen.host} is no address that others can go to`,
-      "add --advertise HOST:PORT",
-    );
-  }
-  if (
-    config.bootstrap.length > 0 &&
-    !config.bootstrap.some((member) => member.name === config.id)
-  ) {
-    throw configurationError(
-      `--bootstrap does not name this member, ${config.id}`,
-      "give every member the same list, with itself in it",
-    );
-  }
-  checkNamesDiffer("--bootstrap", config.bootstrap);
-  checkNamesDiffer("--peer", config.peers);
-}
-
-function checkNamesDiffer(flag: string, members: readonly NamedAddress[]): void {
-  const seen = new Set<string>();
-  for (const member of members) {
-    if (seen.has(member.name)) {
-      throw configurationError(`${flag} names ${member.name} twice`);
-    }
-    seen.add(member.name);
-  }
 }

@@ -1,5 +1,6 @@
 import type { HttpRequest, HttpResponse, Logger } from "../env/env.ts";
 import { ERRORS, type Refusal } from "../errors.ts";
+import { HTTP_PAGES_WAITING_MAX } from "../limits.ts";
 import type { Selector } from "../registry/instance.ts";
 import type { ReadConsistency } from "../replica/inputs.ts";
 import { checkClientMessage } from "../schema/client-message.ts";
@@ -9,7 +10,9 @@ import type { SelectorBody } from "../wire/messages.ts";
 import { PROTOCOL_VERSION } from "../wire/messages.ts";
 import type { LocalAnswer } from "./local-reads.ts";
 import type { Metrics } from "./metrics.ts";
+import type { PageTurns } from "./page-turns.ts";
 import type { NodeStatus, SessionStatus } from "./status.ts";
+import type { WebAccess } from "./web-access.ts";
 
 export interface HealthCheck {
   readonly name: string;
@@ -30,6 +33,8 @@ export interface HttpHost {
   readonly version: string;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  readonly access: WebAccess;
+  readonly turns: PageTurns;
   readiness(): readonly HealthCheck[];
   /** Null until the node is born. */
   pages(): HttpPages | null;
@@ -63,6 +68,16 @@ export async function answerHttp(host: HttpHost, request: HttpRequest): Promise<
 }
 
 async function route(host: HttpHost, request: HttpRequest): Promise<HttpResponse> {
+  const { origin } = request;
+  const denied = host.access.originRefusal(origin) ?? host.access.hostRefusal(request.host);
+  if (denied !== null) {
+    return refusal(403, { code: "DENIED", message: denied });
+  }
+  const response = await allowed(host, request);
+  return origin === null ? response : { ...response, allowOrigin: origin };
+}
+
+async function allowed(host: HttpHost, request: HttpRequest): Promise<HttpResponse> {
   const { method, path, query } = request;
   if (!ROUTES.includes(path)) {
     return refusal(404, {
@@ -87,10 +102,11 @@ async function route(host: HttpHost, request: HttpRequest): Promise<HttpResponse
         node: process.version,
       });
     }
-    case "/metrics": {
-      const body = await host.metrics.text();
-      return { status: 200, contentType: host.metrics.contentType, body };
-    }
+    case "/metrics":
+      return inTurn(host, async () => {
+        const body = await host.metrics.text();
+        return { status: 200, contentType: host.metrics.contentType, body };
+      });
     default:
       return page(host, path, query);
   }
@@ -113,6 +129,17 @@ export function notServing(checks: readonly HealthCheck[]): string {
   return `the node does not serve now: ${why}`;
 }
 
+async function inTurn(
+  host: HttpHost,
+  make: () => HttpResponse | Promise<HttpResponse>,
+): Promise<HttpResponse> {
+  if (await host.turns.next()) {
+    return make();
+  }
+  const message = `${HTTP_PAGES_WAITING_MAX} pages wait to be made (HTTP_PAGES_WAITING_MAX)`;
+  return refusal(503, { code: "OVERLOADED", message, limit: HTTP_PAGES_WAITING_MAX });
+}
+
 async function page(host: HttpHost, path: string, query: URLSearchParams): Promise<HttpResponse> {
   const pages = host.pages();
   if (pages === null) {
@@ -120,20 +147,25 @@ async function page(host: HttpHost, path: string, query: URLSearchParams): Promi
   }
   switch (path) {
     case "/v1/status":
-      return json(200, pages.status());
-    case "/v1/sessions": {
-      const { items, total } = pages.sessions();
-      const { lineage } = pages;
-      const { ageMs } = pages.status();
-      return json(200, { apiVersion: "v1", kind: "SessionList", lineage, ageMs, total, items });
-    }
+      return inTurn(host, () => json(200, pages.status()));
+    case "/v1/sessions":
+      return inTurn(host, () => {
+        const { items, total } = pages.sessions();
+        const { lineage } = pages;
+        const { ageMs } = pages.status();
+        return json(200, { apiVersion: "v1", kind: "SessionList", lineage, ageMs, total, items });
+      });
     default:
-      return instances(pages, query);
+      return instances(host, pages, query);
   }
 }
 
 /** The query is checked as the `get` message that it stands for. */
-async function instances(pages: HttpPages, query: URLSearchParams): Promise<HttpResponse> {
+async function instances(
+  host: HttpHost,
+  pages: HttpPages,
+  query: URLSearchParams,
+): Promise<HttpResponse> {
   const asked = readQuery(query);
   if ("code" in asked) {
     return refusal(400, asked);
@@ -147,14 +179,16 @@ async function instances(pages: HttpPages, query: URLSearchParams): Promise<Http
     return refusal(503, read.refusal);
   }
   const { instances: found, revision, ageMs } = read.answer;
-  return json(200, {
-    apiVersion: "v1",
-    kind: "InstanceList",
-    revision,
-    lineage: pages.lineage,
-    ...(ageMs === null ? {} : { ageMs }),
-    items: found.map(toEndpoint),
-  });
+  return inTurn(host, () =>
+    json(200, {
+      apiVersion: "v1",
+      kind: "InstanceList",
+      revision,
+      lineage: pages.lineage,
+      ...(ageMs === null ? {} : { ageMs }),
+      items: found.map(toEndpoint),
+    }),
+  );
 }
 
 interface Asked {

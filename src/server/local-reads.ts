@@ -36,7 +36,7 @@ export class LocalReads implements OutputSink {
         ok: false,
         refusal: {
           code: "OVERLOADED",
-          message: `${REQUESTS_PER_CONNECTION_MAX} HTTP reads wait`,
+          message: `${REQUESTS_PER_CONNECTION_MAX} reads over HTTP wait (REQUESTS_PER_CONNECTION_MAX)`,
           limit: REQUESTS_PER_CONNECTION_MAX,
           retryAfterMs: OVERLOADED_RETRY_AFTER_MS,
         },

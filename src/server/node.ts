@@ -1,40 +1,28 @@
-import type {
-  Clock,
-  Dialer,
-  HttpRequest,
-  Listener,
-  Logger,
-  Random,
-  Timers,
-  Upgrade,
-  UpgradeDecision,
-} from "../env/env.ts";
+import { openFilesMax } from "../env/descriptors.ts";
+import type { Clock, Dialer, HttpRequest, Listener, Logger, Random, Timers } from "../env/env.ts";
 import { createLog } from "../env/logger.ts";
 import { nodeClock, nodeRandom, nodeTimers } from "../env/node-env.ts";
-import { listen, wsDialer } from "../env/ws-network.ts";
+import { wsDialer } from "../env/ws-dialer.ts";
+import { listen } from "../env/ws-listener.ts";
 import { EXIT } from "../errors.ts";
-import {
-  CLIENT_FRAME_BYTES_MAX,
-  CONNECT_TIMEOUT_MS_DEFAULT,
-  HANDSHAKE_TIMEOUT_MS,
-  PEER_FRAME_BYTES_MAX,
-  PEER_PATH,
-} from "../limits.ts";
-import { type DataDirectory, openDirectory } from "../storage/directory.ts";
+import { HANDSHAKE_TIMEOUT_MS, HTTP_PIPELINED_MAX, HTTP_SILENCE_MS_MAX } from "../limits.ts";
+import { type DataDirectory, isUnmade, openDirectory } from "../storage/directory.ts";
 import { type BirthRecord, StorageError } from "../storage/storage.ts";
-import { encodePeerHello } from "../wire/peer-codec.ts";
+import { assert } from "../util/assert.ts";
 import { formatAddress } from "./address.ts";
 import { AddressBook } from "./address-book.ts";
+import { Admission } from "./admission.ts";
 import { Birth } from "./birth.ts";
-import { chooseSubprotocol } from "./clients.ts";
 import type { NodeConfig } from "./config.ts";
-import { answerHttp, type HealthCheck, type HttpHost, notServing } from "./http.ts";
+import { answerHttp, type HealthCheck, type HttpHost } from "./http.ts";
 import { Member } from "./member.ts";
 import { Metrics } from "./metrics.ts";
 import { configurationError, NodeError } from "./node-error.ts";
-import { CLOSE, receiveHello } from "./peer-handshake.ts";
+import { PageTurns } from "./page-turns.ts";
 import type { NodeStatus } from "./status.ts";
+import { decideUpgrade, type UpgradeHost } from "./upgrades.ts";
 import { packageVersion } from "./version.ts";
+import { WebAccess } from "./web-access.ts";
 
 /** How a node ended: exit code 0 after `stop`, else with the error. */
 export interface NodeEnd {
@@ -48,6 +36,8 @@ export interface NodeEnvironment {
   readonly random: Random;
   readonly dialer: Dialer;
   readonly logger: Logger;
+  /** Files and connections that the process may have open at once; null where nobody says. */
+  readonly openFilesMax: number | null;
   /** Called once, at once, when the node must end; a program exits here. */
   readonly onFatal: (end: NodeEnd) => void;
 }
@@ -77,31 +67,34 @@ type NodeState =
   | { readonly type: "stopped" };
 
 /**
- * Opens the data directory, listens, is born if it has to be, and serves. Resolves once it listens;
- * rejects with a `NodeError` or a `StorageError` (`exitCodeOf`).
+ * Listens, opens the data directory, is born if it has to be, and serves. Resolves once it listens
+ * and has the directory; rejects with a `NodeError` or a `StorageError` (`exitCodeOf`). What is
+ * refused for its configuration or its port has written nothing.
  */
 export async function startNode(
   config: NodeConfig,
   environment: Partial<NodeEnvironment> = {},
 ): Promise<NodeHandle> {
-  const random = environment.random ?? nodeRandom;
-  const directory = await openDirectory(config.dataDir, config.id, random);
-  if (directory.birth === null && config.bootstrap.length === 0) {
-    await directory.close();
-    throw configurationError(
-      `${config.dataDir} is not part of a cluster, and no --bootstrap says who is`,
-      `give all first members, e.g. --bootstrap ${config.id}=HOST:PORT`,
-    );
+  if (config.bootstrap.length === 0 && (await isUnmade(config.dataDir))) {
+    throw notOfACluster(config);
   }
-  const node = new RunningNode(config, directory, { ...environment, random });
+  const node = new RunningNode(config, environment);
+  await node.listen();
   try {
-    await node.listen();
+    await node.open();
   } catch (error) {
-    await directory.close();
+    await node.abandon();
     throw error;
   }
   node.run();
   return node;
+}
+
+function notOfACluster({ dataDir, id }: NodeConfig): NodeError {
+  return configurationError(
+    `${dataDir} is not part of a cluster, and no --bootstrap says who is`,
+    `give all first members, e.g. --bootstrap ${id}=HOST:PORT`,
+  );
 }
 
 /** What a process that could not start or go on exits with. */
@@ -116,34 +109,41 @@ export function exitCodeOf(error: unknown): number {
   return EXIT.invariant;
 }
 
-class RunningNode implements NodeHandle, HttpHost {
+class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   readonly name: string;
   readonly version = packageVersion();
   readonly metrics = new Metrics();
+  readonly access: WebAccess;
+  readonly turns: PageTurns;
+  readonly admission: Admission;
   readonly serving: Promise<void>;
   readonly ended: Promise<NodeEnd>;
   readonly #config: NodeConfig;
-  readonly #directory: DataDirectory;
   readonly #environment: NodeEnvironment;
   #listener: Listener | null = null;
+  /** Null until `open`. */
+  #directory: DataDirectory | null = null;
   #state: NodeState = { type: "starting" };
   #end: NodeEnd | null = null;
   #stopping: Promise<void> | null = null;
   #settleServing: { resolve: () => void; reject: (error: unknown) => void };
   #settleEnded: (end: NodeEnd) => void;
 
-  constructor(config: NodeConfig, directory: DataDirectory, given: Partial<NodeEnvironment>) {
+  constructor(config: NodeConfig, given: Partial<NodeEnvironment>) {
     this.name = config.id;
     this.#config = config;
-    this.#directory = directory;
+    this.access = new WebAccess(config);
     this.#environment = {
       clock: given.clock ?? nodeClock,
       timers: given.timers ?? nodeTimers,
       random: given.random ?? nodeRandom,
       dialer: given.dialer ?? wsDialer,
       logger: given.logger ?? createLog(config.logLevel, config.id, () => this.logState()).logger,
+      openFilesMax: given.openFilesMax === undefined ? openFilesMax() : given.openFilesMax,
       onFatal: given.onFatal ?? (() => {}),
     };
+    this.turns = new PageTurns(this.#environment.timers);
+    this.admission = new Admission(this.#environment.openFilesMax, this.logger);
     this.#settleServing = { resolve: () => {}, reject: () => {} };
     this.serving = new Promise((resolve, reject) => {
       this.#settleServing = { resolve, reject };
@@ -167,6 +167,18 @@ class RunningNode implements NodeHandle, HttpHost {
       : formatAddress({ host: this.#config.listen.host, port: listener.port });
   }
 
+  get timers(): Timers {
+    return this.#environment.timers;
+  }
+
+  get connections(): number {
+    return this.#listener?.connections ?? 0;
+  }
+
+  birth(): Birth | null {
+    return this.#state.type === "birth" ? this.#state.birth : null;
+  }
+
   logState(): Readonly<Record<string, unknown>> {
     return this.#state.type === "serving" ? this.#state.member.logState : {};
   }
@@ -186,7 +198,7 @@ class RunningNode implements NodeHandle, HttpHost {
       case "birth":
         return [{ name: "born", failure: this.#state.birth.waitingFor() }];
       case "starting":
-        return this.#directory.birth === null
+        return this.#directory?.birth == null
           ? [{ name: "born", failure: "starting" }]
           : [{ name: "started", failure: "reading the log" }];
       default:
@@ -201,7 +213,11 @@ class RunningNode implements NodeHandle, HttpHost {
         host,
         port,
         handshakeTimeoutMs: HANDSHAKE_TIMEOUT_MS,
-        onUpgrade: (upgrade) => this.#upgrade(upgrade),
+        silenceMsMax: HTTP_SILENCE_MS_MAX,
+        pipelinedMax: HTTP_PIPELINED_MAX,
+        connectionsMax: this.admission.connectionsMax,
+        onDropped: () => this.admission.full(this.connections),
+        onUpgrade: (upgrade) => decideUpgrade(this, upgrade),
         onRequest: (request: HttpRequest) => answerHttp(this, request),
       });
     } catch (error) {
@@ -213,6 +229,20 @@ class RunningNode implements NodeHandle, HttpHost {
         { cause: error },
       );
     }
+  }
+
+  async open(): Promise<void> {
+    const { dataDir, id, bootstrap } = this.#config;
+    this.#directory = await openDirectory(dataDir, id, this.#environment.random);
+    if (this.#directory.birth === null && bootstrap.length === 0) {
+      throw notOfACluster(this.#config);
+    }
+  }
+
+  /** Lets go of the port and the directory of a node that does not get to run. */
+  async abandon(): Promise<void> {
+    this.#state = { type: "stopped" };
+    await Promise.allSettled([this.#listener?.close(), this.#directory?.close()]);
   }
 
   /** Goes on in the background; how it ends is told by `serving` and `ended`. */
@@ -244,7 +274,7 @@ class RunningNode implements NodeHandle, HttpHost {
       }
       this.#state = { type: "stopped" };
       await this.#listener?.close();
-      await this.#directory.close();
+      await this.#directory?.close();
       this.#environment.logger.info({}, "stopped");
       this.#finish({ exitCode: EXIT.ok, error: null });
     } catch (error) {
@@ -254,6 +284,8 @@ class RunningNode implements NodeHandle, HttpHost {
 
   async #become(): Promise<void> {
     const { logger } = this.#environment;
+    const directory = this.#directory;
+    assert(directory !== null, "a node runs on the directory that it has opened");
     const advertise = this.#config.advertise ?? this.address;
     const { name } = this;
     logger.info({ address: this.address, advertise, version: this.version }, "listening");
@@ -264,7 +296,7 @@ class RunningNode implements NodeHandle, HttpHost {
       configured: this.#config.bootstrap,
       logger,
     });
-    const birth = this.#directory.birth ?? (await this.#beBorn(advertise, addresses));
+    const birth = directory.birth ?? (await this.#beBorn(directory, advertise, addresses));
     if (birth === null || this.#stopping !== null) {
       return;
     }
@@ -279,7 +311,7 @@ class RunningNode implements NodeHandle, HttpHost {
       version: this.version,
       advertise,
       birth,
-      directory: this.#directory,
+      directory,
       addresses,
       metrics: this.metrics,
       onFatal: (exitCode, error) => this.#fail(exitCode, error),
@@ -290,8 +322,12 @@ class RunningNode implements NodeHandle, HttpHost {
   }
 
   /** Null when it was stopped before. */
-  async #beBorn(advertise: string, addresses: AddressBook): Promise<BirthRecord | null> {
-    const { incarnation } = this.#directory.identity;
+  async #beBorn(
+    directory: DataDirectory,
+    advertise: string,
+    addresses: AddressBook,
+  ): Promise<BirthRecord | null> {
+    const { incarnation } = directory.identity;
     const birth = new Birth({
       ...this.#environment,
       self: { name: this.name, incarnation },
@@ -308,69 +344,9 @@ class RunningNode implements NodeHandle, HttpHost {
     if (record === null) {
       return null;
     }
-    await this.#directory.bear(record);
+    await directory.bear(record);
     this.#environment.logger.info({ cluster: record.clusterId }, "born");
     return record;
-  }
-
-  #upgrade(upgrade: Upgrade): UpgradeDecision {
-    if (upgrade.path === PEER_PATH) {
-      return this.#upgradePeer(upgrade);
-    }
-    if (upgrade.path !== "/") {
-      return { accept: false, status: 404, message: `there is no ${upgrade.path}` };
-    }
-    if (upgrade.origin !== null && !this.#config.allowOrigin.includes(upgrade.origin)) {
-      const message = `origin ${upgrade.origin} is not allowed (--allow-origin)`;
-      return { accept: false, status: 403, message };
-    }
-    const state = this.#state;
-    if (state.type !== "serving" || state.member.isDraining) {
-      const message = `DRAINING: ${notServing(this.readiness())}`;
-      return { accept: false, status: 503, message, retryAfterSeconds: 1 };
-    }
-    const subprotocol = chooseSubprotocol(upgrade.subprotocols);
-    if (subprotocol === null && upgrade.subprotocols.length > 0) {
-      const message = "VERSION: no subprotocol in common";
-      return { accept: false, status: 400, message };
-    }
-    return {
-      accept: true,
-      subprotocol,
-      frameBytesMax: CLIENT_FRAME_BYTES_MAX,
-      onSocket: (socket) => state.member.acceptClient(socket),
-    };
-  }
-
-  #upgradePeer({ origin }: Upgrade): UpgradeDecision {
-    if (origin !== null) {
-      return { accept: false, status: 403, message: "peers are no web pages" };
-    }
-    const state = this.#state;
-    const frameBytesMax = PEER_FRAME_BYTES_MAX;
-    switch (state.type) {
-      case "serving":
-        return {
-          accept: true,
-          subprotocol: null,
-          frameBytesMax,
-          onSocket: (socket) => state.member.acceptPeer(socket),
-        };
-      case "birth":
-        return {
-          accept: true,
-          subprotocol: null,
-          frameBytesMax,
-          onSocket: (socket) => {
-            receiveHello(socket, this.#environment.timers, CONNECT_TIMEOUT_MS_DEFAULT).then(
-              (hello) => socket.send(encodePeerHello(state.birth.answer(hello))),
-              (error: unknown) => socket.close(CLOSE.policy, String(error)),
-            );
-          },
-        };
-      default:
-        return { accept: false, status: 503, message: "starting", retryAfterSeconds: 1 };
-    }
   }
 
   #fail(exitCode: number, error: unknown): void {
@@ -393,7 +369,7 @@ class RunningNode implements NodeHandle, HttpHost {
     if (state.type === "birth") {
       state.birth.stop();
     }
-    const closing = [this.#listener?.close(), this.#directory.close()];
+    const closing = [this.#listener?.close(), this.#directory?.close()];
     void Promise.allSettled(closing).then(() => this.#finish(end));
   }
 

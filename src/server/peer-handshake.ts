@@ -1,4 +1,4 @@
-import type { Dialer, Frame, Socket, Timers } from "../env/env.ts";
+import type { Dialer, DialOptions, Frame, Socket, Timers } from "../env/env.ts";
 import { CONNECT_TIMEOUT_MS_DEFAULT, PEER_FRAME_BYTES_MAX, PEER_PATH } from "../limits.ts";
 import { checkPeerAnswer, checkPeerHello } from "../schema/peer-hello.ts";
 import type { PeerAnswer, PeerHello } from "../wire/messages.ts";
@@ -13,10 +13,22 @@ export const CLOSE = {
   overloaded: 1013,
 } as const;
 
+export const PEER_FRAME_LIMIT = { name: "PEER_FRAME_BYTES_MAX", bytes: PEER_FRAME_BYTES_MAX };
+
 export interface AnsweredDial {
   readonly socket: Socket;
   readonly answer: PeerAnswer;
 }
+
+/** The other end left before it had said who it is. */
+export class ClosedInHandshake extends Error {
+  override readonly name = "ClosedInHandshake";
+}
+
+export type PeerDialOptions = Pick<DialOptions, "answerTimeoutMs" | "signal"> & {
+  /** The WebSocket is open, and the hello is on its way. */
+  readonly onOpen?: () => void;
+};
 
 /**
  * Dials `address`, says who this node is and waits for the answer. Rejects when it cannot be
@@ -27,12 +39,16 @@ export async function dialPeer(
   timers: Timers,
   address: string,
   hello: PeerHello,
+  options: PeerDialOptions = {},
 ): Promise<AnsweredDial> {
+  const { onOpen, ...rest } = options;
   const socket = await dialer.dial(`ws://${address}${PEER_PATH}`, {
+    ...rest,
     subprotocols: [],
     timeoutMs: CONNECT_TIMEOUT_MS_DEFAULT,
-    frameBytesMax: PEER_FRAME_BYTES_MAX,
+    frameLimit: PEER_FRAME_LIMIT,
   });
+  onOpen?.();
   try {
     socket.send(encodePeerHello(hello));
     const frame = await firstFrame(socket, timers, CONNECT_TIMEOUT_MS_DEFAULT);
@@ -51,6 +67,14 @@ export async function receiveHello(
   return checkPeerHello(decodePeerHello(bytesOf(await firstFrame(socket, timers, timeoutMs))));
 }
 
+/** Of a dial that has its answer and is to close now: it is closed where it does not. */
+export function showOut(socket: Socket, timers: Timers): void {
+  const timer = timers.after(CONNECT_TIMEOUT_MS_DEFAULT, () =>
+    socket.close(CLOSE.normal, "answered"),
+  );
+  socket.onClose = () => timer.cancel();
+}
+
 function bytesOf(frame: Frame): Uint8Array {
   if (typeof frame === "string") {
     throw new Error("a peer sends binary frames only");
@@ -65,7 +89,8 @@ function firstFrame(socket: Socket, timers: Timers, timeoutMs: number): Promise<
     );
     socket.onClose = ({ code, reason }) => {
       timer.cancel();
-      reject(new Error(`closed in the handshake (${code}${reason === "" ? "" : ` ${reason}`})`));
+      const why = reason === "" ? "" : ` ${reason}`;
+      reject(new ClosedInHandshake(`closed in the handshake (${code}${why})`));
     };
     socket.onFrame = (frame) => {
       timer.cancel();

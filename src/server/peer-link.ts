@@ -1,6 +1,8 @@
-import type { Dialer, Logger, Random, Socket, Timer, Timers } from "../env/env.ts";
+import type { Clock, Dialer, Logger, Random, Socket, Timer, Timers } from "../env/env.ts";
 import {
+  CONNECT_TIMEOUT_MS_DEFAULT,
   PEER_BUFFERED_BYTES_MAX,
+  PEER_PATIENCE_MS_MAX,
   PEER_REDIAL_MS_MAX,
   PEER_REDIAL_MS_MIN,
   PEER_SILENCE_MS_MAX,
@@ -11,6 +13,9 @@ import { encodePeerFrames } from "../wire/peer-codec.ts";
 import { CLOSE, dialPeer } from "./peer-handshake.ts";
 import { Pulse } from "./pulse.ts";
 
+/** Whatever answers at a peer's address may word each refusal anew. */
+const REASONS_MAX = 16;
+
 export interface PeerLinkOptions {
   readonly peer: PeerIdentity;
   readonly cluster: PeerCluster;
@@ -18,6 +23,7 @@ export interface PeerLinkOptions {
   readonly addresses: () => readonly string[];
   readonly hello: () => PeerHello;
   readonly dialer: Dialer;
+  readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
   readonly logger: Logger;
@@ -25,10 +31,17 @@ export interface PeerLinkOptions {
   readonly onDown: () => void;
 }
 
+interface Attempt {
+  readonly sinceMs: number;
+  readonly dial: AbortController;
+  /** The handshake of WebSocket is over; the peer has not said yet who it is. */
+  isOpen: boolean;
+}
+
 /** Every state with a socket or a timer holds it here, so that leaving the state lets go of it. */
 type LinkState =
   | { readonly type: "stopped" }
-  | { readonly type: "dialing"; readonly attempt: object }
+  | { readonly type: "dialing"; readonly attempt: Attempt }
   | { readonly type: "waiting"; readonly timer: Timer }
   | { readonly type: "up"; readonly socket: Socket; readonly pulse: Pulse };
 
@@ -64,10 +77,18 @@ export class PeerLink {
     }
   }
 
-  /** The peer was heard from: dial now rather than at the end of the pause. */
+  /**
+   * The peer was heard from: dial now rather than at the end of the pause, and anew where a dial
+   * waits longer than a peer that runs would let it.
+   */
   wake(): void {
-    if (this.#state.type === "waiting") {
-      this.#state.timer.cancel();
+    const state = this.#state;
+    if (state.type === "waiting") {
+      state.timer.cancel();
+      this.#dial();
+    }
+    if (state.type === "dialing" && this.#isLate(state.attempt)) {
+      state.attempt.dial.abort();
       this.#dial();
     }
   }
@@ -104,23 +125,40 @@ export class PeerLink {
     if (state.type === "waiting") {
       state.timer.cancel();
     }
+    if (state.type === "dialing") {
+      state.attempt.dial.abort();
+    }
     if (state.type === "up") {
       state.pulse.stop();
       end(state.socket);
     }
   }
 
+  /**
+   * n3 stands still (SIGSTOP, a long pause of its machine), but its kernel still takes connections.
+   * A dial that is given up after two seconds and made again would leave one dead handshake after
+   * the other in that queue, for n3 to work off when it goes on. So from failure to failure a dial
+   * waits longer on the connection that it has, and is answered when n3 comes to it.
+   */
   #dial(): void {
-    const attempt = {};
+    const { dialer, timers, clock, hello } = this.#options;
+    const dial = new AbortController();
+    const attempt: Attempt = { sinceMs: clock.monotonicMs(), dial, isOpen: false };
     this.#state = { type: "dialing", attempt };
-    const { dialer, timers, hello } = this.#options;
     const addresses = this.#options.addresses();
     const address = addresses[this.#failures % Math.max(1, addresses.length)];
     if (address === undefined) {
       this.#failed("its address is not known");
       return;
     }
-    dialPeer(dialer, timers, address, hello()).then(
+    const options = {
+      signal: dial.signal,
+      answerTimeoutMs: doubled(CONNECT_TIMEOUT_MS_DEFAULT, this.#failures, PEER_PATIENCE_MS_MAX),
+      onOpen: () => {
+        attempt.isOpen = true;
+      },
+    };
+    dialPeer(dialer, timers, address, hello(), options).then(
       ({ socket, answer }) => {
         // The link may have been stopped meanwhile, or stopped and started again.
         if (this.#state.type !== "dialing" || this.#state.attempt !== attempt) {
@@ -135,6 +173,11 @@ export class PeerLink {
         }
       },
     );
+  }
+
+  /** Older than the answer of a peer that runs can be. */
+  #isLate({ isOpen, sinceMs }: Attempt): boolean {
+    return !isOpen && this.#options.clock.monotonicMs() - sinceMs > CONNECT_TIMEOUT_MS_DEFAULT;
   }
 
   #answered(socket: Socket, address: string, answer: PeerAnswer): void {
@@ -184,16 +227,17 @@ export class PeerLink {
 
   #failed(why: string): void {
     const { logger, timers, random, peer } = this.#options;
-    if (!this.#reasons.has(why)) {
+    if (!this.#reasons.has(why) && this.#reasons.size < REASONS_MAX) {
       this.#reasons.add(why);
       logger.warn({ peer: peer.name }, `peer cannot be reached: ${why}`);
     }
-    const ceiling = Math.min(
-      PEER_REDIAL_MS_MAX,
-      PEER_REDIAL_MS_MIN * 2 ** Math.min(this.#failures, 10),
-    );
+    const ceiling = doubled(PEER_REDIAL_MS_MIN, this.#failures, PEER_REDIAL_MS_MAX);
     this.#failures += 1;
     const delayMs = PEER_REDIAL_MS_MIN + random.below(Math.max(1, ceiling - PEER_REDIAL_MS_MIN));
     this.#state = { type: "waiting", timer: timers.after(delayMs, () => this.#dial()) };
   }
+}
+
+function doubled(startMs: number, times: number, maxMs: number): number {
+  return Math.min(maxMs, startMs * 2 ** Math.min(times, 10));
 }

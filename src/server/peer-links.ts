@@ -11,7 +11,8 @@ import {
   PROTOCOL_VERSION,
 } from "../wire/messages.ts";
 import { decodePeerFrame, encodePeerHello } from "../wire/peer-codec.ts";
-import { CLOSE, receiveHello } from "./peer-handshake.ts";
+import { Complaints } from "./complaints.ts";
+import { CLOSE, ClosedInHandshake, receiveHello, showOut } from "./peer-handshake.ts";
 import { PeerLink } from "./peer-link.ts";
 import { Pulse } from "./pulse.ts";
 
@@ -45,9 +46,11 @@ export class PeerLinks {
   readonly #options: PeerLinksOptions;
   readonly #links = new Map<MemberId, { readonly name: string; readonly link: PeerLink }>();
   readonly #inbound = new Map<MemberId, Socket>();
+  readonly #complaints: Complaints;
 
   constructor(options: PeerLinksOptions) {
     this.#options = options;
+    this.#complaints = new Complaints(options.logger, options.clock);
     for (const peer of options.cluster.members) {
       if (peer.incarnation !== options.self.incarnation) {
         this.#links.set(peer.incarnation, { name: peer.name, link: this.#makeLink(peer) });
@@ -99,12 +102,18 @@ export class PeerLinks {
   /** A socket that came in on the peer path. */
   async accept(socket: Socket): Promise<void> {
     const { logger, timers } = this.#options;
+    const { remote } = socket;
     try {
       const hello = await receiveHello(socket, timers, CONNECT_TIMEOUT_MS_DEFAULT);
       this.#welcome(socket, hello);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      logger.warn({ remote: socket.remote }, `peer handshake failed: ${reason}`);
+      if (error instanceof ClosedInHandshake) {
+        // Nobody was refused: it gave up, as a peer does with a dial that waited too long here.
+        logger.debug({ remote }, `a peer's dial was given up: ${reason}`);
+        return;
+      }
+      this.#complaints.say(hostOf(remote), { remote }, `peer handshake failed: ${reason}`);
       socket.close(CLOSE.policy, reason);
     }
   }
@@ -140,16 +149,19 @@ export class PeerLinks {
   #welcome(socket: Socket, hello: PeerHello): void {
     const refusal = this.#refusal(hello);
     if (refusal !== null) {
-      this.#options.logger.warn({ peer: hello.name, remote: socket.remote }, refusal.message);
+      const fields = { peer: hello.name, remote: socket.remote };
+      this.#complaints.say(whoIs(hello, socket), fields, refusal.message);
       socket.send(encodePeerHello(refusal));
       socket.close(CLOSE.policy, refusal.message);
       return;
     }
     socket.send(encodePeerHello({ ...this.#hello(), type: "peerWelcome" }));
-    if (hello.cluster !== null) {
+    if (hello.cluster === null) {
+      // A fresh directory only asks, and draws its conclusion.
+      showOut(socket, this.#options.timers);
+    } else {
       this.#admit(socket, hello);
     }
-    // A fresh directory only asked; it closes and draws its conclusion.
   }
 
   #refusal(hello: PeerHello): (PeerAnswer & { type: "peerRefused" }) | null {
@@ -203,6 +215,7 @@ export class PeerLinks {
         this.#received(socket, id, name, frame);
       }
     };
+    this.#complaints.settle(whoIs(hello, socket));
     this.#options.onAdvertised(name, hello.advertise);
     this.#links.get(id)?.link.wake();
   }
@@ -240,4 +253,12 @@ export class PeerLinks {
       return [];
     }
   }
+}
+
+function whoIs({ name }: PeerHello, { remote }: Socket): string {
+  return `${name}@${hostOf(remote)}`;
+}
+
+function hostOf(remote: string): string {
+  return remote.slice(0, remote.lastIndexOf(":"));
 }

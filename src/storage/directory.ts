@@ -82,6 +82,15 @@ export async function openDirectory(
   }
 }
 
+/** Whether nothing of a data directory is at `path` yet. Looks, and writes nothing. */
+export async function isUnmade(path: string): Promise<boolean> {
+  try {
+    return !(await isThere(path)) || (await ownFiles(path)).length === 0;
+  } catch (error) {
+    throw asStorageError(error, `${path} cannot be opened`);
+  }
+}
+
 export interface DataDirectory {
   readonly path: string;
   readonly identity: Identity;
@@ -158,6 +167,11 @@ class LevelDirectory implements DataDirectory {
   }
 }
 
+async function ownFiles(path: string): Promise<string[]> {
+  const ours = new Set<string>(Object.values(DIRECTORY_FILES));
+  return (await readdir(path)).filter((entry) => ours.has(entry));
+}
+
 /** Null when the directory has never been made. */
 async function readIdentity(path: string, name: string): Promise<Identity | null> {
   const file = join(path, IDENTITY);
@@ -182,8 +196,7 @@ async function prepareToMake(
   name: string,
   random: DirectoryRandom,
 ): Promise<Identity> {
-  const ours = new Set<string>(Object.values(DIRECTORY_FILES));
-  const found = (await readdir(path)).filter((entry) => ours.has(entry));
+  const found = await ownFiles(path);
   if (found.length > 0 && !found.includes(CREATING)) {
     throw damaged(path, `${path} has ${found.join(", ")} but no ${IDENTITY}`);
   }

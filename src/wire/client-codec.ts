@@ -49,7 +49,10 @@ export const jsonCodec: ClientCodec = {
       throw new DecodeError("PROTOCOL", "a binary frame on a connection that speaks JSON text");
     }
     if (isTooDeep(frame)) {
-      throw new DecodeError("PROTOCOL", `the frame nests deeper than ${NESTING_MAX} levels`);
+      throw new DecodeError(
+        "PROTOCOL",
+        `the frame nests deeper than ${NESTING_MAX} levels (NESTING_MAX)`,
+      );
     }
     return checkCount(parseJson(frame), messagesMax);
   },

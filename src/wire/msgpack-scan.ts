@@ -117,7 +117,10 @@ function scanItems(
   binary: boolean,
 ): number {
   if (depth >= NESTING_MAX) {
-    throw new DecodeError("PROTOCOL", `the frame nests deeper than ${NESTING_MAX} levels`);
+    throw new DecodeError(
+      "PROTOCOL",
+      `the frame nests deeper than ${NESTING_MAX} levels (NESTING_MAX)`,
+    );
   }
   let at = start;
   for (let item = 0; item < count; item++) {

@@ -16,7 +16,8 @@ async function startIn(name: string, listen: string): Promise<NodeHandle> {
     id: "n1",
     dataDir: join(folder, name),
     listen,
-    bootstrap: "n1=127.0.0.1:1",
+    // A later start, at the address that was found free, knows its cluster.
+    bootstrap: listen.endsWith(":0") ? "n1=127.0.0.1:1" : "",
     drainMs: "0",
   };
   const started = await startNode(parseNodeConfig(flags), { logger: silent });

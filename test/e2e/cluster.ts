@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,6 +16,12 @@ const STOP_MS_MAX = 15_000;
 interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
+}
+
+export interface LogLine {
+  readonly level: string;
+  readonly msg: string;
+  readonly peer?: string;
 }
 
 /** One `rollcall start`, as its own process on its own directory. */
@@ -74,6 +80,13 @@ export class ClusterNode {
       `${this.name} to end`,
       this.#exit ?? Promise.resolve({ code: 0, signal: null }),
     );
+  }
+
+  /** Its log so far, an object a line. */
+  async log(): Promise<readonly LogLine[]> {
+    const text = await readFile(this.#logPath, "utf8");
+    const lines = text.slice(0, text.lastIndexOf("\n") + 1).split("\n");
+    return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as LogLine);
   }
 
   /** Null while it does not answer, or serves nobody yet. */

@@ -1,9 +1,15 @@
-import { type AddressInfo, createServer, type Socket as NetSocket } from "node:net";
-import { afterEach, describe, expect, it } from "vitest";
-import type { CloseReason, Frame, Listener, Socket } from "../../src/env/env.ts";
-import { listen, wsDialer } from "../../src/env/ws-network.ts";
+import { type AddressInfo, createServer, type Socket as NetSocket, type Server } from "node:net";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { CloseReason, DialError, Frame, Listener, Socket } from "../../src/env/env.ts";
+import { wsDialer } from "../../src/env/ws-dialer.ts";
+import { listen } from "../../src/env/ws-listener.ts";
 
-const DIAL = { subprotocols: [], timeoutMs: 1_000, frameBytesMax: 1024 };
+const LIMIT = { name: "TEST_BYTES_MAX", bytes: 1024 };
+const LISTEN = {
+  ...{ handshakeTimeoutMs: 1_000, silenceMsMax: 1_000, connectionsMax: 100, pipelinedMax: 3 },
+  onDropped: () => {},
+};
+const DIAL = { subprotocols: [], timeoutMs: 1_000, frameLimit: LIMIT };
 
 function nextFrame(socket: Socket): Promise<Frame> {
   return new Promise((resolve) => {
@@ -26,7 +32,7 @@ describe("WebSockets over ws", () => {
   });
 
   /** Both ends of one connection. */
-  async function pair(frameBytesMax = 1024): Promise<{ near: Socket; far: Socket }> {
+  async function pair(): Promise<{ near: Socket; far: Socket }> {
     let accepted: (socket: Socket) => void = () => {};
     const far = new Promise<Socket>((resolve) => {
       accepted = resolve;
@@ -34,11 +40,11 @@ describe("WebSockets over ws", () => {
     listener = await listen({
       host: "127.0.0.1",
       port: 0,
-      handshakeTimeoutMs: 1_000,
+      ...LISTEN,
       onUpgrade: ({ subprotocols }) => ({
         accept: true,
         subprotocol: subprotocols[1] ?? null,
-        frameBytesMax,
+        frameLimit: LIMIT,
         onSocket: accepted,
       }),
       onRequest: async () => ({ status: 200, contentType: "text/plain", body: "hello" }),
@@ -102,43 +108,25 @@ describe("WebSockets over ws", () => {
     await pong;
   });
 
-  it("reject a dial that nobody takes, and one that nobody answers in time", async () => {
-    const taken: NetSocket[] = [];
-    const silent = createServer((socket) => taken.push(socket));
-    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
-    const { port } = silent.address() as AddressInfo;
-    const dial = () => wsDialer.dial(`ws://127.0.0.1:${port}/`, { ...DIAL, timeoutMs: 100 });
-    await expect(dial()).rejects.toThrow("timed out");
-    for (const socket of taken) {
-      socket.destroy();
-    }
-    await new Promise((resolve) => silent.close(resolve));
-    await expect(dial()).rejects.toThrow("ECONNREFUSED");
-  });
-
-  it("reject a dial that is refused with the reason, and the time to come again", async () => {
+  it.each<[string, number | undefined, string]>([
+    ["starting", 2, "refused with 503: starting"],
+    ["leaving", undefined, "refused with 503: leaving"],
+    ["x".repeat(100_000), undefined, `refused with 503: ${"x".repeat(1_000)}`],
+  ])("reject a dial that is refused with the reason, and when to come again", async (...row) => {
+    const [message, seconds, expected] = row;
     listener = await listen({
-      host: "127.0.0.1",
-      port: 0,
-      handshakeTimeoutMs: 1_000,
-      onUpgrade: ({ path }) => ({
-        accept: false,
-        status: 503,
-        message: path === "/long" ? "x".repeat(100_000) : "DRAINING: it is leaving",
-        ...(path === "/later" && { retryAfterSeconds: 2 }),
+      ...{ ...LISTEN, host: "127.0.0.1", port: 0 },
+      onUpgrade: () => ({
+        ...{ accept: false, status: 503, message },
+        ...(seconds !== undefined && { retryAfterSeconds: seconds }),
       }),
       onRequest: async () => ({ status: 200, contentType: "text/plain", body: "" }),
     });
-    const dial = (path: string): Promise<Socket> =>
-      wsDialer.dial(`ws://127.0.0.1:${listener?.port}${path}`, DIAL);
-    await expect(dial("/later")).rejects.toMatchObject({
-      message: "refused with 503: DRAINING: it is leaving",
-      retryAfterMs: 2_000,
-    });
-    await expect(dial("/")).rejects.not.toHaveProperty("retryAfterMs");
-    await expect(dial("/long")).rejects.toMatchObject({
-      message: `refused with 503: ${"x".repeat(1_000)}`,
-    });
+    const error: unknown = await wsDialer
+      .dial(`ws://127.0.0.1:${listener.port}/`, DIAL)
+      .catch((reason: unknown) => reason);
+    const { message: said, retryAfterMs } = error as DialError;
+    expect([said, retryAfterMs]).toEqual([expected, seconds && seconds * 1_000]);
   });
 
   it("cannot listen where somebody listens already", async () => {
@@ -146,10 +134,74 @@ describe("WebSockets over ws", () => {
     const again = listen({
       host: "127.0.0.1",
       port: listener?.port ?? 0,
-      handshakeTimeoutMs: 1_000,
+      ...LISTEN,
       onUpgrade: () => ({ accept: false, status: 503, message: "" }),
       onRequest: async () => ({ status: 200, contentType: "text/plain", body: "" }),
     });
     await expect(again).rejects.toMatchObject({ code: "EADDRINUSE" });
+  });
+});
+
+describe("a dial to a process that does not answer", () => {
+  let server: Server;
+  let url: string;
+  const taken: NetSocket[] = [];
+  let onTaken: (socket: NetSocket) => void = () => {};
+
+  beforeEach(async () => {
+    server = createServer((socket) => {
+      taken.push(socket);
+      socket.on("error", () => {});
+      socket.resume();
+      onTaken(socket);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  });
+
+  afterEach(async () => {
+    for (const socket of taken.splice(0)) {
+      socket.destroy();
+    }
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  const nextTaken = () =>
+    new Promise<NetSocket>((resolve) => {
+      onTaken = resolve;
+    });
+
+  it("is refused where nobody listens", async () => {
+    await new Promise((resolve) => server.close(resolve));
+    await expect(wsDialer.dial(url, DIAL)).rejects.toThrow("ECONNREFUSED");
+  });
+
+  it("ends when its time is over, also where a byte comes now and then", async () => {
+    const dripping = nextTaken().then((socket) => {
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nLong: ");
+      const timer = setInterval(() => socket.write("x"), 20);
+      socket.once("close", () => clearInterval(timer));
+    });
+    await expect(wsDialer.dial(url, { ...DIAL, timeoutMs: 200 })).rejects.toThrow("timed out");
+    await dripping;
+  });
+
+  it("waits on one connection as long as it is told, once that stands", async () => {
+    const dialed = wsDialer.dial(url, { ...DIAL, timeoutMs: 50, answerTimeoutMs: 500 });
+    const startedMs = performance.now();
+    await expect(dialed).rejects.toThrow("timed out: no answer");
+    expect(performance.now() - startedMs).toBeGreaterThan(450);
+    expect(taken).toHaveLength(1);
+  });
+
+  it("leaves no connection when it is given up", async () => {
+    const connected = nextTaken();
+    const giveUp = new AbortController();
+    const dialed = wsDialer.dial(url, { ...DIAL, signal: giveUp.signal });
+    const socket = await connected;
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    giveUp.abort();
+    await expect(dialed).rejects.toThrow("given up");
+    await closed;
   });
 });

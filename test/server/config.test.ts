@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { parseNodeConfig } from "../../src/server/config.ts";
 
 const VALID = { id: "n1", dataDir: "/data" };
+const LISTENING = { ...VALID, listen: "127.0.0.1:1" };
 
 describe("parseNodeConfig", () => {
   it("takes a flag over the environment over the default", () => {
@@ -23,8 +24,9 @@ describe("parseNodeConfig", () => {
       { name: "n1", address: "h1:1" },
       { name: "n2", address: "h2:2" },
     ];
-    expect(parseNodeConfig({ ...VALID, bootstrap: "n1=h1:1,n2=h2:2" }).bootstrap).toEqual(members);
-    const flags = { ...VALID, bootstrap: ["n1=h1:1", "n2=h2:2"], peers: ["n2=proxy:3"] };
+    const { bootstrap } = parseNodeConfig({ ...LISTENING, bootstrap: "n1=h1:1,n2=h2:2" });
+    expect(bootstrap).toEqual(members);
+    const flags = { ...LISTENING, bootstrap: ["n1=h1:1", "n2=h2:2"], peers: ["n2=proxy:3"] };
     expect(parseNodeConfig(flags)).toMatchObject({
       bootstrap: members,
       peers: [{ name: "n2", address: "proxy:3" }],
@@ -37,6 +39,19 @@ describe("parseNodeConfig", () => {
     ["a name with a blank", { ...VALID, id: "n 1" }, /--id/],
     ["a port that is none", { ...VALID, listen: "127.0.0.1:99999" }, /--listen/],
     ["a member without address", { ...VALID, bootstrap: "n1" }, /--bootstrap.*NAME=HOST:PORT/],
+    ["two members with one address", { ...VALID, bootstrap: "n1=h:1,n2=H:1" }, /one address, H:1/],
+    [
+      "two members with one address, written differently",
+      { ...VALID, bootstrap: "n1=[::1]:1,n2=[0:0:0:0:0:0:0:1]:1" },
+      /--bootstrap gives n1 and n2 one address/,
+    ],
+    ["a member at no port", { ...VALID, bootstrap: "n1=h:0" }, /--bootstrap.*NAME=HOST:PORT/],
+    ["an address that peers refuse", { ...VALID, advertise: "a$b:1" }, /--advertise.*HOST:PORT/],
+    [
+      "an interface that cannot be told",
+      { ...VALID, listen: "[fe80::1%1]:1", insecure: true },
+      /no address that others can go to/,
+    ],
     ["a list without itself", { ...VALID, bootstrap: "n2=h:1" }, /does not name this member, n1/],
     ["a name twice", { ...VALID, bootstrap: "n1=h:1,n1=h:2" }, /names n1 twice/],
     ["another machine's interface", { ...VALID, listen: "10.0.0.1:1" }, /reachable from other/],
@@ -56,5 +71,72 @@ describe("parseNodeConfig", () => {
   it("listens beyond loopback when it is told that this is insecure", () => {
     const flags = { ...VALID, listen: "0.0.0.0:1", insecure: true, advertise: "h:1" };
     expect(parseNodeConfig(flags).advertise).toBe("h:1");
+  });
+});
+
+describe("this member's own entry in --bootstrap", () => {
+  const parse = (address: string, listen: string, advertise?: string) => () =>
+    parseNodeConfig({
+      ...{ ...VALID, listen, advertise, insecure: true },
+      bootstrap: `n1=${address},n2=10.0.0.2:7420`,
+    });
+
+  it.each<[string, string, string, string?]>([
+    ["is where it listens", "127.0.0.1:7420", "127.0.0.1:7420"],
+    ["is the same address, written differently", "[0:0::1]:7420", "[::1]:7420"],
+    ["is a name, which may mean any address", "localhost:7420", "127.0.0.1:7420"],
+    ["is an address, and it listens by name", "10.0.0.1:7420", "n1.internal:7420"],
+    ["is what it advertises", "10.0.0.1:7420", "0.0.0.0:7420", "10.0.0.1:7420"],
+    ["is what it advertises, on a port of its own", "10.0.0.1:80", "0.0.0.0:7420", "10.0.0.1:80"],
+    ["is a name for what it advertises", "n1.internal:7420", "0.0.0.0:7420", "10.0.0.1:7420"],
+    ["is another name than it advertises", "n1:7420", "0.0.0.0:7420", "n1.internal:7420"],
+    ["is for peers alone", "n1:7420", "0.0.0.0:7420", "registry.example:17420"],
+    ["is for peers alone, by address", "172.18.0.2:7420", "172.18.0.2:7420", "10.0.0.1:17420"],
+    ["cannot be known, as any free port is taken", "127.0.0.1:7420", "127.0.0.1:0"],
+  ])("may stand where it %s: %s", (_, address, listen, advertise) => {
+    expect(parse(address, listen, advertise)).not.toThrow();
+  });
+
+  it.each<{ is: string; own: string; listen: string; advertise?: string; message: RegExp }>([
+    {
+      ...{ is: "another port", own: "127.0.0.1:7421", listen: "127.0.0.1:7420" },
+      message: /says that n1 is at 127.0.0.1:7421, but --listen is 127.0.0.1:7420/,
+    },
+    {
+      ...{ is: "another port by name", own: "localhost:7421", listen: "127.0.0.1:7420" },
+      message: /but --listen is 127.0.0.1:7420/,
+    },
+    {
+      ...{ is: "another address", own: "127.0.0.2:7420", listen: "127.0.0.1:7420" },
+      message: /but --listen is 127.0.0.1:7420/,
+    },
+    {
+      ...{ is: "another address than the advertised one", own: "10.0.0.1:7420" },
+      ...{ listen: "0.0.0.0:7420", advertise: "10.0.0.3:7420" },
+      message: /is at 10.0.0.1:7420, but --advertise is 10.0.0.3:7420/,
+    },
+    {
+      ...{ is: "neither port", own: "n1.internal:1" },
+      ...{ listen: "0.0.0.0:7420", advertise: "n1.internal:7421" },
+      message: /is at n1.internal:1, but --advertise is n1.internal:7421/,
+    },
+    {
+      ...{ is: "itself, while another member is advertised", own: "n1.internal:7420" },
+      ...{ listen: "0.0.0.0:7420", advertise: "10.0.0.2:7420" },
+      message: /--advertise 10.0.0.2:7420 is the address of n2 in --bootstrap/,
+    },
+    {
+      ...{ is: "itself, where another member listens", own: "n1.internal:7420" },
+      listen: "10.0.0.2:7420",
+      message: /--listen 10.0.0.2:7420 is the address of n2 in --bootstrap, and this member is n1/,
+    },
+  ])("is refused with exit code 78 where it names $is", ({ own, listen, advertise, message }) => {
+    expect(parse(own, listen, advertise)).toThrow(
+      expect.objectContaining({
+        exitCode: 78,
+        message: expect.stringMatching(message),
+        hint: expect.stringContaining("correct"),
+      }),
+    );
   });
 });

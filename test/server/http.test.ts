@@ -1,3 +1,4 @@
+import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { BareClient, Cluster } from "./world.ts";
 
@@ -145,5 +146,62 @@ describe("HTTP on the clients' port", () => {
     ]) {
       expect(text).toContain(name);
     }
+  });
+});
+
+describe("HTTP asked by web pages", () => {
+  const CONSOLE = "https://console.example";
+  const PAGES = ["/livez", "/readyz", "/version", "/metrics", "/v1/instances?application=a"];
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await Cluster.make(1);
+    const node = await cluster.start("n1", { allowOrigin: CONSOLE });
+    await node.serving;
+    await cluster.until(() => cluster.isReady("n1"));
+  });
+
+  afterAll(() => cluster.close());
+
+  /** `fetch` does not let its caller choose these headers, as a browser does not. */
+  async function get(path: string, headers: Record<string, string>) {
+    return new Promise<{ status: number; origin: string | undefined; body: string }>(
+      (resolve, reject) => {
+        const asked = request(`http://${cluster.address("n1")}${path}`, { headers }, (response) => {
+          let body = "";
+          response.setEncoding("utf8");
+          response.on("data", (text: string) => {
+            body += text;
+          });
+          response.on("end", () => {
+            const origin = response.headers["access-control-allow-origin"];
+            resolve({ status: response.statusCode ?? 0, origin, body });
+          });
+        });
+        asked.once("error", reject);
+        asked.end();
+      },
+    );
+  }
+
+  it.each(PAGES)("refuses %s under a name that is not its own (DNS rebinding)", async (path) => {
+    const { status, body } = await get(path, { Host: "evil.example:7420" });
+    expect(status).toBe(403);
+    expect(JSON.parse(body)).toMatchObject({ error: { code: "DENIED" } });
+  });
+
+  it.each(PAGES)("refuses %s to a page of another origin", async (path) => {
+    const { status, origin, body } = await get(path, { Origin: "https://evil.example" });
+    expect([status, origin]).toEqual([403, undefined]);
+    expect(body).toContain("--allow-origin");
+  });
+
+  it.each(PAGES)("lets a page of an allowed origin read %s", async (path) => {
+    expect(await get(path, { Origin: CONSOLE })).toMatchObject({ status: 200, origin: CONSOLE });
+  });
+
+  it("answers who is no browser as ever", async () => {
+    const { status, origin } = await get("/readyz", { Host: "localhost:7420" });
+    expect([status, origin]).toEqual([200, undefined]);
   });
 });

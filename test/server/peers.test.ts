@@ -81,6 +81,34 @@ describe("peer links", () => {
     expect((await closed).code).toBe(1008);
   });
 
+  const warnings = (text: RegExp) =>
+    cluster.log.lines.filter(({ level, message }) => level === "warn" && text.test(message));
+
+  it("say once in the log that a node is refused, however often it dials", async () => {
+    for (let dials = 0; dials < 3; dials += 1) {
+      const { closed } = await dial(hello({ name: "n9" }));
+      await closed;
+    }
+    expect(warnings(/n9 .* is no member/)).toHaveLength(1);
+  });
+
+  it("say nothing of a dial that leaves before it has said who it is", async () => {
+    const before = cluster.log.lines.length;
+    const ws = new WebSocket(`ws://${cluster.address("n1")}/peer`);
+    await new Promise((resolve) => ws.once("open", resolve));
+    ws.terminate();
+    await cluster.until(() => cluster.log.lines.length > before);
+    expect(cluster.log.lines.slice(before)).toEqual([
+      expect.objectContaining({ level: "debug", message: expect.stringContaining("given up") }),
+    ]);
+  });
+
+  it("answer a fresh directory, and show it out where it stays", async () => {
+    const { answer, closed } = await dial(hello({ cluster: null }));
+    expect(answer).toMatchObject({ type: "peerWelcome", cluster: self });
+    expect((await closed).code).toBe(1000);
+  });
+
   it("take the newest dial of a peer and break the former", async () => {
     const first = await dial(hello());
     const second = await dial(hello());

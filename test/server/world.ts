@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { WebSocket } from "ws";
 import type { Logger } from "../../src/env/env.ts";
 import { parseNodeConfig } from "../../src/server/config.ts";
-import { type NodeHandle, startNode } from "../../src/server/node.ts";
+import { type NodeEnvironment, type NodeHandle, startNode } from "../../src/server/node.ts";
 
 /** Lines of all nodes of a test, to be looked at when it fails. */
 export class LogBook implements Logger {
@@ -81,7 +81,11 @@ export class Cluster {
     return names.map((name) => `${name}=${this.address(name)}`);
   }
 
-  async start(name: string, flags: Record<string, unknown> = {}): Promise<NodeHandle> {
+  async start(
+    name: string,
+    flags: Record<string, unknown> = {},
+    environment: Partial<NodeEnvironment> = {},
+  ): Promise<NodeHandle> {
     const config = parseNodeConfig({
       id: name,
       dataDir: this.dataDir(name),
@@ -91,7 +95,7 @@ export class Cluster {
       goawaySpreadMs: 0,
       ...flags,
     });
-    const node = await startNode(config, { logger: this.log });
+    const node = await startNode(config, { logger: this.log, ...environment });
     this.nodes.set(name, node);
     return node;
   }

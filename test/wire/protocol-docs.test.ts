@@ -5,42 +5,10 @@ import { ERRORS } from "../../src/errors.ts";
 import * as limits from "../../src/limits.ts";
 import { checkClientMessage, checkPlainRequest } from "../../src/schema/client-message.ts";
 import * as node from "../../src/schema/node-schemas.ts";
+import { CLIENT_LIMITS } from "./client-limits.ts";
 
 const file = new URL("../../docs/protocol.md", import.meta.url);
 const page = () => readFileSync(file, "utf8");
-
-/** What a client meets, in the order of the page. */
-const LIMITS = [
-  "CLIENT_FRAME_BYTES_MAX",
-  "MESSAGES_PER_FRAME_MAX",
-  "NESTING_MAX",
-  "NAME_BYTES_MAX",
-  "ADDR_BYTES_MAX",
-  "META_PAIRS_MAX",
-  "META_KEY_BYTES_MAX",
-  "META_VALUE_BYTES_MAX",
-  "REASON_BYTES_MAX",
-  "INSTANCE_BYTES_MAX",
-  "WEIGHT_MAX",
-  "INSTANCES_PER_COMMAND_MAX",
-  "SUBSCRIBES_PER_REQUEST_MAX",
-  "WATCHES_PER_CONNECTION_MAX",
-  "REQUESTS_PER_CONNECTION_MAX",
-  "UNANSWERED_PER_SESSION_MAX",
-  "VERSIONS_PER_HELLO_MAX",
-  "TOKEN_BYTES_MAX",
-  "SESSION_SECRET_BYTES_MIN",
-  "SESSION_SECRET_BYTES_MAX",
-  "TTL_MS_MIN",
-  "TTL_MS_DEFAULT",
-  "TTL_MS_MAX",
-  "GRACE_MS_MIN",
-  "GRACE_MS_DEFAULT",
-  "CALL_TIMEOUT_MS_DEFAULT",
-  "CALL_TIMEOUT_MS_MAX",
-  "HANDSHAKE_TIMEOUT_MS",
-  "MARK_INTERVAL_MS",
-] as const satisfies (keyof typeof limits)[];
 
 function errorTable(): string {
   const rows = Object.entries(ERRORS).map(
@@ -52,7 +20,9 @@ function errorTable(): string {
 
 function limitTable(): string {
   const values = { ...limits };
-  const rows = LIMITS.map((name) => `| \`${name}\` | ${values[name].toLocaleString("en-US")} |`);
+  const rows = CLIENT_LIMITS.map(
+    (name) => `| \`${name}\` | ${values[name].toLocaleString("en-US")} |`,
+  );
   return ["| limit | |", "|---|---|", ...rows].join("\n");
 }
 
