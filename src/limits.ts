@@ -93,6 +93,8 @@ export const CLIENT_SILENCE_MS_MAX = 45_000;
 export const CLIENT_BUFFERED_BYTES_HIGH = 1024 * 1024;
 /** Bytes waiting in a peer's socket past which its link is broken off and dialled again. */
 export const PEER_BUFFERED_BYTES_MAX = 32 * 1024 * 1024;
+/** A peer of which no connection is left counts as gone when a dial is not answered within this. */
+export const PEER_ANSWER_MS = 50;
 export const PEER_REDIAL_MS_MIN = 50;
 export const PEER_REDIAL_MS_MAX = 1_000;
 /** Silence on a peer link after which it is closed and dialled again. */
@@ -114,6 +116,8 @@ export const MARK_SYNC_MS = 100;
 
 // Leaving.
 export const DRAIN_MS_DEFAULT = 10_000;
+/** How long a leader that stops waits for another one; a transfer is given up before. */
+export const HANDOVER_MS_MAX = 3_000;
 export const GOAWAY_SPREAD_MS_DEFAULT = 5_000;
 export const RECONNECT_MS_MIN = 100;
 export const RECONNECT_MS_MAX = 2_000;

@@ -47,6 +47,7 @@ export class Invariants {
         break;
       case "caughtUp":
       case "massBreak":
+      case "leadershipTransfer":
         break;
     }
   }

@@ -1,5 +1,5 @@
 import { TICK_MS } from "../../src/limits.ts";
-import type { PersistRequest } from "../../src/raft/types.ts";
+import type { Alarm, PersistRequest } from "../../src/raft/types.ts";
 import type { Input, Output } from "../../src/replica/inputs.ts";
 import { Replica } from "../../src/replica/replica.ts";
 import type { ReplicaStatus } from "../../src/replica/status.ts";
@@ -132,12 +132,20 @@ export class SimNode {
         case "client":
           this.#world.toClient(this, output.output);
           break;
+        case "alarm":
+          this.#setAlarm(output.alarm);
+          break;
         case "notice":
           this.#world.invariants.notice(this, output.notice);
           break;
       }
     }
     this.#world.invariants.stepped(this);
+  }
+
+  /** Only the last one counts, to the replica as well. */
+  #setAlarm({ number, afterMs }: Alarm): void {
+    this.#later(afterMs, () => this.input({ type: "alarm", number }));
   }
 
   #persist(request: PersistRequest): void {

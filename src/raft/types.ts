@@ -94,6 +94,12 @@ export interface PersistRequest {
   readonly snapshot: SnapshotWrite | null;
 }
 
+/** Asks to be woken after so many milliseconds. A later one replaces it. */
+export interface Alarm {
+  readonly number: number;
+  readonly afterMs: number;
+}
+
 /** Names a batch of reads. `start` is drawn at random by each start of a node, `counter` counts. */
 export interface ReadId {
   readonly start: number;
