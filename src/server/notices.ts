@@ -62,6 +62,11 @@ export class Notices {
           "many sessions broke at once: they keep their TTL",
         );
         break;
+      case "leadershipTransfer": {
+        const { to, outcome } = notice;
+        this.#logger.info({ to: this.#nameOf(to), outcome }, "transfer of the leadership");
+        break;
+      }
       case "applied":
         break;
       default:

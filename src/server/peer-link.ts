@@ -1,5 +1,6 @@
-import type { Dialer, Logger, Random, Socket, Timer, Timers } from "../env/env.ts";
+import type { Clock, Dialer, Logger, Random, Socket, Timer, Timers } from "../env/env.ts";
 import {
+  PEER_ANSWER_MS,
   PEER_BUFFERED_BYTES_MAX,
   PEER_REDIAL_MS_MAX,
   PEER_REDIAL_MS_MIN,
@@ -8,6 +9,7 @@ import {
 import type { PeerMessage } from "../replica/peer-messages.ts";
 import type { PeerAnswer, PeerCluster, PeerHello, PeerIdentity } from "../wire/messages.ts";
 import { encodePeerFrames } from "../wire/peer-codec.ts";
+import { Overdue } from "./overdue.ts";
 import { CLOSE, dialPeer } from "./peer-handshake.ts";
 import { Pulse } from "./pulse.ts";
 
@@ -18,17 +20,20 @@ export interface PeerLinkOptions {
   readonly addresses: () => readonly string[];
   readonly hello: () => PeerHello;
   readonly dialer: Dialer;
+  readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
   readonly logger: Logger;
   readonly onUp: (advertise: string) => void;
   readonly onDown: () => void;
+  /** A dial was refused, or was not answered within PEER_ANSWER_MS; it may still be. */
+  readonly onUnanswered: () => void;
 }
 
 /** Every state with a socket or a timer holds it here, so that leaving the state lets go of it. */
 type LinkState =
   | { readonly type: "stopped" }
-  | { readonly type: "dialing"; readonly attempt: object }
+  | { readonly type: "dialing"; readonly attempt: object; readonly overdue: Overdue }
   | { readonly type: "waiting"; readonly timer: Timer }
   | { readonly type: "up"; readonly socket: Socket; readonly pulse: Pulse };
 
@@ -41,6 +46,8 @@ export class PeerLink {
   readonly #options: PeerLinkOptions;
   #state: LinkState = { type: "stopped" };
   #failures = 0;
+  /** Where it was up last: dialled first, since what broke there was perhaps the link alone. */
+  #lastAddress: string | null = null;
   /** Why it could not be reached since it was last up; each reason is logged once. */
   readonly #reasons = new Set<string>();
   /** Messages that were not sent because the link was down or its buffer full. */
@@ -69,6 +76,14 @@ export class PeerLink {
     if (this.#state.type === "waiting") {
       this.#state.timer.cancel();
       this.#dial();
+    }
+  }
+
+  /** Says anew, from now on, whether the peer answers a dial: `onUp` or `onUnanswered` follows. */
+  probe(): void {
+    this.wake();
+    if (this.#state.type === "dialing") {
+      this.#state.overdue.start();
     }
   }
 
@@ -104,6 +119,9 @@ export class PeerLink {
     if (state.type === "waiting") {
       state.timer.cancel();
     }
+    if (state.type === "dialing") {
+      state.overdue.stop();
+    }
     if (state.type === "up") {
       state.pulse.stop();
       end(state.socket);
@@ -111,15 +129,16 @@ export class PeerLink {
   }
 
   #dial(): void {
-    const attempt = {};
-    this.#state = { type: "dialing", attempt };
-    const { dialer, timers, hello } = this.#options;
-    const addresses = this.#options.addresses();
-    const address = addresses[this.#failures % Math.max(1, addresses.length)];
+    const { dialer, clock, timers, hello, onUnanswered } = this.#options;
+    const address = this.#nextAddress();
     if (address === undefined) {
       this.#failed("its address is not known");
       return;
     }
+    const attempt = {};
+    const overdue = new Overdue(clock, timers, PEER_ANSWER_MS, onUnanswered);
+    this.#state = { type: "dialing", attempt, overdue };
+    overdue.start();
     dialPeer(dialer, timers, address, hello()).then(
       ({ socket, answer }) => {
         // The link may have been stopped meanwhile, or stopped and started again.
@@ -131,24 +150,39 @@ export class PeerLink {
       },
       (error: unknown) => {
         if (this.#state.type === "dialing" && this.#state.attempt === attempt) {
-          this.#failed(`${address}: ${error instanceof Error ? error.message : String(error)}`);
+          this.#unanswered(`${address}: ${error instanceof Error ? error.message : String(error)}`);
         }
       },
     );
+  }
+
+  #nextAddress(): string | undefined {
+    const addresses = this.#options.addresses();
+    const last = this.#failures === 0 ? addresses.indexOf(this.#lastAddress ?? "") : -1;
+    return addresses[last] ?? addresses[this.#failures % Math.max(1, addresses.length)];
+  }
+
+  #unanswered(why: string): void {
+    this.#failed(why);
+    this.#options.onUnanswered();
   }
 
   #answered(socket: Socket, address: string, answer: PeerAnswer): void {
     const refusal = this.#refusal(answer);
     if (refusal !== null || answer.type !== "peerWelcome") {
       socket.close(CLOSE.normal, "not this peer");
-      this.#failed(`${address}: ${refusal ?? ""}`);
+      this.#unanswered(`${address}: ${refusal ?? ""}`);
       return;
     }
     const pulse = new Pulse(socket, this.#options.timers, PEER_SILENCE_MS_MAX, () => {
       socket.terminate();
     });
+    if (this.#state.type === "dialing") {
+      this.#state.overdue.stop();
+    }
     this.#state = { type: "up", socket, pulse };
     this.#failures = 0;
+    this.#lastAddress = address;
     this.#reasons.clear();
     this.#options.logger.info({ peer: this.#options.peer.name, address }, "peer link is up");
     this.#options.onUp(answer.advertise);
@@ -192,6 +226,9 @@ export class PeerLink {
       PEER_REDIAL_MS_MAX,
       PEER_REDIAL_MS_MIN * 2 ** Math.min(this.#failures, 10),
     );
+    if (this.#state.type === "dialing") {
+      this.#state.overdue.stop();
+    }
     this.#failures += 1;
     const delayMs = PEER_REDIAL_MS_MIN + random.below(Math.max(1, ceiling - PEER_REDIAL_MS_MIN));
     this.#state = { type: "waiting", timer: timers.after(delayMs, () => this.#dial()) };
