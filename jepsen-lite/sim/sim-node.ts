@@ -24,6 +24,7 @@ export class SimNode {
   #start = 0;
   #isFlushDue = false;
   #pausedUntilMs = 0;
+  #hangsUntilMs = 0;
   #backlog: Input[] = [];
   #clockOffsetMs = 0;
 
@@ -50,6 +51,7 @@ export class SimNode {
     this.#start += 1;
     this.#clockOffsetMs = prng.below(10_000_000);
     this.#pausedUntilMs = 0;
+    this.#hangsUntilMs = 0;
     this.#backlog = [];
     this.#isFlushDue = false;
     this.#replica = new Replica(
@@ -75,6 +77,11 @@ export class SimNode {
   pause(forMs: number): void {
     this.#pausedUntilMs = this.#world.schedule.nowMs + forMs;
     this.#later(forMs, () => this.#resume());
+  }
+
+  /** Writes that are out or begin now complete only after it. */
+  hangDisk(forMs: number): void {
+    this.#hangsUntilMs = Math.max(this.#hangsUntilMs, this.#world.schedule.nowMs + forMs);
   }
 
   input(input: Input): void {
@@ -151,11 +158,16 @@ export class SimNode {
   #persist(request: PersistRequest): void {
     const { delayMsMin, delayMsMax } = this.#world.options.disk;
     this.disk.begin(request);
-    this.#later(this.#world.prng.between(delayMsMin, delayMsMax), () => {
-      if (this.disk.complete(request)) {
-        this.input({ type: "persisted", write: request.write });
-      }
-    });
+    this.#later(this.#world.prng.between(delayMsMin, delayMsMax), () => this.#complete(request));
+  }
+
+  #complete(request: PersistRequest): void {
+    const hangsForMs = this.#hangsUntilMs - this.#world.schedule.nowMs;
+    if (hangsForMs > 0) {
+      this.#later(hangsForMs, () => this.#complete(request));
+    } else if (this.disk.complete(request)) {
+      this.input({ type: "persisted", write: request.write });
+    }
   }
 
   #later(delayMs: number, run: () => void): void {
