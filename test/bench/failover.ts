@@ -76,11 +76,10 @@ class Writer {
   }
 
   async #write(host: string): Promise<void> {
-    for (let port = 1; !this.#isStopped; port = (port % 500) + 1) {
-      const meta = { at: String(this.#acknowledgedAtMs.length) };
-      const instance = { application: "failover", protocol: "http", addr: `${host}:${port}`, meta };
+    for (let port = 1; !this.#isStopped; port++) {
+      const addr = `${host}:${port}`;
       try {
-        await this.#client.provider.register(instance);
+        await this.#client.provider.register({ application: "failover", protocol: "http", addr });
         this.#acknowledgedAtMs.push(performance.now());
       } catch {
         // Not acknowledged: part of the gap.
