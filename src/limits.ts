@@ -129,6 +129,8 @@ export const NODE_FRAME_BYTES_MAX = 64 * 1024 * 1024;
 export const KEEPALIVE_MS_MAX = 6_000;
 /** How long a client waits for a pong beyond the time in which a node answers it for sure. */
 export const PONG_MARGIN_MS = 500;
+/** A client that waits for an answer and hears nothing for this long pings at once. */
+export const SILENCE_PROBE_MS = 500;
 /** The most that a client stays with nodes that cannot confirm its session. */
 export const UNCONFIRMED_PATIENCE_MS_MAX = 60_000;
 export const ACK_DELAY_MS = 50;
