@@ -25,6 +25,8 @@ export class SimNode {
   #isFlushDue = false;
   #pausedUntilMs = 0;
   #hangsUntilMs = 0;
+  /** In a row, in each of which it led while its disk hung. */
+  #stuckTicks = 0;
   #backlog: Input[] = [];
   #clockOffsetMs = 0;
 
@@ -52,6 +54,7 @@ export class SimNode {
     this.#clockOffsetMs = prng.below(10_000_000);
     this.#pausedUntilMs = 0;
     this.#hangsUntilMs = 0;
+    this.#stuckTicks = 0;
     this.#backlog = [];
     this.#isFlushDue = false;
     this.#replica = new Replica(
@@ -110,6 +113,11 @@ export class SimNode {
     this.#later(TICK_MS, () => {
       if (!this.isPaused) {
         this.input({ type: "tick" });
+        const isHanging = this.#hangsUntilMs > this.#world.schedule.nowMs;
+        const isLeader = this.status()?.role === "leader";
+        const isStuck = isHanging && isLeader && this.disk.isWritingEntries;
+        this.#stuckTicks = isStuck ? this.#stuckTicks + 1 : 0;
+        this.#world.invariants.stuck(this, this.#stuckTicks);
       }
       this.#tickLater();
     });
