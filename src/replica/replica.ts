@@ -1,12 +1,4 @@
-import {
-  APPEND_BYTES_MAX,
-  ELECTION_TICKS_MAX,
-  ELECTION_TICKS_MIN,
-  HEARTBEAT_TICKS,
-  INFLIGHT_BYTES_MAX,
-  INFLIGHT_ENTRIES_MAX,
-  UNCOMMITTED_ENTRIES_MAX,
-} from "../limits.ts";
+import { ELECTION_TICKS_MAX, UNCOMMITTED_ENTRIES_MAX } from "../limits.ts";
 import { Raft } from "../raft/raft.ts";
 import type { Entry, LogIndex, MemberId, Role, Term } from "../raft/types.ts";
 import type { Change } from "../registry/change.ts";
@@ -25,6 +17,7 @@ import type { Now } from "./now.ts";
 import { Packing } from "./packing.ts";
 import type { PeerMessage } from "./peer-messages.ts";
 import { Proposals } from "./proposals.ts";
+import { raftConfig } from "./raft-config.ts";
 import { Reads } from "./reads.ts";
 import type { ReplicaStatus } from "./status.ts";
 import { WATCH_LIMITS, Watches, type WatchLimits } from "./watches.ts";
@@ -74,19 +67,7 @@ export class Replica {
   constructor(options: ReplicaOptions, now: Now) {
     const { id, restored, codec, random } = options;
     this.#codec = codec;
-    this.#raft = new Raft(
-      {
-        id,
-        heartbeatTicks: HEARTBEAT_TICKS,
-        electionTicksMin: ELECTION_TICKS_MIN,
-        electionTicksMax: ELECTION_TICKS_MAX,
-        inflightEntriesMax: INFLIGHT_ENTRIES_MAX,
-        inflightBytesMax: INFLIGHT_BYTES_MAX,
-        appendBytesMax: APPEND_BYTES_MAX,
-        random,
-      },
-      restored,
-    );
+    this.#raft = new Raft(raftConfig(id, random), restored);
     this.#lastApplied = restored.snapshot.index;
     const emit = (output: Output): void => {
       this.#outputs.push(output);
