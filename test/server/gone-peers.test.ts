@@ -153,10 +153,11 @@ describe("a peer", () => {
 
   it("that takes a dial and says nothing is gone after its time to answer", async () => {
     peer.isMute = true;
+    const resetMs = performance.now();
     peer.resetAll();
     await heard("gone");
-    const [down, gone] = told.slice(-2);
-    expect((gone?.atMs ?? 0) - (down?.atMs ?? 0)).toBeGreaterThan(PEER_ANSWER_MS - 5);
+    // Timers count whole milliseconds, and may be one of them early.
+    expect((told.at(-1)?.atMs ?? 0) - resetMs).toBeGreaterThan(PEER_ANSWER_MS - 2);
   });
 
   it("whose own dial is still open is not gone, until that breaks too", async () => {
