@@ -102,6 +102,8 @@ export const CLIENT_SILENCE_MS_MAX = 45_000;
 export const CLIENT_BUFFERED_BYTES_HIGH = 1024 * 1024;
 /** Bytes waiting in a peer's socket past which its link is broken off and dialled again. */
 export const PEER_BUFFERED_BYTES_MAX = 32 * 1024 * 1024;
+/** A peer of which no connection is left counts as gone when a dial is not answered within this. */
+export const PEER_ANSWER_MS = 50;
 export const PEER_REDIAL_MS_MIN = 50;
 export const PEER_REDIAL_MS_MAX = 1_000;
 /** The most that one dial waits for a peer that takes connections and does not answer. */
@@ -125,6 +127,8 @@ export const MARK_SYNC_MS = 100;
 
 // Leaving.
 export const DRAIN_MS_DEFAULT = 10_000;
+/** How long a leader that stops waits for another one; a transfer is given up before. */
+export const HANDOVER_MS_MAX = 3_000;
 export const GOAWAY_SPREAD_MS_DEFAULT = 5_000;
 export const RECONNECT_MS_MIN = 100;
 export const RECONNECT_MS_MAX = 2_000;
@@ -137,6 +141,8 @@ export const NODE_FRAME_BYTES_MAX = 64 * 1024 * 1024;
 export const KEEPALIVE_MS_MAX = 6_000;
 /** How long a client waits for a pong beyond the time in which a node answers it for sure. */
 export const PONG_MARGIN_MS = 500;
+/** A client that waits for an answer and hears nothing for this long pings at once. */
+export const SILENCE_PROBE_MS = 500;
 /** The most that a client stays with nodes that cannot confirm its session. */
 export const UNCONFIRMED_PATIENCE_MS_MAX = 60_000;
 export const ACK_DELAY_MS = 50;

@@ -21,6 +21,11 @@ export class SimDisk {
     return this.#entries[index - 1];
   }
 
+  /** A write with entries is on its way. */
+  get isWritingEntries(): boolean {
+    return (this.#inFlight?.entries.length ?? 0) > 0;
+  }
+
   begin(request: PersistRequest): void {
     this.#inFlight = request;
   }

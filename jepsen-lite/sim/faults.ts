@@ -10,7 +10,10 @@ export type FaultCounts = Record<
   | "clientKill"
   | "clientVanish"
   | "clientCut"
-  | "link",
+  | "link"
+  | "storm"
+  | "transfer"
+  | "hang",
   number
 >;
 
@@ -29,6 +32,9 @@ export class Faults {
     clientVanish: 0,
     clientCut: 0,
     link: 0,
+    storm: 0,
+    transfer: 0,
+    hang: 0,
   };
 
   constructor(world: World, clients: readonly SimClient[], watchers: readonly SimWatcher[]) {
@@ -44,6 +50,9 @@ export class Faults {
     this.#repeat(faults.pauseMs, () => this.#pause());
     this.#repeat(faults.clientMs, () => this.#client());
     this.#repeat(faults.linkMs, () => this.#link());
+    this.#repeat(faults.stormMs, () => this.#storm());
+    this.#repeat(faults.transferMs, () => this.#transfer());
+    this.#repeat(faults.hangMs, () => this.#hang());
   }
 
   /** Everybody up, every edge whole, no more faults. */
@@ -52,9 +61,6 @@ export class Faults {
     this.#world.network.calm();
     for (const node of this.#world.nodes) {
       this.#restart(node.id);
-    }
-    for (const node of this.#world.nodes) {
-      this.#links(node.id, true);
     }
     for (const client of this.#clients) {
       client.revive();
@@ -94,7 +100,7 @@ export class Faults {
     node.crash();
     this.#world.invariants.crashed(node);
     this.#world.resetClientsOf(node);
-    this.#links(id, false);
+    this.#world.sockets.died(id);
   }
 
   #restart(id: string): void {
@@ -102,22 +108,7 @@ export class Faults {
     if (!node.isUp) {
       this.counts.restart += 1;
       node.start();
-      this.#links(id, true);
-    }
-  }
-
-  /** What the ends of `id`'s links notice, a moment later. */
-  #links(id: string, isUp: boolean): void {
-    const { nodes, schedule, prng } = this.#world;
-    for (const other of nodes) {
-      if (other.id !== id) {
-        schedule.after(prng.below(20), () => {
-          other.input({ type: "peerLink", peer: id, isUp: isUp && this.#world.node(id).isUp });
-          if (isUp && other.isUp) {
-            this.#world.node(id).input({ type: "peerLink", peer: other.id, isUp: true });
-          }
-        });
-      }
+      this.#world.sockets.started(id);
     }
   }
 
@@ -171,18 +162,38 @@ export class Faults {
     }
   }
 
-  /** A socket between two nodes breaks and is dialled again. */
+  /** A socket between two nodes breaks. */
   #link(): void {
-    const { prng, nodes, schedule } = this.#world;
+    const { prng, nodes, sockets } = this.#world;
     const from = prng.pick(nodes);
     const to = prng.pick(nodes);
-    if (from === to) {
-      return;
+    if (from !== to) {
+      this.counts.link += 1;
+      sockets.reset(from.id, to.id);
     }
-    this.counts.link += 1;
-    from.input({ type: "peerLink", peer: to.id, isUp: false });
-    schedule.after(prng.between(1, 500), () => {
-      from.input({ type: "peerLink", peer: to.id, isUp: to.isUp });
-    });
+  }
+
+  #storm(): void {
+    this.counts.storm += 1;
+    this.#world.sockets.storm();
+  }
+
+  /** An operator's wish, told to whoever: mostly to the leader, mostly without a name. */
+  #transfer(): void {
+    const { prng, nodes } = this.#world;
+    const leader = nodes.find((node) => node.status()?.role === "leader");
+    const asked = leader !== undefined && prng.chance(900) ? leader : prng.pick(nodes);
+    const to = prng.chance(700) ? null : prng.pick(nodes).id;
+    this.counts.transfer += 1;
+    asked.input({ type: "transferLeadership", to });
+  }
+
+  /** Half of the time it is the leader's disk. */
+  #hang(): void {
+    const { prng, nodes } = this.#world;
+    const leader = nodes.find((node) => node.status()?.role === "leader");
+    const node = leader !== undefined && prng.chance(500) ? leader : prng.pick(nodes);
+    this.counts.hang += 1;
+    node.hangDisk(prng.between(100, 5_000));
   }
 }

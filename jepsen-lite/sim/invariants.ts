@@ -1,9 +1,11 @@
+import { ELECTION_TICKS_MIN } from "../../src/limits.ts";
 import type { LogIndex, MemberId, Term } from "../../src/raft/types.ts";
 import type { Notice } from "../../src/replica/inputs.ts";
 import type { SimNode } from "./sim-node.ts";
 import { demand } from "./violation.ts";
 import type { World } from "./world.ts";
 
+const STUCK_SLACK_TICKS = 5;
 /** Events a simulated second past which something feeds itself. */
 const EVENTS_PER_SECOND_MAX = 60_000;
 
@@ -47,6 +49,7 @@ export class Invariants {
         break;
       case "caughtUp":
       case "massBreak":
+      case "leadershipTransfer":
         break;
     }
   }
@@ -76,6 +79,17 @@ export class Invariants {
       demand(before === vote, () => `${node.id} voted for ${before} and ${vote} in term ${term}`);
       this.#votes.set(key, vote);
     }
+  }
+
+  /**
+   * A leader whose disk hangs gives way: it notices after an election timeout, and what it then
+   * tries, or was at before, is over after another.
+   */
+  stuck(node: SimNode, ticks: number): void {
+    demand(
+      ticks <= 2 * ELECTION_TICKS_MIN + STUCK_SLACK_TICKS || this.#world.nodes.length === 1,
+      () => `${node.id} leads with a disk that has hung for ${ticks} ticks`,
+    );
   }
 
   crashed(node: SimNode): void {

@@ -35,9 +35,9 @@ export class SimNetwork {
   }
 
   send(message: PeerMessage): void {
-    const { prng, options } = this.#world;
+    const { prng, options, sockets } = this.#world;
     this.#sent += 1;
-    if (this.isCut(message.from, message.to)) {
+    if (this.isCut(message.from, message.to) || !sockets.isOpen(message.from, message.to)) {
       return;
     }
     if (this.#isFaulty && prng.chance(options.network.lossChance)) {

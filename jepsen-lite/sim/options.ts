@@ -3,6 +3,8 @@ import type { Prng } from "./prng.ts";
 /** What a seed draws before anything happens. Chances are per mille. */
 export interface SimOptions {
   readonly nodes: number;
+  /** Nothing goes wrong but sockets between nodes: then nobody may be deposed. */
+  readonly hasOnlyStorms: boolean;
   readonly clients: number;
   readonly watchers: number;
   /** Faults happen for this long; then everything is healed. */
@@ -24,6 +26,9 @@ export interface SimOptions {
     readonly pauseMs: number;
     readonly clientMs: number;
     readonly linkMs: number;
+    readonly stormMs: number;
+    readonly transferMs: number;
+    readonly hangMs: number;
   };
   readonly operationMs: number;
   readonly ttlMs: number;
@@ -36,10 +41,29 @@ function drawFault(prng: Prng, low: number, high: number): number {
   return prng.chance(300) ? 0 : prng.between(low, high);
 }
 
+/** A network that loses nothing, a steady disk, and every socket broken about once a second. */
+function onlyStorms(drawn: SimOptions, prng: Prng): SimOptions {
+  const none = { crashMs: 0, partitionMs: 0, pauseMs: 0, transferMs: 0, hangMs: 0 };
+  return {
+    ...drawn,
+    nodes: prng.pick([3, 5]),
+    hasOnlyStorms: true,
+    network: { ...drawn.network, delayMsMax: 3, tailChance: 0, lossChance: 0 },
+    disk: { delayMsMin: 0, delayMsMax: 5 },
+    faults: { ...drawn.faults, ...none, linkMs: 300, stormMs: 500 },
+  };
+}
+
 export function drawOptions(prng: Prng): SimOptions {
+  const drawn = drawAll(prng);
+  return prng.chance(100) ? onlyStorms(drawn, prng) : drawn;
+}
+
+function drawAll(prng: Prng): SimOptions {
   const isCalm = prng.chance(150);
   return {
     nodes: prng.pick([1, 3, 3, 3, 5]),
+    hasOnlyStorms: false,
     clients: prng.between(2, 6),
     watchers: prng.between(1, 4),
     safetyMs: prng.between(6_000, 16_000),
@@ -58,6 +82,9 @@ export function drawOptions(prng: Prng): SimOptions {
       pauseMs: isCalm ? 0 : drawFault(prng, 1_000, 6_000),
       clientMs: drawFault(prng, 500, 4_000),
       linkMs: isCalm ? 0 : drawFault(prng, 300, 3_000),
+      stormMs: isCalm ? 0 : drawFault(prng, 500, 5_000),
+      transferMs: isCalm ? 0 : drawFault(prng, 500, 4_000),
+      hangMs: isCalm ? 0 : drawFault(prng, 1_500, 8_000),
     },
     operationMs: prng.pick([5, 20, 80]),
     ttlMs: prng.pick([3_000, 4_000, 10_000]),

@@ -39,6 +39,7 @@ export function run(seed: number): RunResult {
     start(world, clients, watchers);
     faults.start();
     advance(world, options.safetyMs);
+    undisturbed(world);
     faults.heal();
     advance(world, HEALED_TRAFFIC_MS);
     for (const client of clients) {
@@ -74,11 +75,7 @@ function start(world: World, clients: readonly SimClient[], watchers: readonly S
     node.start();
   }
   for (const node of world.nodes) {
-    for (const peer of world.nodes) {
-      if (peer !== node) {
-        node.input({ type: "peerLink", peer: peer.id, isUp: true });
-      }
-    }
+    world.sockets.started(node.id);
   }
   for (const client of clients) {
     client.start();
@@ -93,6 +90,14 @@ function advance(world: World, forMs: number): void {
   while (world.schedule.nowMs < untilMs) {
     world.schedule.runUntil(Math.min(untilMs, world.schedule.nowMs + SECOND_MS));
     world.invariants.second();
+  }
+}
+
+/** Sockets that break, all of them at once and again and again, depose nobody who answers. */
+function undisturbed({ options, invariants }: World): void {
+  const { leaderChanges } = invariants;
+  if (options.hasOnlyStorms) {
+    demand(leaderChanges === 1, () => `${leaderChanges} leaders, and nothing but sockets broke`);
   }
 }
 

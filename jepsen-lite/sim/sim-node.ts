@@ -1,5 +1,5 @@
 import { TICK_MS } from "../../src/limits.ts";
-import type { PersistRequest } from "../../src/raft/types.ts";
+import type { Alarm, PersistRequest } from "../../src/raft/types.ts";
 import type { Input, Output } from "../../src/replica/inputs.ts";
 import { Replica } from "../../src/replica/replica.ts";
 import type { ReplicaStatus } from "../../src/replica/status.ts";
@@ -24,6 +24,9 @@ export class SimNode {
   #start = 0;
   #isFlushDue = false;
   #pausedUntilMs = 0;
+  #hangsUntilMs = 0;
+  /** In a row, in each of which it led while its disk hung. */
+  #stuckTicks = 0;
   #backlog: Input[] = [];
   #clockOffsetMs = 0;
 
@@ -50,6 +53,8 @@ export class SimNode {
     this.#start += 1;
     this.#clockOffsetMs = prng.below(10_000_000);
     this.#pausedUntilMs = 0;
+    this.#hangsUntilMs = 0;
+    this.#stuckTicks = 0;
     this.#backlog = [];
     this.#isFlushDue = false;
     this.#replica = new Replica(
@@ -75,6 +80,11 @@ export class SimNode {
   pause(forMs: number): void {
     this.#pausedUntilMs = this.#world.schedule.nowMs + forMs;
     this.#later(forMs, () => this.#resume());
+  }
+
+  /** Writes that are out or begin now complete only after it. */
+  hangDisk(forMs: number): void {
+    this.#hangsUntilMs = Math.max(this.#hangsUntilMs, this.#world.schedule.nowMs + forMs);
   }
 
   input(input: Input): void {
@@ -103,6 +113,11 @@ export class SimNode {
     this.#later(TICK_MS, () => {
       if (!this.isPaused) {
         this.input({ type: "tick" });
+        const isHanging = this.#hangsUntilMs > this.#world.schedule.nowMs;
+        const isLeader = this.status()?.role === "leader";
+        const isStuck = isHanging && isLeader && this.disk.isWritingEntries;
+        this.#stuckTicks = isStuck ? this.#stuckTicks + 1 : 0;
+        this.#world.invariants.stuck(this, this.#stuckTicks);
       }
       this.#tickLater();
     });
@@ -132,6 +147,9 @@ export class SimNode {
         case "client":
           this.#world.toClient(this, output.output);
           break;
+        case "alarm":
+          this.#setAlarm(output.alarm);
+          break;
         case "notice":
           this.#world.invariants.notice(this, output.notice);
           break;
@@ -140,14 +158,24 @@ export class SimNode {
     this.#world.invariants.stepped(this);
   }
 
+  /** Only the last one counts, to the replica as well. */
+  #setAlarm({ number, afterMs }: Alarm): void {
+    this.#later(afterMs, () => this.input({ type: "alarm", number }));
+  }
+
   #persist(request: PersistRequest): void {
     const { delayMsMin, delayMsMax } = this.#world.options.disk;
     this.disk.begin(request);
-    this.#later(this.#world.prng.between(delayMsMin, delayMsMax), () => {
-      if (this.disk.complete(request)) {
-        this.input({ type: "persisted", write: request.write });
-      }
-    });
+    this.#later(this.#world.prng.between(delayMsMin, delayMsMax), () => this.#complete(request));
+  }
+
+  #complete(request: PersistRequest): void {
+    const hangsForMs = this.#hangsUntilMs - this.#world.schedule.nowMs;
+    if (hangsForMs > 0) {
+      this.#later(hangsForMs, () => this.#complete(request));
+    } else if (this.disk.complete(request)) {
+      this.input({ type: "persisted", write: request.write });
+    }
   }
 
   #later(delayMs: number, run: () => void): void {

@@ -9,6 +9,7 @@ import { drawOptions, type SimOptions } from "./options.ts";
 import { Prng } from "./prng.ts";
 import { Schedule } from "./schedule.ts";
 import { SimNode } from "./sim-node.ts";
+import { SimSockets } from "./sockets.ts";
 import { demand } from "./violation.ts";
 
 type Listener = (session: string, reason: EndReason) => void;
@@ -19,6 +20,7 @@ export class World {
   readonly options: SimOptions;
   readonly schedule = new Schedule();
   readonly network: SimNetwork;
+  readonly sockets: SimSockets;
   readonly canon = new Canon();
   readonly invariants: Invariants;
   readonly nodes: readonly SimNode[];
@@ -34,6 +36,7 @@ export class World {
     this.prng = new Prng(seed);
     this.options = drawOptions(new Prng(seed, 1));
     this.network = new SimNetwork(this);
+    this.sockets = new SimSockets(this);
     this.invariants = new Invariants(this);
     const ids = Array.from({ length: this.options.nodes }, (_, i) => `n${i + 1}`);
     this.nodes = ids.map((id) => new SimNode(id, ids, this));

@@ -3,6 +3,7 @@ import {
   KEEPALIVE_MS_MAX,
   PONG_MARGIN_MS,
   PONG_WAIT_MS,
+  SILENCE_PROBE_MS,
   UNCONFIRMED_PATIENCE_MS_MAX,
 } from "../limits.ts";
 import type { Pong } from "../wire/messages.ts";
@@ -45,7 +46,7 @@ export function patienceMs({ ttlMs, hops, servers }: KeepaliveOptions): number {
 const PINGS_UNANSWERED_MAX = 16;
 
 /** What pings go out on. */
-export type PingLink = Pick<Link, "heardAtMs" | "nextId" | "send">;
+export type PingLink = Pick<Link, "heardAtMs" | "isWaiting" | "nextId" | "onRequest" | "send">;
 
 /** Pings on one link, and what their absence means. */
 export class Keepalive {
@@ -62,6 +63,7 @@ export class Keepalive {
   #tickTimer: Timer | null = null;
   #tickDueMs = 0;
   #deathTimer: Timer | null = null;
+  #silenceTimer: Timer | null = null;
 
   /** `attachedAtMs`: when the hello was sent. */
   constructor(
@@ -84,11 +86,18 @@ export class Keepalive {
 
   start(): void {
     this.#schedule();
+    this.#link.onRequest = () => this.#awaitAnswer(SILENCE_PROBE_MS);
+    if (this.#link.isWaiting) {
+      this.#awaitAnswer(SILENCE_PROBE_MS);
+    }
   }
 
   stop(): void {
     this.#tickTimer?.cancel();
     this.#deathTimer?.cancel();
+    this.#silenceTimer?.cancel();
+    this.#link.onRequest = () => {};
+    this.#silenceTimer = null;
     this.#tickTimer = null;
     this.#deathTimer = null;
     this.#sent.clear();
@@ -149,6 +158,24 @@ export class Keepalive {
     if (this.#deathTimer === null) {
       this.#awaitPong();
     }
+  }
+
+  /**
+   * A node that stands still closes no connection. A request that it owes an answer shows it sooner
+   * than the next ping would; one that merely has no leader answers the ping.
+   */
+  #awaitAnswer(forMs: number): void {
+    this.#silenceTimer ??= this.#timers.after(forMs, () => {
+      this.#silenceTimer = null;
+      if (!this.#link.isWaiting) {
+        return;
+      }
+      const leftMs = this.#link.heardAtMs + SILENCE_PROBE_MS - this.#clock.monotonicMs();
+      if (leftMs <= 0 && this.#deathTimer === null) {
+        this.#ping();
+      }
+      this.#awaitAnswer(leftMs > 0 ? leftMs : SILENCE_PROBE_MS);
+    });
   }
 
   #awaitPong(): void {

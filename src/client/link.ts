@@ -29,6 +29,8 @@ export class Link {
   #isOpen = true;
   #lastId = 0;
   #heardAtMs: number;
+  /** A request goes out. */
+  onRequest: () => void = () => {};
   readonly #nowMs: () => number;
 
   constructor(url: string, socket: Socket, handlers: LinkHandlers, nowMs: () => number) {
@@ -62,6 +64,11 @@ export class Link {
     return this.#heardAtMs;
   }
 
+  /** Some request has no answer yet. */
+  get isWaiting(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   nextId(): number {
     this.#lastId += 1;
     return this.#lastId;
@@ -86,6 +93,7 @@ export class Link {
     }
     this.#waiting.set(message.id, onReply);
     this.send(message);
+    this.onRequest();
   }
 
   /** The answer is not wanted any more. */

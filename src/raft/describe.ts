@@ -15,6 +15,7 @@ export function describeMessage(message: RaftMessage): string {
 function contentOf(message: RaftMessage): string {
   switch (message.type) {
     case "requestVote":
+      return `log ends ${message.lastLogIndex}@${message.lastLogTerm}${message.isTransfer ? ", transfer" : ""}`;
     case "preVote":
       return `log ends ${message.lastLogIndex}@${message.lastLogTerm}`;
     case "requestVoteResponse":
@@ -37,6 +38,8 @@ function contentOf(message: RaftMessage): string {
       return `read ${message.id.start}.${message.id.counter}`;
     case "readIndexResponse":
       return `read ${message.id.start}.${message.id.counter} at ${message.index}`;
+    case "timeoutNow":
+      return `log ends ${message.lastLogIndex}`;
     default:
       return unreachable(message);
   }

@@ -54,7 +54,8 @@ export function nextWrite(state: RaftState): PersistRequest | null {
   const hardState = isHardStateNew ? { term: state.term, vote: state.vote } : null;
   state.write = { number: state.writes, hardState };
   const entries = state.log.takeUnhanded();
-  return { write: state.writes, hardState, entries, commitIndex: state.commitIndex };
+  const { commitIndex } = state;
+  return { write: state.writes, hardState, entries, commitIndex, snapshot: null };
 }
 
 /** Takes note of what the write in flight made durable, and lets go what waited for it. */

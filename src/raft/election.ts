@@ -12,10 +12,12 @@ export function tickElection(state: RaftState): void {
   if (state.role.type === "follower") state.role.ticksSinceLeader++;
   state.electionElapsedTicks++;
   if (state.electionElapsedTicks < state.electionTimeoutTicks) return;
-  if (!isVoter(state, state.id)) return;
-  // While term and vote are on their way to a slow disk nothing could be said in a further term,
-  // so each timeout would only raise it.
-  if (!isHardStateDurable(state)) return;
+  askForPreVotes(state);
+}
+
+/** Where this node may campaign. */
+export function askForPreVotes(state: RaftState): void {
+  if (!mayCampaign(state)) return;
   becomePreCandidate(state);
   for (const peer of state.peers) {
     const term = state.term + 1;
@@ -23,6 +25,14 @@ export function tickElection(state: RaftState): void {
     send(state, { ...header(state, peer), type: "preVote", term, lastLogIndex, lastLogTerm });
   }
   countPreVotes(state);
+}
+
+/**
+ * While term and vote are on their way to a slow disk nothing could be said in a further term, so
+ * each timeout would only raise it.
+ */
+export function mayCampaign(state: RaftState): boolean {
+  return isVoter(state, state.id) && isHardStateDurable(state);
 }
 
 /** The own vote is on disk: it counts, and the requests have just left. */
@@ -38,11 +48,12 @@ export function ownVoteDurable(state: RaftState): void {
  * n3 was cut off, or has lost only its link to the leader n1; its timeout would depose a leader
  * whom n2 hears well. So who has heard the leader within the least timeout helps nobody against
  * it; a leader has always heard itself. One who asks while others take it for the leader has
- * stepped down, and says so by asking.
+ * stepped down, and says so by asking. A leader whose process is gone needs no help.
  */
 function isSticky(state: RaftState, candidate: MemberId): boolean {
   if (state.role.type === "leader") return true;
   if (state.role.type !== "follower" || state.role.leader === null) return false;
+  if (state.role.leader === state.lostLeader) return false;
   return (
     state.role.leader !== candidate && state.role.ticksSinceLeader < state.config.electionTicksMin
   );
@@ -50,7 +61,7 @@ function isSticky(state: RaftState, candidate: MemberId): boolean {
 
 /** A request of a higher term that is to change nothing here, not even the term. */
 export function isVoteIgnored(state: RaftState, message: RequestVote): boolean {
-  return isSticky(state, message.from);
+  return !message.isTransfer && isSticky(state, message.from);
 }
 
 /** §5.2: one vote a term, and none where a leader of the term is known. */
@@ -88,10 +99,15 @@ function countPreVotes(state: RaftState): void {
   const result = voteResult(state.conf, state.role.votes);
   if (result === "lost") becomeFollower(state, state.term, null);
   if (result !== "won") return;
-  becomeCandidate(state);
+  campaign(state, false);
+}
+
+export function campaign(state: RaftState, isTransfer: boolean): void {
+  becomeCandidate(state, isTransfer);
   const { lastIndex: lastLogIndex, lastTerm: lastLogTerm } = state.log;
+  const type = "requestVote";
   for (const peer of state.peers) {
-    send(state, { ...header(state, peer), type: "requestVote", lastLogIndex, lastLogTerm });
+    send(state, { ...header(state, peer), type, lastLogIndex, lastLogTerm, isTransfer });
   }
 }
 

@@ -12,6 +12,8 @@ export interface RequestVote extends Header {
   readonly type: "requestVote";
   readonly lastLogIndex: LogIndex;
   readonly lastLogTerm: Term;
+  /** The leader itself has asked for this election: nobody refuses for its sake. */
+  readonly isTransfer: boolean;
 }
 
 export interface RequestVoteResponse extends Header {
@@ -80,6 +82,13 @@ export interface ReadIndexResponse extends Header {
   readonly index: LogIndex;
 }
 
+/** Dissertation 3.10: the leader asks the receiver to campaign at once. */
+export interface TimeoutNow extends Header {
+  readonly type: "timeoutNow";
+  /** Where the leader's log ended, and the receiver's too: if either has gone on, it is too late. */
+  readonly lastLogIndex: LogIndex;
+}
+
 export type RaftMessage =
   | RequestVote
   | RequestVoteResponse
@@ -90,4 +99,5 @@ export type RaftMessage =
   | Heartbeat
   | HeartbeatResponse
   | ReadIndex
-  | ReadIndexResponse;
+  | ReadIndexResponse
+  | TimeoutNow;

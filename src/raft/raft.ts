@@ -1,5 +1,6 @@
 import { must, unreachable } from "../util/assert.ts";
 import type { RaftConfig, RestoredLog } from "./config.ts";
+import { isDiskGivenUp } from "./disk-hang.ts";
 import { completeWrite, nextWrite } from "./durability.ts";
 import {
   handlePreVote,
@@ -11,6 +12,7 @@ import {
   refuseVote,
   tickElection,
 } from "./election.ts";
+import { alarmWent, peerGone } from "./leader-loss.ts";
 import type { LogView } from "./log.ts";
 import type { RaftMessage } from "./messages.ts";
 import type { ProgressState } from "./progress.ts";
@@ -44,7 +46,15 @@ import {
   leaderOf,
   type RaftState,
 } from "./state.ts";
+import {
+  advanceTransfer,
+  beginTransfer,
+  handleTimeoutNow,
+  type TransferStart,
+  tickTransfer,
+} from "./transfer.ts";
 import type {
+  Alarm,
   ConfState,
   Entry,
   EntryKind,
@@ -66,6 +76,8 @@ export interface Ready {
   readonly committed: readonly Entry[];
   /** An id may come twice, or never. */
   readonly readStates: readonly ReadState[];
+  /** To be told by `alarm` when its time has come; it replaces any earlier one. */
+  readonly alarm: Alarm | null;
 }
 
 export interface PeerProgress {
@@ -135,6 +147,12 @@ export class Raft {
     return isLeaderReady(this.#state);
   }
 
+  /** Whom the leadership is on its way to; null for nobody, and when not leader. */
+  get transferTarget(): MemberId | null {
+    const { role } = this.#state;
+    return role.type === "leader" ? (role.transfer?.to ?? null) : null;
+  }
+
   /** The latest round begun, by `beginRound`, `tick`, or `ready`; 0 when not leader. */
   get round(): number {
     return this.#state.role.type === "leader" ? this.#state.role.round : 0;
@@ -172,9 +190,13 @@ export class Raft {
     checkInvariants(state);
   }
 
-  /** The entry's index; null when not leader. It may still be lost with the leadership. */
+  /**
+   * The entry's index; null when not leader, or while the leadership is handed over. It may still
+   * be lost with the leadership.
+   */
   propose(kind: EntryKind, data: Uint8Array): LogIndex | null {
-    if (this.#state.role.type !== "leader") return null;
+    const { role } = this.#state;
+    if (role.type !== "leader" || role.transfer !== null) return null;
     const index = appendOwn(this.#state, kind, data);
     checkInvariants(this.#state);
     return index;
@@ -198,6 +220,32 @@ export class Raft {
     progress?.becomeProbe();
     if (!isUp) progress?.pause();
     checkInvariants(this.#state);
+  }
+
+  /**
+   * The process of `peer` does not answer any more: every connection with it is broken, and a new
+   * one was refused or not answered in time. Or it does again.
+   */
+  peerGone(peer: MemberId, isGone: boolean): void {
+    peerGone(this.#state, peer, isGone);
+    checkInvariants(this.#state);
+  }
+
+  /** The time of the alarm of that number, which `ready` has asked for, has come. */
+  alarm(number: number): void {
+    alarmWent(this.#state, number);
+    checkInvariants(this.#state);
+  }
+
+  /**
+   * Hands the leadership to `to`, or to the voter that fits best for null. Nothing is proposed
+   * until it is over: this node does not lead any more, or the time is up, after electionTicksMin,
+   * and it leads on.
+   */
+  transferLeadership(to: MemberId | null): TransferStart {
+    const start = beginTransfer(this.#state, to);
+    checkInvariants(this.#state);
+    return start;
   }
 
   /** The write of that number is on disk. */
@@ -232,14 +280,17 @@ export class Raft {
       beginReadRound(state, state.role);
       sendRound(state, state.role);
       replicate(state, state.role);
+      advanceTransfer(state, state.role);
     }
     const persist = nextWrite(state);
     const committed = state.log.between(state.handedIndex, state.commitIndex);
     state.handedIndex = state.commitIndex;
     const messages = state.outbox.splice(0);
     const readStates = state.readStates.splice(0);
+    const { alarm } = state;
+    state.alarm = null;
     checkInvariants(state);
-    return { persist, messages, committed, readStates };
+    return { persist, messages, committed, readStates, alarm };
   }
 }
 
@@ -252,8 +303,12 @@ function tickLeader(state: RaftState, leader: Leader): void {
   const lastHeard = quorumValue(state.conf, (voter) =>
     voter === state.id ? 0 : -must(leader.progress.get(voter)).ticksSinceHeard,
   );
-  if (-lastHeard >= state.config.electionTicksMax) becomeFollower(state, state.term, null);
-  else tickHeartbeat(state, leader);
+  if (-lastHeard >= state.config.electionTicksMax || isDiskGivenUp(state, leader)) {
+    becomeFollower(state, state.term, null);
+    return;
+  }
+  tickTransfer(state, leader);
+  tickHeartbeat(state, leader);
 }
 
 /** §5.1: terms before anything else. True where the message is then of the current term. */
@@ -317,6 +372,9 @@ function dispatch(state: RaftState, message: RaftMessage): void {
       break;
     case "readIndexResponse":
       handleReadIndexResponse(state, message);
+      break;
+    case "timeoutNow":
+      handleTimeoutNow(state, message);
       break;
     default:
       unreachable(message);

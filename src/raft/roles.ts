@@ -1,6 +1,6 @@
 import { assert } from "../util/assert.ts";
 import { Progress } from "./progress.ts";
-import { newFollower, type RaftState, restartElectionTimer } from "./state.ts";
+import { endLoss, newFollower, type RaftState, restartElectionTimer } from "./state.ts";
 import type { EntryKind, LogIndex, MemberId, Term } from "./types.ts";
 
 const NO_DATA = new Uint8Array(0);
@@ -32,9 +32,14 @@ export function becomePreCandidate(state: RaftState): void {
   restartElectionTimer(state);
 }
 
-export function becomeCandidate(state: RaftState): void {
-  assert(state.role.type === "preCandidate", "PreVote comes before every election");
+/** `isTransfer`: the leader has asked for it, and nobody else has to be asked whether it may. */
+export function becomeCandidate(state: RaftState, isTransfer: boolean): void {
+  assert(
+    state.role.type === (isTransfer ? "follower" : "preCandidate"),
+    "PreVote comes before every election but one that the leader asks for",
+  );
   enterTerm(state, state.term + 1, state.id);
+  state.candidaciesSinceLoss++;
   state.role = { type: "candidate", votes: new Map() };
   restartElectionTimer(state);
 }
@@ -42,6 +47,7 @@ export function becomeCandidate(state: RaftState): void {
 /** §8: a new leader does not know how far its log is committed, and finds out by a no-op. */
 export function becomeLeader(state: RaftState): void {
   assert(state.role.type === "candidate", "only a candidate is elected");
+  endLoss(state);
   const nextIndex = state.log.lastIndex + 1;
   const noopIndex = appendOwn(state, "noop", NO_DATA);
   state.role = {
@@ -54,6 +60,7 @@ export function becomeLeader(state: RaftState): void {
     confirmedRound: 0,
     waitingReads: [],
     readBatches: [],
+    transfer: null,
   };
 }
 
@@ -67,6 +74,7 @@ export function appendOwn(state: RaftState, kind: EntryKind, data: Uint8Array): 
 /** A message of the leader of this term has come: whoever this node is in it, it follows. */
 export function heardLeader(state: RaftState, leader: MemberId): void {
   assert(state.role.type !== "leader", () => `${leader} leads in term ${state.term} as well`);
+  endLoss(state);
   if (state.role.type !== "follower") {
     becomeFollower(state, state.term, leader);
     return;

@@ -3,7 +3,21 @@ import { checkConfig, type RaftConfig, type RestoredLog } from "./config.ts";
 import { RaftLog } from "./log.ts";
 import type { RaftMessage } from "./messages.ts";
 import type { Progress } from "./progress.ts";
-import type { ConfState, HardState, LogIndex, MemberId, ReadId, ReadState, Term } from "./types.ts";
+import type {
+  Alarm,
+  ConfState,
+  HardState,
+  LogIndex,
+  MemberId,
+  ReadId,
+  ReadState,
+  Term,
+} from "./types.ts";
+
+/** Between two attempts to replace a leader that is gone. */
+const LOSS_RETRY_MS_MIN = 50;
+const LOSS_RETRY_MS_MAX = 150;
+const DOUBLINGS_MAX = 4;
 
 export interface Follower {
   readonly type: "follower";
@@ -42,6 +56,14 @@ export interface ReadBatch {
   readonly reads: readonly WaitingRead[];
 }
 
+/** The leadership on its way to another voter; no proposal is taken meanwhile. */
+export interface Transfer {
+  readonly to: MemberId;
+  elapsedTicks: number;
+  /** `to` was told to campaign, since the last heartbeat. */
+  isTold: boolean;
+}
+
 export interface Leader {
   readonly type: "leader";
   /** The no-op of this term: when it is committed, `commitIndex` is not behind any other's. */
@@ -59,6 +81,7 @@ export interface Leader {
   waitingReads: WaitingRead[];
   /** By rising round, all above `confirmedRound`. */
   readBatches: ReadBatch[];
+  transfer: Transfer | null;
 }
 
 /** What exists only in a role lives only there, so that nothing of one outlasts it. */
@@ -95,6 +118,20 @@ export interface RaftState {
   /** Since the timer was started; the leader's heartbeats and a granted vote start it. */
   electionElapsedTicks: number;
   electionTimeoutTicks: number;
+
+  /** Peers whose processes do not answer a dial. */
+  readonly gone: Set<MemberId>;
+  /** The leader that was followed last, while it is gone and no other one was heard. */
+  lostLeader: MemberId | null;
+  /** Candidacies since it was lost. */
+  candidaciesSinceLoss: number;
+  /** The alarm that counts; one with a lower number was replaced. */
+  alarms: number;
+  /** To be handed out. */
+  alarm: Alarm | null;
+
+  /** The write in flight at the last tick, and for how many ticks it has been; number 0: none. */
+  waitingWrite: { readonly number: number; readonly ticks: number };
 
   readonly outbox: RaftMessage[];
   /** Of the current term, and waiting for it, or for the vote that they tell of, to be durable. */
@@ -135,6 +172,12 @@ export function createState(config: RaftConfig, restored: RestoredLog): RaftStat
     writes: 0,
     electionElapsedTicks: 0,
     electionTimeoutTicks: 1,
+    gone: new Set(),
+    lostLeader: null,
+    candidaciesSinceLoss: 0,
+    alarms: 0,
+    alarm: null,
+    waitingWrite: { number: 0, ticks: 0 },
     outbox: [],
     held: [],
     readStates: [],
@@ -157,6 +200,23 @@ export function restartElectionTimer(state: RaftState): void {
   const drawn = electionTicksMin + random(electionTicksMax - electionTicksMin + 1);
   state.electionElapsedTicks = 0;
   state.electionTimeoutTicks = state.peers.length === 0 ? 1 : drawn;
+  if (state.lostLeader !== null) setAlarm(state, retryMs(state));
+}
+
+/**
+ * The first attempts are short, for a cluster whose exchanges take milliseconds. A candidacy that
+ * was given up before its answers came would be given up again: each doubles the patience.
+ */
+function retryMs(state: RaftState): number {
+  const drawnMs =
+    LOSS_RETRY_MS_MIN + state.config.random(LOSS_RETRY_MS_MAX - LOSS_RETRY_MS_MIN + 1);
+  return drawnMs * 2 ** Math.min(Math.max(0, state.candidaciesSinceLoss - 1), DOUBLINGS_MAX);
+}
+
+/** Replaces the alarm that was asked for before. */
+export function setAlarm(state: RaftState, afterMs: number): void {
+  state.alarms++;
+  state.alarm = { number: state.alarms, afterMs };
 }
 
 /** A member that is in no configuration takes no part in elections. */
@@ -173,6 +233,13 @@ export function leaderOf(state: RaftState): MemberId | null {
     default:
       return null;
   }
+}
+
+/** A leader was heard, this node leads, or the one that was lost answers again. */
+export function endLoss(state: RaftState): void {
+  state.lostLeader = null;
+  state.alarm = null;
+  state.candidaciesSinceLoss = 0;
 }
 
 export function isLeaderReady(state: RaftState): boolean {
@@ -198,6 +265,7 @@ export function checkInvariants(state: RaftState): void {
   for (const message of state.held) {
     assert(message.term === state.term, () => `a ${message.type} of another term is held`);
   }
+  assert(state.alarm === null || state.lostLeader !== null, "an alarm is for a lost leader");
   if (role.type === "leader") checkLeader(state, role);
   else if (role.type === "follower") {
     assert(role.verifiedIndex <= log.lastIndex, "what was verified is there");
@@ -227,6 +295,8 @@ function checkLeader(state: RaftState, role: Leader): void {
       role.round <= role.sentRound + 1,
     () => `rounds ${role.confirmedRound}, ${role.sentRound}, ${role.round}`,
   );
+  assert(state.lostLeader === null, "who leads has lost no leader");
+  assert(role.transfer?.to !== state.id, "a transfer is to somebody else");
   const oldest = role.readBatches[0];
   assert(
     oldest === undefined || oldest.round > role.confirmedRound,

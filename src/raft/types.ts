@@ -36,7 +36,51 @@ export interface SnapshotMeta {
 }
 
 /**
- * Something to make durable, in this order: term and vote, then entries. An entry replaces what
+ * Tells two snapshots apart, those of one index too: `nonce` is drawn at random by who takes one,
+ * since two members may cut the same state into different pieces.
+ */
+export interface SnapshotId {
+  readonly index: LogIndex;
+  /** A random integer below 2^48. */
+  readonly nonce: number;
+}
+
+/** A complete snapshot, as it is stored and sent: the state at `index`, in `chunks` opaque pieces. */
+export interface Snapshot extends SnapshotMeta {
+  readonly nonce: number;
+  /** At least 1. */
+  readonly chunks: number;
+  /** The sum of the chunks. */
+  readonly bytes: number;
+  /** Of the state, 16 hex digits: whoever reads the chunks must come to the same. */
+  readonly digest: string;
+}
+
+/**
+ * What a write does to the stored snapshots. Nothing refers to staged chunks until `switch`; at a
+ * start those that no `switch` made current are gone.
+ */
+export type SnapshotWrite =
+  /** Chunks `first`, `first + 1`, … of `id`. Chunk 0 lets go of whatever else was staged. */
+  | {
+      readonly type: "stage";
+      readonly id: SnapshotId;
+      readonly first: number;
+      readonly chunks: readonly Uint8Array[];
+    }
+  /**
+   * The staged chunks become the current snapshot, in one step. `chain` null: this member took it,
+   * its log holds the entry at `index` and stays as it is. Else it was received: the log starts
+   * again behind `index`, where the chain checksum is `chain`, and every older entry goes.
+   */
+  | { readonly type: "switch"; readonly snapshot: Snapshot; readonly chain: string | null }
+  /** Entries up to `index`, at most the current snapshot's, are not needed any more. */
+  | { readonly type: "cut"; readonly index: LogIndex }
+  /** A former or an unfinished snapshot is not needed any more. */
+  | { readonly type: "drop"; readonly id: SnapshotId };
+
+/**
+ * Something to make durable, in this order: term and vote, then entries and snapshots. An entry replaces what
  * stands at its index and everything behind it. At most one is out at any time.
  */
 export interface PersistRequest {
@@ -46,6 +90,14 @@ export interface PersistRequest {
   readonly entries: readonly Entry[];
   /** Not vouched for; stored with the batch so that a start knows how far it may go alone. */
   readonly commitIndex: LogIndex;
+  /** Carried out after the entries, in the same step. */
+  readonly snapshot: SnapshotWrite | null;
+}
+
+/** Asks to be woken after so many milliseconds. A later one replaces it. */
+export interface Alarm {
+  readonly number: number;
+  readonly afterMs: number;
 }
 
 /** Names a batch of reads. `start` is drawn at random by each start of a node, `counter` counts. */

@@ -1,5 +1,7 @@
 import type { Refusal } from "../errors.ts";
+import type { TransferRefusal } from "../raft/transfer.ts";
 import type {
+  Alarm,
   Entry,
   HardState,
   LogIndex,
@@ -111,6 +113,15 @@ export type Input =
   | { readonly type: "peerMessage"; readonly message: PeerMessage }
   /** The link on which this node sends to `peer`. */
   | { readonly type: "peerLink"; readonly peer: MemberId; readonly isUp: boolean }
+  /**
+   * `isGone`: no connection with `peer` is left, and a new dial was refused, or not answered within
+   * PEER_ANSWER_MS. False: there is a connection again.
+   */
+  | { readonly type: "peerGone"; readonly peer: MemberId; readonly isGone: boolean }
+  /** The time of the `alarm` output of that number has come. */
+  | { readonly type: "alarm"; readonly number: number }
+  /** To the voter that fits best for null. What becomes of it is told by `leadershipTransfer`. */
+  | { readonly type: "transferLeadership"; readonly to: MemberId | null }
   | ClientInput;
 
 /** How old the answer may be: null where this node cannot tell. 0 for a linearizable read. */
@@ -231,10 +242,27 @@ export type Notice =
       readonly revision: number;
     }
   | { readonly type: "caughtUp"; readonly index: LogIndex; readonly ageKnown: boolean }
-  | { readonly type: "massBreak"; readonly sessions: number };
+  | { readonly type: "massBreak"; readonly sessions: number }
+  /** `to` null: no target was found. */
+  | {
+      readonly type: "leadershipTransfer";
+      readonly to: MemberId | null;
+      readonly outcome: TransferOutcome;
+    };
+
+/**
+ * - `started`, then one of
+ * - `done`: `to` leads,
+ * - `superseded`: this node does not lead any more, and somebody else than `to` does,
+ * - `abandoned`: the time was up, or `to` is gone; this node leads on.
+ * Or it was refused at once (`TransferRefusal`).
+ */
+export type TransferOutcome = "started" | "done" | "superseded" | "abandoned" | TransferRefusal;
 
 export type Output =
   | { readonly type: "persist"; readonly request: PersistRequest }
   | { readonly type: "send"; readonly message: PeerMessage }
+  /** Asks for an `alarm` input; replaces the one that was asked for before. */
+  | { readonly type: "alarm"; readonly alarm: Alarm }
   | { readonly type: "client"; readonly output: ClientOutput }
   | { readonly type: "notice"; readonly notice: Notice };

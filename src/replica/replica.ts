@@ -1,12 +1,4 @@
-import {
-  APPEND_BYTES_MAX,
-  ELECTION_TICKS_MAX,
-  ELECTION_TICKS_MIN,
-  HEARTBEAT_TICKS,
-  INFLIGHT_BYTES_MAX,
-  INFLIGHT_ENTRIES_MAX,
-  UNCOMMITTED_ENTRIES_MAX,
-} from "../limits.ts";
+import { ELECTION_TICKS_MAX, UNCOMMITTED_ENTRIES_MAX } from "../limits.ts";
 import { Raft } from "../raft/raft.ts";
 import type { Entry, LogIndex, MemberId, Role, Term } from "../raft/types.ts";
 import type { Change } from "../registry/change.ts";
@@ -18,12 +10,14 @@ import { ClientRequests } from "./client-requests.ts";
 import type { CommandCodec } from "./command-codec.ts";
 import { Connections } from "./connections.ts";
 import { Freshness } from "./freshness.ts";
+import { Handovers } from "./handovers.ts";
 import type { Input, Notice, Output, Restored } from "./inputs.ts";
 import { LeaderDuties } from "./leader-duties.ts";
 import type { Now } from "./now.ts";
 import { Packing } from "./packing.ts";
 import type { PeerMessage } from "./peer-messages.ts";
 import { Proposals } from "./proposals.ts";
+import { raftConfig } from "./raft-config.ts";
 import { Reads } from "./reads.ts";
 import type { ReplicaStatus } from "./status.ts";
 import { WATCH_LIMITS, Watches, type WatchLimits } from "./watches.ts";
@@ -63,6 +57,7 @@ export class Replica {
   readonly #attachments: Attachments;
   readonly #watches: Watches;
   readonly #clients: ClientRequests;
+  readonly #handovers: Handovers;
   #duties: LeaderDuties | null = null;
   readonly #linksUp = new Set<MemberId>();
   #seen: RaftView;
@@ -75,24 +70,13 @@ export class Replica {
     const { id, restored, codec, random } = options;
     this.#codec = codec;
     this.registry = new Registry(options.registryLimits);
-    this.#raft = new Raft(
-      {
-        id,
-        heartbeatTicks: HEARTBEAT_TICKS,
-        electionTicksMin: ELECTION_TICKS_MIN,
-        electionTicksMax: ELECTION_TICKS_MAX,
-        inflightEntriesMax: INFLIGHT_ENTRIES_MAX,
-        inflightBytesMax: INFLIGHT_BYTES_MAX,
-        appendBytesMax: APPEND_BYTES_MAX,
-        random,
-      },
-      restored,
-    );
+    this.#raft = new Raft(raftConfig(id, random), restored);
     this.#lastApplied = restored.snapshot.index;
     const emit = (output: Output): void => {
       this.#outputs.push(output);
     };
     const start = random(START_BOUND);
+    this.#handovers = new Handovers(this.#raft, (notice) => this.#notice(notice));
     this.#packing = new Packing(codec);
     this.#proposals = new Proposals(emit, (session) => this.registry.ended(session) !== null);
     this.#reads = new Reads(this.registry, this.#freshness, emit, start);
@@ -134,6 +118,15 @@ export class Replica {
         break;
       case "peerLink":
         this.#peerLink(input.peer, input.isUp);
+        break;
+      case "peerGone":
+        this.#raft.peerGone(input.peer, input.isGone);
+        break;
+      case "alarm":
+        this.#raft.alarm(input.number);
+        break;
+      case "transferLeadership":
+        this.#handovers.ask(input.to);
         break;
       default:
         this.#clients.step(input, now);
@@ -257,6 +250,7 @@ export class Replica {
         this.#leaderChanged();
       }
     }
+    this.#handovers.observe();
     const isReady = role === "leader" && this.#raft.isLeaderReady;
     if (isReady && this.#duties === null && this.#lastApplied === this.#raft.commitIndex) {
       this.#duties = new LeaderDuties(this.#raft, this.registry, this.#codec, now.monotonicMs);
@@ -299,14 +293,17 @@ export class Replica {
     if (raft.role !== "leader") {
       return;
     }
-    if (this.#duties !== null) {
-      const commands = this.#duties.commands();
-      if (commands.length > 0) {
-        this.#packing.add(raft.term, commands);
-      }
-      for (const confirmed of this.#duties.confirmations()) {
-        this.#deliver(confirmed, now);
-      }
+    for (const confirmed of this.#duties?.confirmations() ?? []) {
+      this.#deliver(confirmed, now);
+    }
+    // What comes while the leadership is handed over waits here, and goes from the nodes that took
+    // it to the next leader, or into the log of this one where nothing comes of it.
+    if (raft.transferTarget !== null) {
+      return;
+    }
+    const commands = this.#duties?.commands() ?? [];
+    if (commands.length > 0) {
+      this.#packing.add(raft.term, commands);
     }
     // While a write is on its way to the disk, what comes is gathered for the next one.
     while (
@@ -356,7 +353,7 @@ export class Replica {
   }
 
   #drainRaft(now: Now): boolean {
-    const { persist, messages, committed, readStates } = this.#raft.ready();
+    const { persist, messages, committed, readStates, alarm } = this.#raft.ready();
     if (persist !== null) {
       assert(!this.#isPersisting, "one write is out at a time");
       this.#isPersisting = true;
@@ -364,6 +361,9 @@ export class Replica {
     }
     for (const message of messages) {
       this.#send(message);
+    }
+    if (alarm !== null) {
+      this.#outputs.push({ type: "alarm", alarm });
     }
     for (const entry of committed) {
       this.#apply(entry, now);

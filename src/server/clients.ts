@@ -5,6 +5,7 @@ import { ClientConnection, type Traffic } from "./client-connection.ts";
 import type { ClientHost } from "./client-protocol.ts";
 import type { Driver } from "./driver.ts";
 import { CLOSE } from "./peer-handshake.ts";
+import { afterPoll } from "./poll.ts";
 import type { SendPump } from "./send-pump.ts";
 
 const SILENT_SWEEPS_MAX = Math.ceil(CLIENT_SILENCE_MS_MAX / CLIENT_PROBE_MS);
@@ -32,10 +33,7 @@ export class Clients {
   constructor(options: ClientsOptions) {
     this.#options = options;
     const { timers } = options;
-    // Two turns later, so that after a stall what waits in the sockets is heard first.
-    this.#sweeper = timers.every(CLIENT_PROBE_MS, () =>
-      timers.soon(() => timers.soon(() => this.#sweep())),
-    );
+    this.#sweeper = timers.every(CLIENT_PROBE_MS, () => afterPoll(timers, () => this.#sweep()));
   }
 
   get count(): number {

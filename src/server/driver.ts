@@ -2,7 +2,7 @@ import { performance } from "node:perf_hooks";
 import type { Clock, Timer, Timers } from "../env/env.ts";
 import { EXIT } from "../errors.ts";
 import { TICK_MS } from "../limits.ts";
-import type { MemberId, PersistRequest } from "../raft/types.ts";
+import type { Alarm, MemberId, PersistRequest } from "../raft/types.ts";
 import type { ClientOutput, ConnectionId, Input, Notice, Output } from "../replica/inputs.ts";
 import type { Now } from "../replica/now.ts";
 import type { PeerMessage } from "../replica/peer-messages.ts";
@@ -10,6 +10,7 @@ import type { Replica } from "../replica/replica.ts";
 import type { ReplicaStatus } from "../replica/status.ts";
 import type { Storage } from "../storage/storage.ts";
 import { AssertionError, unreachable } from "../util/assert.ts";
+import { afterPoll } from "./poll.ts";
 import type { SendPump } from "./send-pump.ts";
 
 /** A connection as the driver sees it: a place for its outputs. */
@@ -44,6 +45,7 @@ export class Driver {
   readonly #sinks = new Map<ConnectionId, OutputSink>();
   #lastConnection: ConnectionId = 0;
   #ticker: Timer | null = null;
+  #alarm: Timer | null = null;
   #lastTickMs = 0;
   #isTickDue = false;
   #isFlushScheduled = false;
@@ -69,6 +71,7 @@ export class Driver {
   async stop(): Promise<void> {
     this.#isEnded = true;
     this.#ticker?.cancel();
+    this.#alarm?.cancel();
     await this.#persisting;
   }
 
@@ -152,6 +155,9 @@ export class Driver {
         case "client":
           this.#sinks.get(output.output.connection)?.accept(output.output);
           break;
+        case "alarm":
+          this.#setAlarm(output.alarm);
+          break;
         case "notice":
           this.#options.observer.notice(output.notice);
           break;
@@ -192,11 +198,17 @@ export class Driver {
       return;
     }
     this.#isTickDue = true;
-    timers.soon(() =>
-      timers.soon(() => {
-        this.#isTickDue = false;
-        this.step({ type: "tick" });
-      }),
+    afterPoll(timers, () => {
+      this.#isTickDue = false;
+      this.step({ type: "tick" });
+    });
+  }
+
+  #setAlarm({ number, afterMs }: Alarm): void {
+    const { timers } = this.#options;
+    this.#alarm?.cancel();
+    this.#alarm = timers.after(afterMs, () =>
+      afterPoll(timers, () => this.step({ type: "alarm", number })),
     );
   }
 
@@ -214,6 +226,7 @@ export class Driver {
     }
     this.#isEnded = true;
     this.#ticker?.cancel();
+    this.#alarm?.cancel();
     this.#options.pump.stop();
     this.#options.onFatal(exitCode, error);
   }

@@ -1,5 +1,6 @@
 import type { Clock, Dialer, Logger, Random, Socket, Timers } from "../env/env.ts";
-import { WATCHES_PER_CONNECTION_MAX } from "../limits.ts";
+import { HANDOVER_MS_MAX, WATCHES_PER_CONNECTION_MAX } from "../limits.ts";
+import type { Notice, TransferOutcome } from "../replica/inputs.ts";
 import { Replica } from "../replica/replica.ts";
 import type { DataDirectory } from "../storage/directory.ts";
 import type { BirthRecord, LoadedLog, Storage } from "../storage/storage.ts";
@@ -55,6 +56,7 @@ export class Member implements HttpPages {
   readonly #notices: Notices;
   readonly #storage: Storage;
   #isDraining = false;
+  #onTransfer: (outcome: TransferOutcome) => void = () => {};
 
   private constructor(options: MemberOptions, loaded: LoadedLog, storage: Storage) {
     this.#options = options;
@@ -83,7 +85,7 @@ export class Member implements HttpPages {
       pump,
       sendToPeer: (peer, messages) => this.#links.send(peer, messages),
       observer: {
-        notice: (notice) => this.#notices.take(notice),
+        notice: (notice) => this.#noticed(notice),
         readied: (seconds) => metrics.readySeconds.observe(seconds),
       },
       onFatal: options.onFatal,
@@ -164,12 +166,13 @@ export class Member implements HttpPages {
     return this.#reads.read(...question);
   }
 
-  /** Asks the clients to go elsewhere, and gives them `drainMs` for it. */
+  /** Hands over, asks the clients to go elsewhere, and gives them `drainMs` for it. */
   async drain(drainMs: number, spreadMs: number): Promise<void> {
     if (this.#isDraining) {
       return;
     }
     this.#isDraining = true;
+    await this.#handOver();
     const { name, birth, addresses, logger } = this.#options;
     const others = membersOf(birth, addresses).filter((member) => member.name !== name);
     logger.info({ connections: this.#clients.count }, "draining");
@@ -184,6 +187,7 @@ export class Member implements HttpPages {
   /** Closes what is left, finishes the write that is out and closes the storage. */
   async stop(): Promise<void> {
     this.#isDraining = true;
+    await this.#handOver();
     this.#clients.closeAll("the node stops");
     await this.#clients.empty(CLOSE_MS);
     await this.#driver.stop();
@@ -204,6 +208,33 @@ export class Member implements HttpPages {
 
   storageFailed(error: Error): void {
     this.#driver.storageFailed(error);
+  }
+
+  /**
+   * Where this node leads: resolves when somebody else does, or when nobody can be found who would.
+   * Its clients and links are as before meanwhile, so that what waits is answered by the next leader.
+   */
+  #handOver(): Promise<void> {
+    if (this.#driver.isEnded || this.#driver.status().role !== "leader") {
+      return Promise.resolve();
+    }
+    return new Promise((resolve) => {
+      const timer = this.#options.timers.after(HANDOVER_MS_MAX, resolve);
+      this.#onTransfer = (outcome) => {
+        if (outcome !== "started" && outcome !== "inProgress") {
+          timer.cancel();
+          resolve();
+        }
+      };
+      this.#driver.step({ type: "transferLeadership", to: null });
+    });
+  }
+
+  #noticed(notice: Notice): void {
+    this.#notices.take(notice);
+    if (notice.type === "leadershipTransfer") {
+      this.#onTransfer(notice.outcome);
+    }
   }
 
   #run(): void {
@@ -229,6 +260,7 @@ export class Member implements HttpPages {
       onAdvertised: (peer, address) => addresses.heard(peer, address),
       onMessage: (message) => this.#driver.step({ type: "peerMessage", message }),
       onLink: (peer, isUp) => this.#driver.step({ type: "peerLink", peer, isUp }),
+      onGone: (peer, isGone) => this.#driver.step({ type: "peerGone", peer, isGone }),
     });
   }
 

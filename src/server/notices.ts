@@ -1,5 +1,5 @@
 import type { Logger, Timer, Timers } from "../env/env.ts";
-import type { MemberId } from "../raft/types.ts";
+import type { MemberId, Role, Term } from "../raft/types.ts";
 import type { EndReason } from "../registry/command.ts";
 import type { Notice } from "../replica/inputs.ts";
 import { unreachable } from "../util/assert.ts";
@@ -16,6 +16,9 @@ export class Notices {
   readonly #ended = new Map<EndReason, number>();
   #timer: Timer | null = null;
   #leader: MemberId | null = null;
+  /** Roles without a leader that were told of one after the other, all in this term. */
+  readonly #trials = new Set<Role>();
+  #trialTerm: Term | null = null;
   /** Of every log line. */
   state: Readonly<Record<string, unknown>> = {};
 
@@ -40,7 +43,9 @@ export class Notices {
           this.#metrics.leaderChanges.inc();
         }
         this.#leader = leader ?? this.#leader;
-        this.#logger.info({ leader: this.#nameOf(leader) }, `${role} in term ${term}`);
+        if (!this.#isRepeated(notice)) {
+          this.#logger.info({ leader: this.#nameOf(leader) }, `${role} in term ${term}`);
+        }
         break;
       }
       case "sessionEnded":
@@ -62,11 +67,30 @@ export class Notices {
           "many sessions broke at once: they keep their TTL",
         );
         break;
+      case "leadershipTransfer": {
+        const { to, outcome } = notice;
+        this.#logger.info({ to: this.#nameOf(to), outcome }, "transfer of the leadership");
+        break;
+      }
       case "applied":
         break;
       default:
         unreachable(notice);
     }
+  }
+
+  /** Who alone has lost the leader asks for PreVotes many times a second, and is refused. */
+  #isRepeated({ role, term, leader }: Extract<Notice, { type: "raftState" }>): boolean {
+    const isTrial = leader === null && (role === "preCandidate" || role === "follower");
+    const isRepeated = isTrial && this.#trialTerm === term && this.#trials.has(role);
+    if (!isTrial || this.#trialTerm !== term) {
+      this.#trials.clear();
+    }
+    this.#trialTerm = isTrial ? term : null;
+    if (isTrial) {
+      this.#trials.add(role);
+    }
+    return isRepeated;
   }
 
   flush(): void {

@@ -1,6 +1,7 @@
 import type { Clock, Dialer, Logger, Random, Socket, Timer, Timers } from "../env/env.ts";
 import {
   CONNECT_TIMEOUT_MS_DEFAULT,
+  PEER_ANSWER_MS,
   PEER_BUFFERED_BYTES_MAX,
   PEER_PATIENCE_MS_MAX,
   PEER_REDIAL_MS_MAX,
@@ -10,6 +11,7 @@ import {
 import type { PeerMessage } from "../replica/peer-messages.ts";
 import type { PeerAnswer, PeerCluster, PeerHello, PeerIdentity } from "../wire/messages.ts";
 import { encodePeerFrames } from "../wire/peer-codec.ts";
+import { Overdue } from "./overdue.ts";
 import { CLOSE, dialPeer } from "./peer-handshake.ts";
 import { Pulse } from "./pulse.ts";
 
@@ -29,6 +31,8 @@ export interface PeerLinkOptions {
   readonly logger: Logger;
   readonly onUp: (advertise: string) => void;
   readonly onDown: () => void;
+  /** A dial was refused, or was not answered within PEER_ANSWER_MS; it may still be. */
+  readonly onUnanswered: () => void;
 }
 
 interface Attempt {
@@ -41,7 +45,7 @@ interface Attempt {
 /** Every state with a socket or a timer holds it here, so that leaving the state lets go of it. */
 type LinkState =
   | { readonly type: "stopped" }
-  | { readonly type: "dialing"; readonly attempt: Attempt }
+  | { readonly type: "dialing"; readonly attempt: Attempt; readonly overdue: Overdue }
   | { readonly type: "waiting"; readonly timer: Timer }
   | { readonly type: "up"; readonly socket: Socket; readonly pulse: Pulse };
 
@@ -54,6 +58,8 @@ export class PeerLink {
   readonly #options: PeerLinkOptions;
   #state: LinkState = { type: "stopped" };
   #failures = 0;
+  /** Where it was up last: dialled first, since what broke there was perhaps the link alone. */
+  #lastAddress: string | null = null;
   /** Why it could not be reached since it was last up; each reason is logged once. */
   readonly #reasons = new Set<string>();
   /** Messages that were not sent because the link was down or its buffer full. */
@@ -88,8 +94,17 @@ export class PeerLink {
       this.#dial();
     }
     if (state.type === "dialing" && this.#isLate(state.attempt)) {
+      state.overdue.stop();
       state.attempt.dial.abort();
       this.#dial();
+    }
+  }
+
+  /** Says anew, from now on, whether the peer answers a dial: `onUp` or `onUnanswered` follows. */
+  probe(): void {
+    this.wake();
+    if (this.#state.type === "dialing") {
+      this.#state.overdue.start();
     }
   }
 
@@ -126,6 +141,7 @@ export class PeerLink {
       state.timer.cancel();
     }
     if (state.type === "dialing") {
+      state.overdue.stop();
       state.attempt.dial.abort();
     }
     if (state.type === "up") {
@@ -141,16 +157,17 @@ export class PeerLink {
    * waits longer on the connection that it has, and is answered when n3 comes to it.
    */
   #dial(): void {
-    const { dialer, timers, clock, hello } = this.#options;
-    const dial = new AbortController();
-    const attempt: Attempt = { sinceMs: clock.monotonicMs(), dial, isOpen: false };
-    this.#state = { type: "dialing", attempt };
-    const addresses = this.#options.addresses();
-    const address = addresses[this.#failures % Math.max(1, addresses.length)];
+    const { dialer, timers, clock, hello, onUnanswered } = this.#options;
+    const address = this.#nextAddress();
     if (address === undefined) {
       this.#failed("its address is not known");
       return;
     }
+    const dial = new AbortController();
+    const attempt: Attempt = { sinceMs: clock.monotonicMs(), dial, isOpen: false };
+    const overdue = new Overdue(clock, timers, PEER_ANSWER_MS, onUnanswered);
+    this.#state = { type: "dialing", attempt, overdue };
+    overdue.start();
     const options = {
       signal: dial.signal,
       answerTimeoutMs: doubled(CONNECT_TIMEOUT_MS_DEFAULT, this.#failures, PEER_PATIENCE_MS_MAX),
@@ -169,7 +186,7 @@ export class PeerLink {
       },
       (error: unknown) => {
         if (this.#state.type === "dialing" && this.#state.attempt === attempt) {
-          this.#failed(`${address}: ${error instanceof Error ? error.message : String(error)}`);
+          this.#unanswered(`${address}: ${error instanceof Error ? error.message : String(error)}`);
         }
       },
     );
@@ -180,18 +197,33 @@ export class PeerLink {
     return !isOpen && this.#options.clock.monotonicMs() - sinceMs > CONNECT_TIMEOUT_MS_DEFAULT;
   }
 
+  #nextAddress(): string | undefined {
+    const addresses = this.#options.addresses();
+    const last = this.#failures === 0 ? addresses.indexOf(this.#lastAddress ?? "") : -1;
+    return addresses[last] ?? addresses[this.#failures % Math.max(1, addresses.length)];
+  }
+
+  #unanswered(why: string): void {
+    this.#failed(why);
+    this.#options.onUnanswered();
+  }
+
   #answered(socket: Socket, address: string, answer: PeerAnswer): void {
     const refusal = this.#refusal(answer);
     if (refusal !== null || answer.type !== "peerWelcome") {
       socket.close(CLOSE.normal, "not this peer");
-      this.#failed(`${address}: ${refusal ?? ""}`);
+      this.#unanswered(`${address}: ${refusal ?? ""}`);
       return;
     }
     const pulse = new Pulse(socket, this.#options.timers, PEER_SILENCE_MS_MAX, () => {
       socket.terminate();
     });
+    if (this.#state.type === "dialing") {
+      this.#state.overdue.stop();
+    }
     this.#state = { type: "up", socket, pulse };
     this.#failures = 0;
+    this.#lastAddress = address;
     this.#reasons.clear();
     this.#options.logger.info({ peer: this.#options.peer.name, address }, "peer link is up");
     this.#options.onUp(answer.advertise);
@@ -232,6 +264,9 @@ export class PeerLink {
       logger.warn({ peer: peer.name }, `peer cannot be reached: ${why}`);
     }
     const ceiling = doubled(PEER_REDIAL_MS_MIN, this.#failures, PEER_REDIAL_MS_MAX);
+    if (this.#state.type === "dialing") {
+      this.#state.overdue.stop();
+    }
     this.#failures += 1;
     const delayMs = PEER_REDIAL_MS_MIN + random.below(Math.max(1, ceiling - PEER_REDIAL_MS_MIN));
     this.#state = { type: "waiting", timer: timers.after(delayMs, () => this.#dial()) };

@@ -31,6 +31,8 @@ export interface PeerLinksOptions {
   readonly logger: Logger;
   readonly onMessage: (message: PeerMessage) => void;
   readonly onLink: (peer: MemberId, isUp: boolean) => void;
+  /** No connection with it is left and it answers no dial; or there is one again. */
+  readonly onGone: (peer: MemberId, isGone: boolean) => void;
 }
 
 export interface PeerLinkStatus {
@@ -47,6 +49,7 @@ export class PeerLinks {
   readonly #links = new Map<MemberId, { readonly name: string; readonly link: PeerLink }>();
   readonly #inbound = new Map<MemberId, Socket>();
   readonly #complaints: Complaints;
+  readonly #gone = new Set<MemberId>();
 
   constructor(options: PeerLinksOptions) {
     this.#options = options;
@@ -127,10 +130,30 @@ export class PeerLinks {
       hello: () => this.#hello(),
       onUp: (advertise) => {
         onAdvertised(peer.name, advertise);
+        this.#answers(peer.incarnation);
         onLink(peer.incarnation, true);
       },
       onDown: () => onLink(peer.incarnation, false),
+      onUnanswered: () => this.#unanswered(peer.incarnation),
     });
+  }
+
+  /**
+   * Of two connections with a peer, one each way, the first to break is dialled again and nothing
+   * is concluded; the last one asks by a dial whether the process is there at all.
+   */
+  #unanswered(peer: MemberId): void {
+    const isConnected = this.#inbound.has(peer) || this.#links.get(peer)?.link.isUp === true;
+    if (!isConnected && !this.#gone.has(peer)) {
+      this.#gone.add(peer);
+      this.#options.onGone(peer, true);
+    }
+  }
+
+  #answers(peer: MemberId): void {
+    if (this.#gone.delete(peer)) {
+      this.#options.onGone(peer, false);
+    }
   }
 
   #hello(): PeerHello {
@@ -207,6 +230,7 @@ export class PeerLinks {
       pulse.stop();
       if (this.#inbound.get(id) === socket) {
         this.#inbound.delete(id);
+        this.#links.get(id)?.link.probe();
       }
     };
     socket.onFrame = (frame) => {
@@ -217,6 +241,7 @@ export class PeerLinks {
     };
     this.#complaints.settle(whoIs(hello, socket));
     this.#options.onAdvertised(name, hello.advertise);
+    this.#answers(id);
     this.#links.get(id)?.link.wake();
   }
 

@@ -1,4 +1,5 @@
 import type { Socket, Timer, Timers } from "../env/env.ts";
+import { afterPoll } from "./poll.ts";
 
 const BEATS = 3;
 
@@ -35,15 +36,11 @@ export class Pulse {
       this.#socket.ping();
       return;
     }
-    // This process may have stood still: timers run before the sockets are looked at, and the
-    // pongs of those seconds wait in the kernel. Two turns let them in before the verdict.
-    this.#timers.soon(() =>
-      this.#timers.soon(() => {
-        if (this.#unanswered >= BEATS) {
-          this.stop();
-          this.#onSilent();
-        }
-      }),
-    );
+    afterPoll(this.#timers, () => {
+      if (this.#unanswered >= BEATS) {
+        this.stop();
+        this.#onSilent();
+      }
+    });
   }
 }

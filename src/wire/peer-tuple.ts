@@ -28,6 +28,7 @@ const TAG = {
   forward: 11,
   report: 12,
   reportConfirmed: 14,
+  timeoutNow: 17,
 } as const satisfies Record<PeerMessage["type"], number>;
 
 const KINDS: readonly EntryKind[] = ["noop", "commands"];
@@ -43,6 +44,7 @@ export function peerTuple(message: PeerMessage, put: PutBlob): readonly unknown[
   const head = [TAG[message.type], from, to, term];
   switch (message.type) {
     case "requestVote":
+      return [...head, message.lastLogIndex, message.lastLogTerm, message.isTransfer];
     case "preVote":
       return [...head, message.lastLogIndex, message.lastLogTerm];
     case "requestVoteResponse":
@@ -80,6 +82,8 @@ export function peerTuple(message: PeerMessage, put: PutBlob): readonly unknown[
       const rows = [refused, sessionRow(superseded)];
       return [...head, start, counter, sentAtMs, commitIndex, ...rows];
     }
+    case "timeoutNow":
+      return [...head, message.lastLogIndex];
     default:
       return unreachable(message);
   }
@@ -156,10 +160,20 @@ function readBody(tag: number, head: Head, tuple: TupleReader, take: TakeBlob): 
 function readRaftBody(tag: number, head: Head, tuple: TupleReader, take: TakeBlob): RaftMessage {
   switch (tag) {
     case TAG.requestVote:
-    case TAG.preVote: {
-      const type = tag === TAG.requestVote ? "requestVote" : "preVote";
-      return { type, ...head, lastLogIndex: tuple.integer(), lastLogTerm: tuple.integer() };
-    }
+      return {
+        type: "requestVote",
+        ...head,
+        lastLogIndex: tuple.integer(),
+        lastLogTerm: tuple.integer(),
+        isTransfer: tuple.boolean(),
+      };
+    case TAG.preVote:
+      return {
+        type: "preVote",
+        ...head,
+        lastLogIndex: tuple.integer(),
+        lastLogTerm: tuple.integer(),
+      };
     case TAG.requestVoteResponse:
     case TAG.preVoteResponse: {
       const type = tag === TAG.requestVoteResponse ? "requestVoteResponse" : "preVoteResponse";
@@ -182,6 +196,8 @@ function readRaftBody(tag: number, head: Head, tuple: TupleReader, take: TakeBlo
       return { type: "readIndex", ...head, id: readId(tuple) };
     case TAG.readIndexResponse:
       return { type: "readIndexResponse", ...head, id: readId(tuple), index: tuple.integer() };
+    case TAG.timeoutNow:
+      return { type: "timeoutNow", ...head, lastLogIndex: tuple.integer() };
     default:
       throw new DecodeError("PROTOCOL", `a peer message of the unknown kind ${tag}`);
   }

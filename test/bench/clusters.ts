@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { NodeStatus } from "../../src/server/status.ts";
 import { type Children, messageOf } from "./children.ts";
 
 const BOOT_MS_MAX = 30_000;
@@ -76,17 +77,22 @@ export async function startRollcall(
 }
 
 async function roleOf(address: string): Promise<string | null> {
+  return (await statusOf(address))?.role ?? null;
+}
+
+/** Null while it does not answer, or serves nobody yet. */
+export async function statusOf(address: string): Promise<NodeStatus | null> {
   try {
     const signal = AbortSignal.timeout(STATUS_MS_MAX);
     const response = await fetch(`http://${address}/v1/status`, { signal });
-    return ((await response.json()) as { role: string }).role;
+    return response.ok ? ((await response.json()) as NodeStatus) : null;
   } catch {
     return null;
   }
 }
 
 /** Ports that were free a moment ago, all different. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
   return await Promise.all(
     servers.map(

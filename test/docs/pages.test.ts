@@ -136,6 +136,9 @@ const TIMES = {
   HEARTBEAT_TICKS: "Between a leader's rounds, and so between the reports of a node.",
   ELECTION_TICKS_MIN: "A leader that was heard within this many ticks is not given up.",
   ELECTION_TICKS_MAX: "A silent leader is given up after this many ticks at the latest.",
+  PEER_ANSWER_MS:
+    "A leader of which no connection is left counts as gone when a dial takes longer.",
+  HANDOVER_MS_MAX: "The most that a leader which is stopped waits for the next one.",
   TTL_MS_DEFAULT: "Silence that ends a session, unless its client chose another time.",
   GRACE_MS_DEFAULT: "The same, after its connection visibly broke.",
   TOUCH_REPEAT_MS: "The most by which a lost report can lengthen a lease.",

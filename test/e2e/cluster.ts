@@ -204,6 +204,13 @@ export class Cluster {
     }
   }
 
+  /** Every connection between two nodes, at once. */
+  resetLinks(): void {
+    for (const edge of this.#edges.values()) {
+      edge.reset();
+    }
+  }
+
   heal(): void {
     for (const edge of this.#edges.values()) {
       edge.go();

@@ -40,6 +40,13 @@ export class Edge {
     }
   }
 
+  /** Both ends see their connections reset; new ones are taken as before. */
+  reset(): void {
+    for (const socket of [...this.#sockets]) {
+      socket.resetAndDestroy();
+    }
+  }
+
   async close(): Promise<void> {
     for (const socket of this.#sockets) {
       socket.destroy();

@@ -2,6 +2,7 @@ import type { RaftConfig } from "../../src/raft/config.ts";
 import type { RaftMessage } from "../../src/raft/messages.ts";
 import { Raft } from "../../src/raft/raft.ts";
 import type {
+  Alarm,
   Entry,
   HardState,
   LogIndex,
@@ -71,6 +72,8 @@ export class Member {
   /** Since the start. */
   committed: Entry[] = [];
   readStates: ReadState[] = [];
+  /** The last one that was asked for. */
+  alarm: Alarm | null = null;
 
   constructor(config: RaftConfig, voters: readonly MemberId[], disk: Partial<Disk> = {}) {
     this.id = config.id;
@@ -88,6 +91,7 @@ export class Member {
   start(): void {
     this.committed = [];
     this.readStates = [];
+    this.alarm = null;
     this.raft = new Raft(this.#config, {
       hardState: this.disk.hardState,
       snapshot: { index: 0, term: 0, conf: { voters: this.#voters } },
@@ -107,7 +111,8 @@ export class Member {
 
   /** Takes what there is to do; the messages are the caller's to carry. */
   drain(): readonly RaftMessage[] {
-    const { persist, messages, committed, readStates } = this.up.ready();
+    const { persist, messages, committed, readStates, alarm } = this.up.ready();
+    if (alarm !== null) this.alarm = alarm;
     if (persist !== null) {
       if (this.writing !== null) throw new Error(`${this.id} has two writes in flight`);
       this.writing = persist;
@@ -136,6 +141,14 @@ export class Member {
 
   tick(count = 1): void {
     for (let tick = 0; tick < count; tick++) this.up.tick();
+  }
+
+  /** The time of its alarm has come. */
+  ring(): void {
+    if (this.alarm === null) throw new Error(`${this.id} has asked for no alarm`);
+    const { number } = this.alarm;
+    this.alarm = null;
+    this.up.alarm(number);
   }
 
   #store(request: PersistRequest, hasEntries: boolean): void {

@@ -71,7 +71,8 @@ export function requestVote(
   lastLogTerm: Term,
   from: MemberId = "n2",
 ): RaftMessage {
-  return told({ type: "requestVote", term, lastLogIndex, lastLogTerm }, from);
+  const isTransfer = false;
+  return told({ type: "requestVote", term, lastLogIndex, lastLogTerm, isTransfer }, from);
 }
 
 /** Of n2, leader of `term`: entries of these terms after the previous one. */

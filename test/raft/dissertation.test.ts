@@ -10,6 +10,7 @@ import {
   memberOf,
   ofTerm,
   only,
+  requestVote,
   told,
 } from "./conversation.ts";
 
@@ -77,7 +78,7 @@ describe("dissertation 9.6 PreVote", () => {
 
 describe("dissertation 4.2.3 stickiness", () => {
   const requests: RaftMessage[] = [
-    told({ type: "requestVote", term: 9, lastLogIndex: 9, lastLogTerm: 8 }, "n3"),
+    requestVote(9, 9, 8, "n3"),
     told({ type: "preVote", term: 9, lastLogIndex: 9, lastLogTerm: 8 }, "n3"),
   ];
 

@@ -24,7 +24,7 @@ describe("elections", () => {
   test("7: a request that is refused does not put off this node's own election", () => {
     const member = memberOf([1, 1]);
     member.tick(8);
-    member.up.step(told({ type: "requestVote", term: 2, lastLogIndex: 1, lastLogTerm: 1 }));
+    member.up.step(requestVote(2, 1, 1));
     member.settle();
     member.tick(2);
     expect(member.up.role).toBe("preCandidate");
@@ -33,7 +33,7 @@ describe("elections", () => {
   test("7: one that is granted does", () => {
     const member = memberOf([1, 1]);
     member.tick(8);
-    member.up.step(told({ type: "requestVote", term: 2, lastLogIndex: 2, lastLogTerm: 1 }));
+    member.up.step(requestVote(2, 2, 1));
     member.settle();
     member.tick(9);
     expect(member.up.role).toBe("follower");
@@ -56,9 +56,8 @@ describe("elections", () => {
     for (let tick = 0; tick < 100; tick++) stranger.tick();
     expect(stranger.ready().messages).toEqual([]);
     const member = memberOf([1]);
-    const request = { type: "requestVote", term: 5, lastLogIndex: 9, lastLogTerm: 4 } as const;
-    member.up.step(told(request, "n9"));
-    member.up.step({ ...told(request), to: "n3" });
+    member.up.step(requestVote(5, 9, 4, "n9"));
+    member.up.step({ ...requestVote(5, 9, 4), to: "n3" });
     expect([member.up.term, member.settle()]).toEqual([1, []]);
   });
 

@@ -64,7 +64,8 @@ class RandomCluster {
     else if (kind < 590 + this.#ticks) this.#tick();
     else if (kind < 900) this.#propose();
     else if (kind < 950) this.#read();
-    else if (kind < 970) this.#onMember(() => {});
+    else if (kind < 956) this.#onMember(() => {});
+    else if (kind < 970) this.#disturb();
     else if (kind < 975) this.#flipLink();
     else if (kind < 975 + this.#crashes) this.#crashOrStart();
     else if (kind >= 1000 - this.#cuts) this.#recut();
@@ -145,6 +146,17 @@ class RandomCluster {
     const peer = this.#pick().id;
     const isUp = this.#chance(2) === 0;
     this.#onMember(({ up }) => up.peerLink(peer, isUp));
+  }
+
+  /** What is not Raft's own to decide: transfers, processes that seem gone, alarms at any time. */
+  #disturb(): void {
+    const peer = this.#pick().id;
+    const kind = this.#chance(8);
+    this.#onMember((member) => {
+      if (kind === 0) member.up.transferLeadership(this.#chance(2) === 0 ? null : peer);
+      else if (kind < 4) member.up.peerGone(peer, kind < 3);
+      else if (member.alarm !== null) member.ring();
+    });
   }
 
   #crashOrStart(): void {

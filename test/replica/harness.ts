@@ -44,6 +44,8 @@ export class Node {
   isDiskHeld = false;
   /** Neither its clock nor its sockets move it. */
   isStalled = false;
+  /** The last one that was asked for. */
+  alarm: { readonly number: number; readonly atMs: number } | null = null;
   #starts = 0;
 
   constructor(id: MemberId, position: number, cluster: Cluster) {
@@ -103,7 +105,13 @@ export class Node {
 
   tick(): void {
     this.clockMs += TICK_MS;
-    if (!this.isStalled) this.step({ type: "tick" });
+    if (this.isStalled) return;
+    this.step({ type: "tick" });
+    const { alarm } = this;
+    if (alarm !== null && alarm.atMs <= this.clockMs) {
+      this.alarm = null;
+      this.step({ type: "alarm", number: alarm.number });
+    }
   }
 
   /** Its link to `peer` breaks and is dialled again: what was on it is lost. */
@@ -140,6 +148,9 @@ export class Node {
           break;
         case "client":
           this.clients.get(output.output.connection)?.outputs.push(output.output);
+          break;
+        case "alarm":
+          this.alarm = { number: output.alarm.number, atMs: this.clockMs + output.alarm.afterMs };
           break;
         case "notice":
           this.notices.push(output.notice);

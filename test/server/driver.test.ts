@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import type { Clock, Timer, Timers } from "../../src/env/env.ts";
 import { ELECTION_TICKS_MIN, TICK_MS } from "../../src/limits.ts";
 import type { PersistRequest } from "../../src/raft/types.ts";
 import type { ClientOutput } from "../../src/replica/inputs.ts";
@@ -9,50 +8,9 @@ import { Driver } from "../../src/server/driver.ts";
 import { SendPump } from "../../src/server/send-pump.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
+import { Loop } from "./loop.ts";
 
 const [A, B, C] = ["a".repeat(16), "b".repeat(16), "c".repeat(16)] as const;
-
-/** A loop that turns when it is told to. */
-class Loop implements Clock, Timers {
-  nowMs = 1_000;
-  readonly #soon: (() => void)[] = [];
-  readonly #periodic: (() => void)[] = [];
-
-  monotonicMs = () => this.nowMs;
-  wallMs = () => this.nowMs;
-
-  after(): Timer {
-    return { cancel: () => {} };
-  }
-
-  every(_periodMs: number, run: () => void): Timer {
-    this.#periodic.push(run);
-    return { cancel: () => this.#periodic.splice(this.#periodic.indexOf(run), 1) };
-  }
-
-  soon(run: () => void): void {
-    this.#soon.push(run);
-  }
-
-  fireTimers(afterMs: number): void {
-    this.nowMs += afterMs;
-    for (const run of [...this.#periodic]) {
-      run();
-    }
-  }
-
-  turn(): void {
-    for (const run of this.#soon.splice(0)) {
-      run();
-    }
-  }
-
-  turns(count: number): void {
-    for (let i = 0; i < count; i += 1) {
-      this.turn();
-    }
-  }
-}
 
 /** A disk that answers when it is told to. */
 class Disk implements Storage {
@@ -153,6 +111,37 @@ describe("the driver", () => {
     const follower = world([A, B, C]);
     follower.heartbeat();
     follower.loop.fireTimers(60_000);
+    follower.loop.turns(3);
+    expect(follower.preVotes()).toEqual([]);
+  });
+
+  it("campaigns when the alarm rings that Raft asked for, and not before", () => {
+    const follower = world([A, B, C]);
+    follower.heartbeat();
+    follower.loop.turns(3);
+    follower.driver.step({ type: "peerGone", peer: B, isGone: true });
+    follower.loop.turns(3);
+    expect(follower.preVotes()).toEqual([]);
+    follower.loop.fireDue(0);
+    follower.loop.turns(3);
+    expect(follower.preVotes()).toHaveLength(2);
+    follower.loop.fireDue(49);
+    follower.loop.turns(3);
+    expect(follower.preVotes()).toHaveLength(2);
+    follower.loop.fireDue(1);
+    follower.loop.turns(3);
+    expect(follower.preVotes()).toHaveLength(4);
+  });
+
+  it("hears what waited in the sockets before the alarm of a stalled follower rings", () => {
+    const follower = world([A, B, C]);
+    follower.heartbeat();
+    follower.loop.turns(3);
+    follower.driver.step({ type: "peerGone", peer: B, isGone: true });
+    follower.loop.turns(3);
+    follower.loop.fireDue(3_000);
+    follower.loop.turn();
+    follower.heartbeat();
     follower.loop.turns(3);
     expect(follower.preVotes()).toEqual([]);
   });

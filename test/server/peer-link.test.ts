@@ -59,7 +59,7 @@ describe("the link to a peer that takes connections and does not answer", () => 
     link = new PeerLink({
       ...{ peer: PEER, cluster: CLUSTER, dialer: peer, clock: time, timers: time, logger: log },
       ...{ addresses: () => ["127.0.0.1:2"], hello: () => HELLO },
-      ...{ onUp: () => {}, onDown: () => {} },
+      ...{ onUp: () => {}, onDown: () => {}, onUnanswered: () => {} },
       random: { below: () => 0, bytes: (count) => new Uint8Array(count) },
     });
     link.start();

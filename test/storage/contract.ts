@@ -213,7 +213,12 @@ class NaiveLog {
     this.#hardState = { term, vote: term % 2 === 0 ? "a" : null };
     const keep = Math.max(this.#commitIndex, this.#entries.length - change.back);
     if (change.count === 0) {
-      return { hardState: this.#hardState, entries: [], commitIndex: this.#commitIndex };
+      return {
+        hardState: this.#hardState,
+        entries: [],
+        commitIndex: this.#commitIndex,
+        snapshot: null,
+      };
     }
     const kind = term % 3 === 0 ? "noop" : "commands";
     const entries = Array.from({ length: change.count }, (_, at): Entry => {
@@ -222,7 +227,7 @@ class NaiveLog {
     this.#entries = [...this.#entries.slice(0, keep), ...entries];
     const commitIndex = Math.min(this.#commitIndex + change.commit, this.#entries.length);
     this.#commitIndex = Math.max(this.#commitIndex, commitIndex);
-    return { hardState: this.#hardState, entries, commitIndex };
+    return { hardState: this.#hardState, entries, commitIndex, snapshot: null };
   }
 
   differsFrom(loaded: LoadedLog): string | null {

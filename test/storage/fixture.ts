@@ -36,7 +36,7 @@ export function entriesBetween(first: number, last: number, term: number): Entry
 }
 
 export function request(write: number, parts: Partial<PersistRequest>): PersistRequest {
-  return { hardState: null, entries: [], commitIndex: 0, ...parts, write };
+  return { hardState: null, entries: [], commitIndex: 0, snapshot: null, ...parts, write };
 }
 
 export function hardState(term: number, vote: string | null = null): HardState {

@@ -163,11 +163,19 @@ const appendEntries: fc.Arbitrary<RaftMessage> = fc
 
 const election: fc.Arbitrary<RaftMessage> = fc.oneof(
   fc.record({
-    type: fc.constantFrom("requestVote" as const, "preVote" as const),
+    type: fc.constant("requestVote" as const),
+    ...head,
+    lastLogIndex: count,
+    lastLogTerm: count,
+    isTransfer: fc.boolean(),
+  }),
+  fc.record({
+    type: fc.constant("preVote" as const),
     ...head,
     lastLogIndex: count,
     lastLogTerm: count,
   }),
+  fc.record({ type: fc.constant("timeoutNow" as const), ...head, lastLogIndex: count }),
   fc.record({
     type: fc.constantFrom("requestVoteResponse" as const, "preVoteResponse" as const),
     ...head,

@@ -105,6 +105,12 @@ const confirmation: PeerMessage = {
   refused: ["f".repeat(32)],
   superseded: [{ session, attach: 2 }],
 };
+const electionMessages: PeerMessage[] = [
+  { type: "preVote", ...head, lastLogIndex: 42, lastLogTerm: 6 },
+  { type: "requestVote", ...head, lastLogIndex: 42, lastLogTerm: 6, isTransfer: true },
+  { type: "requestVoteResponse", ...head, granted: true },
+  { type: "timeoutNow", ...head, lastLogIndex: 42 },
+];
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 
@@ -117,6 +123,7 @@ function current(): Record<string, string> {
   bytes["batch of all commands"] = hex(commandCodec.encodeBatch(1_700_000_000_000, parts));
   bytes["peer frame"] = hex(encodePeerFrame(peerMessages));
   bytes["peer frame of a confirmation"] = hex(encodePeerFrame([confirmation]));
+  bytes["peer frame of an election"] = hex(encodePeerFrame(electionMessages));
   const ping = msgpackCodec.encode({ type: "ping", id: 7 }) as Uint8Array;
   bytes["client ping"] = hex(ping);
   bytes["client frame of two"] = hex(msgpackCodec.join([ping, ping]) as Uint8Array);
@@ -147,6 +154,9 @@ describe("golden bytes", () => {
     expect(decodePeerFrame(Buffer.from(golden["peer frame"]!, "hex"))).toEqual(peerMessages);
     const frame = Buffer.from(golden["peer frame of a confirmation"]!, "hex");
     expect(decodePeerFrame(frame)).toEqual([confirmation]);
+    expect(decodePeerFrame(Buffer.from(golden["peer frame of an election"]!, "hex"))).toEqual(
+      electionMessages,
+    );
     expect(msgpackCodec.decode(Buffer.from(golden["client ping"]!, "hex"))).toEqual({
       type: "ping",
       id: 7,

@@ -1,0 +1,136 @@
+import { PEER_ANSWER_MS } from "../../src/limits.ts";
+import type { World } from "./world.ts";
+
+/** Between two dials of a peer that is not there. */
+const REDIAL_MS_MIN = 50;
+const REDIAL_MS_MAX = 1_000;
+/** A process that runs answers a dial within this. */
+const ANSWER_MS_MAX = 15;
+
+/**
+ * The sockets between nodes, one each way, as `PeerLinks` keeps them: what breaks is dialled again
+ * at once, and a peer counts as gone when neither socket is left and a dial is refused, or not
+ * answered in time. Which messages arrive is the network's affair; a socket only says what can be
+ * sent, and what the replica is told.
+ */
+export class SimSockets {
+  readonly #world: World;
+  /** `from>to`: dialled by `from`. */
+  readonly #open = new Set<string>();
+  /** `at>peer`: what `at` was told. */
+  readonly #gone = new Set<string>();
+  /** Dials by socket; one that was overtaken by a later one says nothing. */
+  readonly #dials = new Map<string, number>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  isOpen(from: string, to: string): boolean {
+    return this.#open.has(`${from}>${to}`);
+  }
+
+  started(id: string): void {
+    for (const other of this.#others(id)) {
+      this.#gone.delete(`${id}>${other}`);
+      this.#dial(id, other);
+    }
+  }
+
+  died(id: string): void {
+    for (const other of this.#others(id)) {
+      this.#open.delete(`${id}>${other}`);
+      this.#forget(`${id}>${other}`);
+      this.reset(other, id);
+    }
+  }
+
+  /** Both ends notice within a few milliseconds, each at its own time. */
+  reset(from: string, to: string): void {
+    const { prng, schedule } = this.#world;
+    const wasOpen = this.#open.delete(`${from}>${to}`);
+    this.#forget(`${from}>${to}`);
+    schedule.after(prng.below(4), () => {
+      if (wasOpen) {
+        this.#world.node(from).input({ type: "peerLink", peer: to, isUp: false });
+      }
+      this.#dial(from, to);
+    });
+    schedule.after(prng.below(4), () => {
+      if (!this.isOpen(to, from)) {
+        this.#dial(to, from);
+      }
+    });
+  }
+
+  /** Every socket there is, at once. */
+  storm(): void {
+    for (const { id } of this.#world.nodes) {
+      for (const other of this.#others(id)) {
+        this.reset(id, other);
+      }
+    }
+  }
+
+  #dial(from: string, to: string): void {
+    const { prng, schedule, network, nodes } = this.#world;
+    if (nodes.length === 1 || !this.#world.node(from).isUp || this.isOpen(from, to)) {
+      return;
+    }
+    const name = `${from}>${to}`;
+    const dial = this.#forget(name);
+    const later = (delayMs: number, run: () => void): void =>
+      schedule.after(delayMs, () => {
+        if (this.#dials.get(name) === dial && this.#world.node(from).isUp) {
+          run();
+        }
+      });
+    const target = this.#world.node(to);
+    later(prng.between(1, ANSWER_MS_MAX), () => {
+      const isReached = !network.isCut(from, to) && !network.isCut(to, from);
+      if (isReached && target.isUp && !target.isPaused) {
+        this.#opened(from, to);
+        return;
+      }
+      const isRefused = isReached && !target.isUp;
+      later(isRefused ? 0 : PEER_ANSWER_MS, () => this.#unanswered(from, to));
+      const redialMs = prng.between(REDIAL_MS_MIN, REDIAL_MS_MAX);
+      later(PEER_ANSWER_MS + redialMs, () => this.#dial(from, to));
+    });
+  }
+
+  #opened(from: string, to: string): void {
+    this.#open.add(`${from}>${to}`);
+    this.#answers(from, to);
+    this.#answers(to, from);
+    this.#world.node(from).input({ type: "peerLink", peer: to, isUp: true });
+    // A peer that is heard from is dialled without waiting.
+    if (!this.isOpen(to, from)) {
+      this.#dial(to, from);
+    }
+  }
+
+  #unanswered(at: string, peer: string): void {
+    const name = `${at}>${peer}`;
+    if (!this.isOpen(at, peer) && !this.isOpen(peer, at) && !this.#gone.has(name)) {
+      this.#gone.add(name);
+      this.#world.node(at).input({ type: "peerGone", peer, isGone: true });
+    }
+  }
+
+  #answers(at: string, peer: string): void {
+    if (this.#gone.delete(`${at}>${peer}`)) {
+      this.#world.node(at).input({ type: "peerGone", peer, isGone: false });
+    }
+  }
+
+  #forget(name: string): number {
+    const dial = (this.#dials.get(name) ?? 0) + 1;
+    this.#dials.set(name, dial);
+    return dial;
+  }
+
+  #others(id: string): string[] {
+    return this.#world.nodes.map((node) => node.id).filter((other) => other !== id);
+  }
+}

@@ -1,0 +1,183 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { WebSocket, WebSocketServer } from "ws";
+import { nodeClock, nodeRandom, nodeTimers } from "../../src/env/node-env.ts";
+import { wsDialer } from "../../src/env/ws-dialer.ts";
+import { listen } from "../../src/env/ws-listener.ts";
+import { PEER_ANSWER_MS } from "../../src/limits.ts";
+import { PeerLinks } from "../../src/server/peer-links.ts";
+import type { PeerHello } from "../../src/wire/messages.ts";
+import { encodePeerHello } from "../../src/wire/peer-codec.ts";
+import { freePorts, LogBook } from "./world.ts";
+
+const [SELF, PEER] = ["a".repeat(16), "b".repeat(16)] as const;
+const cluster = {
+  clusterId: "c".repeat(32),
+  epoch: 1,
+  members: [
+    { name: "n1", incarnation: SELF },
+    { name: "n2", incarnation: PEER },
+  ],
+};
+const peerHello: PeerHello = {
+  type: "peerHello",
+  protocol: 1,
+  name: "n2",
+  incarnation: PEER,
+  advertise: "127.0.0.1:1",
+  cluster,
+  view: [],
+};
+
+/** The process of n2: a port that welcomes whoever dials it, or says nothing. */
+class PeerProcess {
+  readonly port: number;
+  isMute = false;
+  #server: WebSocketServer | null = null;
+
+  constructor(port: number) {
+    this.port = port;
+  }
+
+  async start(): Promise<void> {
+    const server = new WebSocketServer({ host: "127.0.0.1", port: this.port });
+    server.on("connection", (ws) => {
+      ws.on("error", () => {});
+      ws.once("message", () => {
+        if (!this.isMute) ws.send(encodePeerHello({ ...peerHello, type: "peerWelcome" }));
+      });
+    });
+    this.#server = server;
+    await new Promise<void>((resolve) => server.once("listening", resolve));
+  }
+
+  resetAll(): void {
+    for (const ws of this.#server?.clients ?? []) ws.terminate();
+  }
+
+  async die(): Promise<void> {
+    const server = this.#server;
+    this.#server = null;
+    if (server === null) return;
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const ws of server.clients) ws.terminate();
+    await closed;
+  }
+}
+
+describe("a peer", () => {
+  let peer: PeerProcess;
+  let links: PeerLinks;
+  let ownPort: number;
+  let stopListening: () => Promise<void>;
+  let told: { readonly what: string; readonly atMs: number }[];
+
+  beforeEach(async () => {
+    const [port = 0] = await freePorts(1);
+    told = [];
+    peer = new PeerProcess(port);
+    await peer.start();
+    const tell = (what: string) => told.push({ what, atMs: performance.now() });
+    links = new PeerLinks({
+      self: { name: "n1", incarnation: SELF },
+      advertise: "127.0.0.1:2",
+      cluster,
+      addressesOf: () => [`127.0.0.1:${port}`],
+      onAdvertised: () => {},
+      dialer: wsDialer,
+      clock: nodeClock,
+      timers: nodeTimers,
+      random: nodeRandom,
+      logger: new LogBook(),
+      onMessage: () => {},
+      onLink: (_, isUp) => tell(isUp ? "up" : "down"),
+      onGone: (_, isGone) => tell(isGone ? "gone" : "back"),
+    });
+    const listener = await listen({
+      host: "127.0.0.1",
+      port: 0,
+      ...{ handshakeTimeoutMs: 1_000, silenceMsMax: 1_000, connectionsMax: 100, pipelinedMax: 3 },
+      onDropped: () => {},
+      onUpgrade: () => ({
+        accept: true,
+        subprotocol: null,
+        frameLimit: { name: "TEST_BYTES_MAX", bytes: 1024 },
+        onSocket: (socket) => void links.accept(socket),
+      }),
+      onRequest: async () => ({ status: 404, contentType: "text/plain", body: "" }),
+    });
+    ownPort = listener.port;
+    stopListening = () => listener.close();
+    links.start();
+    await heard("up");
+  });
+
+  afterEach(async () => {
+    links.stop();
+    await stopListening();
+    await peer.die();
+  });
+
+  async function heard(what: string, times = 1): Promise<void> {
+    const endMs = performance.now() + 5_000;
+    while (told.filter((event) => event.what === what).length < times) {
+      if (performance.now() > endMs) throw new Error(`not told ${what} ${times} times`);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+
+  const whats = () => told.map(({ what }) => what);
+
+  /** n2 dials n1 as well. */
+  async function dialIn(): Promise<WebSocket> {
+    const ws = new WebSocket(`ws://127.0.0.1:${ownPort}/peer`);
+    await new Promise((resolve) => ws.once("open", resolve));
+    ws.send(encodePeerHello(peerHello));
+    await new Promise((resolve) => ws.once("message", resolve));
+    return ws;
+  }
+
+  it("whose link is reset is not gone: it answers the next dial", async () => {
+    for (let reset = 1; reset <= 20; reset += 1) {
+      peer.resetAll();
+      await heard("up", reset + 1);
+    }
+    expect(whats()).not.toContain("gone");
+  });
+
+  it("whose process has died is gone as soon as a dial is refused, and back when it is", async () => {
+    await peer.die();
+    await heard("gone");
+    await peer.start();
+    await heard("back");
+    await heard("up", 2);
+    expect(whats()).toEqual(["up", "down", "gone", "back", "up"]);
+  });
+
+  it("that takes a dial and says nothing is gone after its time to answer", async () => {
+    peer.isMute = true;
+    const resetMs = performance.now();
+    peer.resetAll();
+    await heard("gone");
+    // Timers count whole milliseconds, and may be one of them early.
+    expect((told.at(-1)?.atMs ?? 0) - resetMs).toBeGreaterThan(PEER_ANSWER_MS - 2);
+  });
+
+  it("whose own dial is still open is not gone, until that breaks too", async () => {
+    const inbound = await dialIn();
+    await peer.die();
+    await heard("down");
+    // Long enough for several dials to be refused.
+    await new Promise((resolve) => setTimeout(resolve, 5 * PEER_ANSWER_MS));
+    expect(whats()).toEqual(["up", "down"]);
+    inbound.terminate();
+    await heard("gone");
+  });
+
+  it("that is gone is back when it dials in", async () => {
+    await peer.die();
+    await heard("gone");
+    const inbound = await dialIn();
+    await heard("back");
+    inbound.terminate();
+  });
+});
