@@ -272,14 +272,20 @@ export class Writes {
   /**
    * Some refusals come from the edge of a node, which never handed the write on: its number was
    * not applied, and a later write that is in flight with a `low` at or below it is a gap. Sent
-   * again with the `low` of now, the next one closes it, and those behind follow.
+   * again with the `low` of now, the next one closes it, and those behind follow. What the node
+   * makes of the copy that was out, nobody hears: its TIMEOUT may be on the way already, and a later
+   * refusal says nothing of it.
    */
   #freeSuccessor(seq: number): void {
     for (const [later, entry] of this.#unanswered) {
       if (later > seq) {
-        if (entry.request !== null && this.#link !== null && this.#pause === null) {
+        if (entry.request !== null && this.#link !== null) {
           this.#link.forget(entry.request);
-          this.#send(entry, this.#link);
+          this.#lost(entry);
+          // The end of a pause sends whatever is not out.
+          if (this.#pause === null) {
+            this.#send(entry, this.#link);
+          }
         }
         return;
       }
