@@ -17,6 +17,7 @@ import {
   type Choice,
   chooseServer,
   createPool,
+  RefusalRound,
   reconnectDelayMs,
   type ServerPool,
   withMembers,
@@ -44,6 +45,8 @@ export interface ConnectionHandlers {
   onPong(pong: Pong, sentAtMs: number): boolean;
   /** The node answers, but has not confirmed for too long. */
   onUnconfirmed(): void;
+  /** Whether some node that can be reached knows how old its copy is. Said when it changes. */
+  onAge(isKnown: boolean): void;
   onStatus(status: Status): void;
 }
 
@@ -91,6 +94,11 @@ export class Connection {
   /** Retries since a connection last held. */
   #tries = 0;
   #hops = 0;
+  /** Servers that could not tell an age, and those that could not be reached, since one told its own. */
+  readonly #ageless = new Set<string>();
+  readonly #unreached = new Set<string>();
+  #isAgeKnown = true;
+  readonly #refusals: RefusalRound;
   #isReconnectingSaid = false;
   #goawayTimer: Timer | null = null;
   #lastError: unknown;
@@ -104,6 +112,7 @@ export class Connection {
     this.#world = world;
     this.#handlers = handlers;
     this.#ttlMs = ttlMs;
+    this.#refusals = new RefusalRound(ttlMs);
     this.#pool = createPool(servers, (bound) => world.random.below(bound));
   }
 
@@ -150,6 +159,27 @@ export class Connection {
     this.#avoid = state.link.url;
     this.#setState({ ...state, isMoving: true });
     this.#try();
+  }
+
+  /** Leaves a node that has refused what another might not. False: all of them have, lately. */
+  elsewhere(reason: string): boolean {
+    const state = this.#state;
+    if (state.tag !== "connected") {
+      return state.tag !== "closed";
+    }
+    this.#refusals.add(state.link.url, this.#world.clock.monotonicMs());
+    if (this.#refusals.isOver(this.#pool)) {
+      return false;
+    }
+    this.move(reason);
+    return true;
+  }
+
+  /** Asks the node now how old its copy is, unless it was asked on this link before. */
+  askAge(): void {
+    if (this.#state.tag === "connected") {
+      this.#state.keepalive.ask();
+    }
   }
 
   /** Breaks the present link, which is not to be trusted, and reconnects. */
@@ -282,7 +312,52 @@ export class Connection {
       this.#avoid = url;
       this.#sayReconnecting();
     }
+    this.#refusals.add(url, this.#world.clock.monotonicMs());
+    this.#unreached.add(url);
+    this.#judgeAge();
     this.#try();
+  }
+
+  /**
+   * n3 was restarted while it was cut off from n1 and n2: it has what its disk knew to be committed,
+   * and cannot tell how old that is. Its clients are better off with any node that can, so they
+   * leave at once. When every server was tried in vain its copy does, and they go on trying those
+   * that could not be reached; but they do not run between several that are like n3.
+   */
+  #onAge(link: Link, { leaderAgeMs }: Pong): void {
+    if (leaderAgeMs !== undefined) {
+      this.#ageless.clear();
+      this.#unreached.clear();
+      this.#judgeAge();
+      return;
+    }
+    this.#ageless.add(link.url);
+    this.#judgeAge();
+    if (this.#isAgeKnown) {
+      this.#hops += 1;
+    }
+    const isOnlyOne = this.#pool.every(({ url }) => url === link.url || !this.#ageless.has(url));
+    if (this.#isAgeKnown || isOnlyOne) {
+      this.move("the node cannot tell how old its copy is");
+    }
+  }
+
+  #judgeAge(): void {
+    const isKnown = this.#pool.some(
+      ({ url }) => !this.#ageless.has(url) && !this.#unreached.has(url),
+    );
+    const state = this.#state;
+    if (isKnown === this.#isAgeKnown || state.tag !== "connected") {
+      return;
+    }
+    this.#isAgeKnown = isKnown;
+    const { node } = state.welcome;
+    const text = isKnown
+      ? "a node knows how old its copy is"
+      : "no node that can be reached knows how old its copy is; watches take what there is";
+    this.#world.logger[isKnown ? "info" : "warn"]({ url: state.link.url, node }, text);
+    this.#handlers.onStatus({ type: isKnown ? "ageKnown" : "ageUnknown", node });
+    this.#handlers.onAge(isKnown);
   }
 
   #onMessage(link: Link, message: Exclude<NodeMessage, ReplyMessage>): void {
@@ -321,6 +396,7 @@ export class Connection {
     const keepalive = new Keepalive(link, this.#world, options, helloAtMs, {
       onPong: (pong, sentAtMs) => {
         const isConfirmed = this.#handlers.onPong(pong, sentAtMs);
+        this.#onAge(link, pong);
         if (isConfirmed) {
           this.#hops = 0;
         }

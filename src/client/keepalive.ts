@@ -61,6 +61,7 @@ export class Keepalive {
   #confirmedAtMs: number;
   #tickTimer: Timer | null = null;
   #tickDueMs = 0;
+  #isAsked = false;
   #deathTimer: Timer | null = null;
 
   /** `attachedAtMs`: when the hello was sent. */
@@ -84,6 +85,13 @@ export class Keepalive {
 
   start(): void {
     this.#schedule();
+  }
+
+  /** A ping now, unless there was one before: the pong tells what this node knows. */
+  ask(): void {
+    if (!this.#isAsked) {
+      this.#ping();
+    }
   }
 
   stop(): void {
@@ -139,6 +147,7 @@ export class Keepalive {
   }
 
   #ping(): void {
+    this.#isAsked = true;
     const id = this.#link.nextId();
     this.#sent.set(id, this.#clock.monotonicMs());
     const [oldest] = this.#sent.keys();

@@ -82,8 +82,8 @@ class Entry implements Write {
 export interface WritesOptions {
   readonly timers: Timers;
   readonly randomBelow: (bound: number) => number;
-  /** The node is leaving, and says so by refusing. */
-  readonly onDraining: () => void;
+  /** The node refused what another might not. */
+  readonly onElsewhere: (code: ErrorCode) => void;
   /** The session is over, says a node. */
   readonly onSessionLost: () => void;
 }
@@ -297,8 +297,8 @@ export class Writes {
     entry.isIndefinite ||= !(ERRORS[error.code]?.definite ?? false);
     entry.lastRefusal = refusalError(error, entry.isIndefinite);
     this.#refusals += 1;
-    if (error.code === "DRAINING") {
-      this.#options.onDraining();
+    if (entry.lastRefusal.retry === "elsewhere") {
+      this.#options.onElsewhere(entry.lastRefusal.code);
     }
     if (this.#pause === null && this.#link !== null) {
       const { timers, randomBelow } = this.#options;
