@@ -175,7 +175,12 @@ export class RollcallClient {
       },
       onPong: (pong, sentAtMs) => this.#session.onPong(pong, sentAtMs),
       onUnconfirmed: () => this.#session.unconfirmed(),
-      onAge: (isKnown) => this.#consumer.onAge(isKnown),
+      onAge: (isKnown, node) => {
+        const level = isKnown ? "info" : "warn";
+        this.#world.logger[level]({ node, isKnown }, "whether a node knows how old its copy is");
+        this.#feed.emit({ type: isKnown ? "ageKnown" : "ageUnknown", node });
+        this.#consumer.onAge(isKnown);
+      },
       onStatus: (status) => this.#feed.emit(status),
     };
   }

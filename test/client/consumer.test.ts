@@ -58,6 +58,17 @@ describe("get", () => {
     await world.wait(call, 1_000);
   });
 
+  test("a pause that one node asked for is not kept with another", async () => {
+    const world = new World();
+    const client = world.client();
+    await world.wait(client.ready());
+    world.node.refuse("get", "OVERLOADED", 1, 4_000);
+    const call = client.consumer.get("web");
+    await world.time.advance(10);
+    world.node.die();
+    await world.wait(call, 500);
+  });
+
   test("is asked on another node where one has no leader", async () => {
     const world = new World();
     const client = world.client();

@@ -79,11 +79,18 @@ test("where no node has an age, all are asked, and then a list without one is be
     node.knowsAge = false;
   }
   const client = world.client();
-  const event = await next(world, client.consumer.watch("web"));
+  const watch = client.consumer.watch("web");
+  const event = await next(world, watch);
   expect(event.instances.map(({ addr }) => addr)).toEqual([WEB.addr]);
   expect(event).not.toHaveProperty("ageMs");
   expect(world.all.every(({ links }) => links.length > 0)).toBe(true);
   expect(world.typesOf()).toContain("ageUnknown");
+  // The watch that was refused an unknown age is gone, and what is late of it means nothing.
+  const { link } = world.node;
+  expect([...link.watches.keys()]).toEqual([2]);
+  link.send({ type: "delta", watch: 1, revision: 9, put: [], remove: [WEB] });
+  world.registry.byOther({ register: { ...WEB, addr: "10.9.9.2:80" } });
+  expect(await next(world, watch)).toMatchObject({ type: "change", revision: 2 });
   // A watch that comes later has not to find that out again.
   await next(world, client.consumer.watch("web"));
 });

@@ -117,6 +117,11 @@ describe("plain mode", () => {
       const provider = await BareClient.open(leaving.address(node));
       provider.send({ application: "stays", protocol: "http", addr: "127.0.0.1:1" });
       await watcher.next((message) => (message["endpoints"] as unknown[])?.length === 1);
+      // Its closing handshake takes its time, and the node still writes meanwhile.
+      const slow = await BareClient.open(leaving.address(node));
+      slow.send({ subscribes: [{ application: "stays" }] });
+      await slow.next((message) => "endpoints" in message);
+      slow.ws.pause();
       await leaving.nodes.get(node)?.stop();
       expect(await provider.closed).toMatchObject({ code: 1001 });
       // Longer than the grace, shorter than the TTL.
