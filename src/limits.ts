@@ -145,6 +145,11 @@ export const PONG_MARGIN_MS = 500;
 export const SILENCE_PROBE_MS = 500;
 /** The most that a client stays with nodes that cannot confirm its session. */
 export const UNCONFIRMED_PATIENCE_MS_MAX = 60_000;
+/**
+ * How long one node may look for a leader. It says that there is none only when the time is over,
+ * and another may have one: what is left of a call must be enough to ask there.
+ */
+export const READ_ATTEMPT_MS_MAX = 2_000;
 export const ACK_DELAY_MS = 50;
 /** Changes that wait for a slow reader of a watch before they are collapsed. */
 export const WATCH_QUEUE_CHANGES_MAX = 256;

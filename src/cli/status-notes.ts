@@ -40,6 +40,10 @@ function statusText(status: Status): string | null {
         : `the session has ended (${status.reason}); registering again`;
     case "superseded":
       return `another process registered ${status.key.application} at ${status.key.addr} later`;
+    case "ageUnknown":
+      return `${status.node} has heard no leader since its start: how old its copy is nobody knows`;
+    case "ageKnown":
+      return `${status.node} knows how old its copy is`;
     case "goaway":
       return `${status.url} asks to leave it: ${status.reason}`;
     case "lineageChanged":

@@ -1,4 +1,5 @@
 import type { Clock, Dialer, Logger, Random, Timers } from "../env/env.ts";
+import type { ErrorCode } from "../errors.ts";
 import { BYE_TIMEOUT_MS_DEFAULT } from "../limits.ts";
 import { type Hello, PROTOCOL_VERSION, type Welcome } from "../wire/messages.ts";
 import { attempt, Call, type CallOptions } from "./call.ts";
@@ -44,7 +45,8 @@ export class RollcallClient {
     this.#consumer = new WatchingConsumer(this.#world, options.namespace, {
       floor: () => this.#floor,
       onSeen: (revision) => this.#seen(revision),
-      onDraining: () => this.#connection.move("draining"),
+      onElsewhere: (code) => this.#elsewhere(code),
+      onWatching: () => this.#connection.askAge(),
       onBehind: () => this.#connection.abandon("it is behind what this client has seen"),
     });
     this.#provider = new DeclaredProvider(this.#world, options.namespace, {
@@ -68,7 +70,7 @@ export class RollcallClient {
       onOwned: (owned) => this.#provider.onOwned(owned),
       onLost: () => this.#provider.onSessionLost(),
       onConfirmed: (atMs) => this.#connection.confirmed(atMs),
-      onDraining: () => this.#connection.move("draining"),
+      onElsewhere: (code) => this.#elsewhere(code),
       onStatus: (status) => this.#feed.emit(status),
     });
     this.#connection = new Connection(
@@ -174,6 +176,12 @@ export class RollcallClient {
       },
       onPong: (pong, sentAtMs) => this.#session.onPong(pong, sentAtMs),
       onUnconfirmed: () => this.#session.unconfirmed(),
+      onAge: (isKnown, node) => {
+        const level = isKnown ? "info" : "warn";
+        this.#world.logger[level]({ node, isKnown }, "whether a node knows how old its copy is");
+        this.#feed.emit({ type: isKnown ? "ageKnown" : "ageUnknown", node });
+        this.#consumer.onAge(isKnown);
+      },
       onStatus: (status) => this.#feed.emit(status),
     };
   }
@@ -206,10 +214,22 @@ export class RollcallClient {
     const { requestsInFlightMax } = welcome.limits;
     this.#session.up(link, requestsInFlightMax, helloAtMs);
     this.#consumer.up(link, requestsInFlightMax);
+    if (this.#session.view.tag === "none") {
+      // Nothing else confirms the node to a client that only reads.
+      this.#connection.askAge();
+    }
     for (const call of this.#readies) {
       call.resolve();
     }
     this.#readies.clear();
+  }
+
+  #elsewhere(code: ErrorCode): boolean {
+    if (code === "DRAINING") {
+      this.#connection.move("draining");
+      return true;
+    }
+    return this.#connection.elsewhere(`it refused with ${code}`);
   }
 
   #seen(revision: number): void {

@@ -1,13 +1,4 @@
-import type {
-  Clock,
-  DialError,
-  Dialer,
-  Logger,
-  Random,
-  Socket,
-  Timer,
-  Timers,
-} from "../env/env.ts";
+import type { Clock, Dialer, Logger, Random, Socket, Timer, Timers } from "../env/env.ts";
 import { CONNECT_TIMEOUT_MS_DEFAULT, NODE_FRAME_BYTES_MAX, RECONNECT_MS_MAX } from "../limits.ts";
 import { unreachable } from "../util/assert.ts";
 import {
@@ -22,16 +13,8 @@ import {
 } from "../wire/messages.ts";
 import { Keepalive } from "./keepalive.ts";
 import { Link } from "./link.ts";
-import {
-  type Choice,
-  chooseServer,
-  createPool,
-  reconnectDelayMs,
-  type ServerPool,
-  withMembers,
-  withRetryAfter,
-  withTry,
-} from "./reconnect.ts";
+import { reconnectDelayMs } from "./reconnect.ts";
+import { Servers } from "./servers.ts";
 import type { ConnectionView, Status } from "./status.ts";
 
 export interface ConnectionWorld {
@@ -53,6 +36,11 @@ export interface ConnectionHandlers {
   onPong(pong: Pong, sentAtMs: number): boolean;
   /** The node answers, but has not confirmed for too long. */
   onUnconfirmed(): void;
+  /**
+   * Whether some node that can be reached knows how old its copy is. Said when it changes, with the
+   * name of the node of this link.
+   */
+  onAge(isKnown: boolean, node: string): void;
   onStatus(status: Status): void;
 }
 
@@ -93,10 +81,7 @@ export class Connection {
   readonly #ttlMs: number;
   #state: State = { tag: "disconnected" };
   #attempt: Attempt = { tag: "none" };
-  #pool: ServerPool;
-  #prefer: readonly string[] = [];
-  /** The server that was left last, or that failed last. */
-  #avoid: string | null = null;
+  readonly #servers: Servers;
   /** Retries since a connection last held. */
   #tries = 0;
   #hops = 0;
@@ -113,7 +98,7 @@ export class Connection {
     this.#world = world;
     this.#handlers = handlers;
     this.#ttlMs = ttlMs;
-    this.#pool = createPool(servers, (bound) => world.random.below(bound));
+    this.#servers = new Servers(servers, ttlMs, world.random);
   }
 
   get view(): ConnectionView {
@@ -137,7 +122,7 @@ export class Connection {
   }
 
   start(): void {
-    this.#dial(this.#choice().url);
+    this.#dial();
   }
 
   /** The session was confirmed by what was sent at `atMs`. */
@@ -151,14 +136,34 @@ export class Connection {
   /** Goes to another node; the present link serves until a new one stands. */
   move(reason: string): void {
     const state = this.#state;
-    if (state.tag !== "connected" || state.isMoving || this.#pool.length === 1) {
+    if (state.tag !== "connected" || state.isMoving || this.#servers.count === 1) {
       return;
     }
     this.#tries = 0;
     this.#world.logger.info({ url: state.link.url, reason }, "going to another node");
-    this.#avoid = state.link.url;
+    this.#servers.left(state.link.url);
     this.#setState({ ...state, isMoving: true });
     this.#try();
+  }
+
+  /** Leaves a node that has refused what another might not. False: all of them have, lately. */
+  elsewhere(reason: string): boolean {
+    const state = this.#state;
+    if (state.tag !== "connected") {
+      return state.tag !== "closed";
+    }
+    if (!this.#servers.refused(state.link.url, this.#world.clock.monotonicMs())) {
+      return false;
+    }
+    this.move(reason);
+    return true;
+  }
+
+  /** Asks the node now how old its copy is, unless it was asked on this link before. */
+  askAge(): void {
+    if (this.#state.tag === "connected") {
+      this.#state.keepalive.ask();
+    }
   }
 
   /** Breaks the present link, which is not to be trusted, and reconnects. */
@@ -210,25 +215,21 @@ export class Connection {
 
   /** The next retry: the first one at once, later ones after their delay. */
   #try(): void {
-    const { random, timers } = this.#world;
+    const { clock, random, timers } = this.#world;
     const jitterMs = reconnectDelayMs(this.#tries, (bound) => random.below(bound));
     this.#tries += 1;
-    const delayMs = Math.max(jitterMs, this.#choice().waitMs);
+    const delayMs = Math.max(jitterMs, this.#servers.choose(clock.monotonicMs()).waitMs);
     if (delayMs === 0) {
-      this.#dial(this.#choice().url);
+      this.#dial();
       return;
     }
-    const timer = timers.after(delayMs, () => this.#dial(this.#choice().url));
+    const timer = timers.after(delayMs, () => this.#dial());
     this.#setAttempt({ tag: "waiting", timer });
   }
 
-  #choice(): Choice {
-    const nowMs = this.#world.clock.monotonicMs();
-    return chooseServer(this.#pool, { avoid: this.#avoid, prefer: this.#prefer, nowMs });
-  }
-
-  #dial(url: string): void {
-    this.#pool = withTry(this.#pool, url);
+  #dial(): void {
+    const { url } = this.#servers.choose(this.#world.clock.monotonicMs());
+    this.#servers.tried(url);
     const attempt: Attempt = { tag: "dialing", url };
     this.#setAttempt(attempt);
     const options = {
@@ -284,16 +285,30 @@ export class Connection {
       cause: error,
     });
     this.#world.logger.debug({ url, error: String(error) }, "a node cannot be reached");
-    const retryAfterMs = (error as Partial<DialError> | null)?.retryAfterMs ?? 0;
-    if (retryAfterMs > 0) {
-      const nowMs = this.#world.clock.monotonicMs();
-      this.#pool = withRetryAfter(this.#pool, url, retryAfterMs, nowMs);
-    }
+    this.#servers.notReached(url, error, this.#world.clock.monotonicMs());
     if (this.#state.tag !== "connected") {
-      this.#avoid = url;
+      this.#servers.left(url);
       this.#sayReconnecting();
     }
+    this.#judgeAge();
     this.#try();
+  }
+
+  #onAge(link: Link, { leaderAgeMs }: Pong): void {
+    const isKnown = leaderAgeMs !== undefined;
+    this.#servers.toldAge(link.url, isKnown);
+    this.#judgeAge();
+    if (!isKnown && this.#servers.isLeftForAge(link.url)) {
+      this.move("the node cannot tell how old its copy is");
+    }
+  }
+
+  #judgeAge(): void {
+    const state = this.#state;
+    const isKnown = state.tag === "connected" ? this.#servers.ageNews() : null;
+    if (state.tag === "connected" && isKnown !== null) {
+      this.#handlers.onAge(isKnown, state.welcome.node);
+    }
   }
 
   #onMessage(link: Link, message: Exclude<NodeMessage, ReplyMessage>): void {
@@ -325,13 +340,13 @@ export class Connection {
   #welcomed(link: Link, welcome: Welcome, helloAtMs: number): void {
     const scheme = link.url.startsWith("wss:") ? "wss" : "ws";
     const members = welcome.members.map(({ address }) => `${scheme}://${address}`);
-    this.#pool = withMembers(this.#pool, members);
-    this.#prefer = [];
+    this.#servers.welcomed(members);
     this.#isReconnectingSaid = false;
-    const options = { ttlMs: this.#ttlMs, hops: this.#hops, servers: this.#pool.length };
+    const options = { ttlMs: this.#ttlMs, hops: this.#hops, servers: this.#servers.count };
     const keepalive = new Keepalive(link, this.#world, options, helloAtMs, {
       onPong: (pong, sentAtMs) => {
         const isConfirmed = this.#handlers.onPong(pong, sentAtMs);
+        this.#onAge(link, pong);
         if (isConfirmed) {
           this.#hops = 0;
         }
@@ -365,8 +380,7 @@ export class Connection {
     this.#handlers.onStatus({ type: "goaway", url: link.url, reason });
     const delayMs = this.#world.random.below(Math.max(0, Math.floor(spreadMs)) + 1);
     this.#goawayTimer = this.#world.timers.after(delayMs, () => {
-      this.#pool = withMembers(this.#pool, [...this.#pool.map(({ url }) => url), ...urls]);
-      this.#prefer = urls;
+      this.#servers.recommended(urls);
       this.move(reason);
     });
   }
@@ -376,7 +390,7 @@ export class Connection {
     if ((state.tag !== "greeting" && state.tag !== "connected") || state.link !== link) {
       return;
     }
-    this.#avoid = link.url;
+    this.#servers.left(link.url);
     this.#lastError = new Error(`${link.url}: ${reason}`);
     if (state.tag === "connected") {
       this.#linkOver(link, state.welcome.node, reason);

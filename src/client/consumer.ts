@@ -1,4 +1,5 @@
 import type { Random, Timer } from "../env/env.ts";
+import type { ErrorCode } from "../errors.ts";
 import { ACK_DELAY_MS } from "../limits.ts";
 import { handled } from "../util/deferred.ts";
 import type {
@@ -70,8 +71,11 @@ export interface ConsumerHandlers {
   floor(): number;
   /** A state of this revision was shown. */
   onSeen(revision: number): void;
-  onDraining(): void;
+  /** The node refused what another might not. False: all of them have, lately. */
+  onElsewhere(code: ErrorCode): boolean;
   onBehind(): void;
+  /** Something waits for a node that knows how old its copy is. */
+  onWatching(): void;
 }
 
 export class WatchingConsumer implements Consumer {
@@ -82,6 +86,7 @@ export class WatchingConsumer implements Consumer {
   readonly #watches = new Set<Watch>();
   readonly #byNumber = new Map<number, Watch>();
   #link: Link | null = null;
+  #isUnknownAgeAllowed = false;
   #ackTimer: Timer | null = null;
   #acked = 0;
   #isClosed = false;
@@ -110,18 +115,24 @@ export class WatchingConsumer implements Consumer {
       throw closedError();
     }
     const { random, timers } = this.#world;
-    const world = { timers, randomBelow: (bound: number) => random.below(bound) };
+    const world = {
+      timers,
+      randomBelow: (bound: number) => random.below(bound),
+      isUnknownAgeAllowed: () => this.#isUnknownAgeAllowed,
+    };
     const watch = new Watch(checked, world, options.signal, {
       onNumbered: (numbered, number) => this.#byNumber.set(number, numbered),
+      onUnnumbered: (unnumbered) => this.#forgetNumber(unnumbered),
       onEnded: (ended) => this.#ended(ended),
       onDelivered: () => this.#ackSoon(),
-      onDraining: () => this.#handlers.onDraining(),
+      onElsewhere: (code) => this.#handlers.onElsewhere(code),
     });
     this.#watches.add(watch);
     if (options.signal?.aborted === true) {
       watch.end();
     } else if (this.#link !== null) {
       watch.up(this.#link);
+      this.#handlers.onWatching();
     }
     return watch;
   }
@@ -133,6 +144,19 @@ export class WatchingConsumer implements Consumer {
       watch.up(link);
     }
     this.#requests.up(link, requestsInFlightMax);
+    if (this.#watches.size > 0) {
+      this.#handlers.onWatching();
+    }
+  }
+
+  /** Whether some node that can be reached knows how old its copy is. */
+  onAge(isKnown: boolean): void {
+    this.#isUnknownAgeAllowed = !isKnown;
+    if (!isKnown) {
+      for (const watch of [...this.#watches]) {
+        watch.allowUnknownAge();
+      }
+    }
   }
 
   down(): void {
@@ -196,6 +220,10 @@ export class WatchingConsumer implements Consumer {
 
   #ended(watch: Watch): void {
     this.#watches.delete(watch);
+    this.#forgetNumber(watch);
+  }
+
+  #forgetNumber(watch: Watch): void {
     for (const [number, numbered] of this.#byNumber) {
       if (numbered === watch) {
         this.#byNumber.delete(number);

@@ -62,6 +62,7 @@ export class Keepalive {
   #confirmedAtMs: number;
   #tickTimer: Timer | null = null;
   #tickDueMs = 0;
+  #isAsked = false;
   #deathTimer: Timer | null = null;
   #silenceTimer: Timer | null = null;
 
@@ -89,6 +90,13 @@ export class Keepalive {
     this.#link.onRequest = () => this.#awaitAnswer(SILENCE_PROBE_MS);
     if (this.#link.isWaiting) {
       this.#awaitAnswer(SILENCE_PROBE_MS);
+    }
+  }
+
+  /** A ping now, unless there was one before: the pong tells what this node knows. */
+  ask(): void {
+    if (!this.#isAsked) {
+      this.#ping();
     }
   }
 
@@ -148,6 +156,7 @@ export class Keepalive {
   }
 
   #ping(): void {
+    this.#isAsked = true;
     const id = this.#link.nextId();
     this.#sent.set(id, this.#clock.monotonicMs());
     const [oldest] = this.#sent.keys();

@@ -232,7 +232,12 @@ export class DeclaredProvider implements Provider {
     for (const [text, { namespace, application }] of [...this.#touched]) {
       const session = this.#handlers.sessionId();
       const found = await this.#handlers.list(namespace, application);
-      if (check !== this.#check || found === null) {
+      if (check !== this.#check) {
+        return;
+      }
+      if (found === null) {
+        // The next confirmed keepalive tells the same numbers, and asks again.
+        this.#isChecking = false;
         return;
       }
       const owned = found.filter((endpoint) => endpoint.session === session);

@@ -90,6 +90,32 @@ export function chooseServer(pool: ServerPool, wishes: Wishes): Choice {
 }
 
 /**
+ * Servers that refused what another might not have refused. One round over all of them, and no
+ * second one for a while: a read that no node can serve must not send its client round and round.
+ */
+export class RefusalRound {
+  readonly #lastsMs: number;
+  #beganMs = Number.NEGATIVE_INFINITY;
+  #urls = new Set<string>();
+
+  constructor(lastsMs: number) {
+    this.#lastsMs = lastsMs;
+  }
+
+  add(url: string, nowMs: number): void {
+    if (nowMs - this.#beganMs >= this.#lastsMs) {
+      this.#beganMs = nowMs;
+      this.#urls = new Set();
+    }
+    this.#urls.add(url);
+  }
+
+  isOver(pool: ServerPool): boolean {
+    return pool.every((server) => this.#urls.has(server.url));
+  }
+}
+
+/**
  * Full jitter: try 0 at once, then anywhere in [0, 100 ms], [0, 200 ms] … up to [0, 2 s], for ever.
  */
 export function reconnectDelayMs(attempt: number, random: RandomBelow): number {

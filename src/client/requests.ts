@@ -1,6 +1,6 @@
 import type { Random, Timer } from "../env/env.ts";
 import type { ErrorCode } from "../errors.ts";
-import { RECONNECT_MS_MAX } from "../limits.ts";
+import { READ_ATTEMPT_MS_MAX, RECONNECT_MS_MAX } from "../limits.ts";
 import type { ErrorBody, Get, ReadBody, ReplyMessage, SelectorBody } from "../wire/messages.ts";
 import { Call, type CallOptions, type CallWorld } from "./call.ts";
 import { closedError, type RollcallError, readDeadlineError, readRefusalError } from "./errors.ts";
@@ -14,7 +14,8 @@ export interface RequestsWorld extends CallWorld {
 export interface RequestsHandlers {
   /** The highest revision seen: no answer may be older. */
   floor(): number;
-  onDraining(): void;
+  /** The node refused what another might not. False: all of them have, lately. */
+  onElsewhere(code: ErrorCode): boolean;
   /** The node answered with an older state than this client has seen. */
   onBehind(): void;
 }
@@ -81,6 +82,9 @@ export class Requests {
     this.#inFlight = 0;
     for (const waiting of this.#waiting) {
       waiting.request = null;
+      // The pause was for the node that refused.
+      waiting.retry?.cancel();
+      waiting.retry = null;
     }
   }
 
@@ -106,7 +110,11 @@ export class Requests {
   #send(waiting: Waiting, link: Link): void {
     const id = link.nextId();
     const { selector, read, call } = waiting;
-    const message: Get = { type: "get", id, timeoutMs: call.wireTimeoutMs, selector, read };
+    const timeoutMs =
+      read === "linearizable"
+        ? Math.min(call.wireTimeoutMs, READ_ATTEMPT_MS_MAX)
+        : call.wireTimeoutMs;
+    const message: Get = { type: "get", id, timeoutMs, selector, read };
     const floor = this.#handlers.floor();
     waiting.request = id;
     this.#inFlight += 1;
@@ -147,15 +155,14 @@ export class Requests {
     const error = readRefusalError(body);
     // At its deadline the node says why, a moment before the caller's. Asked again, the answer of
     // the caller would be that there was no answer.
-    if (!isTriedAgain(error.code) || waiting.call.isLate) {
+    const isElsewhere =
+      !waiting.call.isLate && error.retry === "elsewhere" && this.#handlers.onElsewhere(error.code);
+    if (waiting.call.isLate || (!isElsewhere && !isTriedAgain(error.code))) {
       this.#waiting.delete(waiting);
       waiting.call.reject(error);
       return;
     }
     waiting.lastRefusal = error;
-    if (error.code === "DRAINING") {
-      this.#handlers.onDraining();
-    }
     this.#again(waiting, error.retryAfterMs ?? 0);
   }
 

@@ -1,4 +1,5 @@
 import type { Clock, Logger, Random, Timer, Timers } from "../env/env.ts";
+import type { ErrorCode } from "../errors.ts";
 import { RECONNECT_MS_MAX, SESSION_ID_BYTES, SESSION_SECRET_BYTES_MIN } from "../limits.ts";
 import { unreachable } from "../util/assert.ts";
 import { deferred } from "../util/deferred.ts";
@@ -35,7 +36,8 @@ export interface SessionHandlers {
   /** All that it owned is gone. Its unanswered writes have been told already. */
   onLost(): void;
   onConfirmed(atMs: number): void;
-  onDraining(): void;
+  /** The node refused what another might not. */
+  onElsewhere(code: ErrorCode): void;
   onStatus(status: Status): void;
 }
 
@@ -88,7 +90,7 @@ export class Session {
     this.#writes = new Writes({
       timers: world.timers,
       randomBelow: (bound) => world.random.below(bound),
-      onDraining: () => handlers.onDraining(),
+      onElsewhere: (code) => handlers.onElsewhere(code),
       onSessionLost: () => this.#lost("unknown"),
     });
   }
@@ -187,8 +189,9 @@ export class Session {
   onPong(pong: Pong, sentAtMs: number): boolean {
     if (this.#state.tag === "none") {
       // Without a session there is nothing to confirm, but a node that has not heard of a leader
-      // for so long would serve an old list for ever.
-      return (pong.leaderAgeMs ?? 0) <= (2 * this.#options.ttlMs) / 3;
+      // for so long, or not since its start, would serve an old list for ever.
+      const { leaderAgeMs } = pong;
+      return leaderAgeMs !== undefined && leaderAgeMs <= (2 * this.#options.ttlMs) / 3;
     }
     if (this.#state.tag !== "open" || !pong.confirmed) {
       return false;
@@ -285,8 +288,8 @@ export class Session {
       this.#writes.refuseQueued(error);
       return;
     }
-    if (error.code === "DRAINING") {
-      this.#handlers.onDraining();
+    if (error.retry === "elsewhere") {
+      this.#handlers.onElsewhere(error.code);
     }
     // That the opening may have happened says nothing of the writes behind it.
     if (error.definite) {

@@ -30,6 +30,11 @@ export type Status =
     }
   /** A newer session owns this identity; the SDK does not put it back. */
   | { readonly type: "superseded"; readonly key: InstanceKey }
+  /**
+   * No node that can be reached knows how old its copy is (none has heard a leader since its start):
+   * watches take what there is. `ageKnown`: one does again.
+   */
+  | { readonly type: "ageUnknown" | "ageKnown"; readonly node: string }
   | { readonly type: "goaway"; readonly url: string; readonly reason: string }
   /** Revisions of before mean nothing now: the registry was restored or recovered. */
   | { readonly type: "lineageChanged"; readonly lineage: string }

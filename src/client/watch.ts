@@ -1,4 +1,5 @@
 import type { Timers } from "../env/env.ts";
+import type { ErrorCode } from "../errors.ts";
 import { RECONNECT_MS_MAX } from "../limits.ts";
 import { type Deferred, deferred } from "../util/deferred.ts";
 import type {
@@ -16,23 +17,39 @@ import { type WatchEvent, WatchFold } from "./watch-fold.ts";
 export interface WatchWorld {
   readonly timers: Timers;
   readonly randomBelow: (bound: number) => number;
+  /** No node that knows how old its copy is can be reached: one that does not will do. */
+  readonly isUnknownAgeAllowed: () => boolean;
 }
 
 export interface WatchHandlers {
   /** The node has given it a number on this link. */
   onNumbered(watch: Watch, number: number): void;
+  /** Its number means nothing any more; it will get another one. */
+  onUnnumbered(watch: Watch): void;
   onEnded(watch: Watch): void;
   /** The reader has taken an event. */
   onDelivered(): void;
-  onDraining(): void;
+  /** The node refused what another might not. */
+  onElsewhere(code: ErrorCode): void;
 }
 
 type State =
   /** No link. */
   | { readonly tag: "detached" }
-  | { readonly tag: "subscribing"; readonly link: Link; readonly request: number }
+  | {
+      readonly tag: "subscribing";
+      readonly link: Link;
+      readonly request: number;
+      readonly isUnknownAgeAllowed: boolean;
+    }
   /** `marks`: progress marks heard since the node took it. */
-  | { readonly tag: "live"; readonly link: Link; readonly number: number; readonly marks: number }
+  | {
+      readonly tag: "live";
+      readonly link: Link;
+      readonly number: number;
+      readonly isUnknownAgeAllowed: boolean;
+      readonly marks: number;
+    }
   /** Refused for now. */
   | { readonly tag: "waiting"; readonly link: Link }
   | { readonly tag: "ended"; readonly error: RollcallError | null };
@@ -75,20 +92,36 @@ export class Watch implements AsyncIterableIterator<WatchEvent>, AsyncDisposable
     }
     const id = link.nextId();
     const from = this.#fold.resumeFrom;
+    const isUnknownAgeAllowed = this.#world.isUnknownAgeAllowed();
     const message: Subscribe = {
       ...{ type: "subscribe", id, subscribes: [this.#selector] },
       ...(from !== null && { from }),
+      allowUnknownAge: isUnknownAgeAllowed,
     };
-    this.#state = { tag: "subscribing", link, request: id };
+    this.#state = { tag: "subscribing", link, request: id, isUnknownAgeAllowed };
     link.request(message, (reply) => {
       const state = this.#state;
       const isOurs = state.tag === "subscribing" && state.link === link && state.request === id;
       if (isOurs && reply !== null) {
-        this.#onReply(link, reply);
+        this.#onReply(link, state.isUnknownAgeAllowed, reply);
       } else if (!isOurs && reply?.ok === true) {
         unsubscribe(link, reply.watches);
       }
     });
+  }
+
+  /** Asks again, this time for what a node has that cannot tell how old it is. */
+  allowUnknownAge(): void {
+    const state = this.#state;
+    if ((state.tag !== "subscribing" && state.tag !== "live") || state.isUnknownAgeAllowed) {
+      return;
+    }
+    if (state.tag === "live") {
+      this.#handlers.onUnnumbered(this);
+      unsubscribe(state.link, [state.number]);
+    }
+    this.#fold.interrupted();
+    this.up(state.link);
   }
 
   down(): void {
@@ -183,14 +216,14 @@ export class Watch implements AsyncIterableIterator<WatchEvent>, AsyncDisposable
     this.#handlers.onEnded(this);
   }
 
-  #onReply(link: Link, reply: ReplyMessage): void {
+  #onReply(link: Link, isUnknownAgeAllowed: boolean, reply: ReplyMessage): void {
     if (reply.ok) {
       const number = reply.watches?.[0];
       if (number === undefined) {
         throw new RangeError("the node gave the watch no number");
       }
       this.#refusals = 0;
-      this.#state = { tag: "live", link, number, marks: 0 };
+      this.#state = { tag: "live", link, number, isUnknownAgeAllowed, marks: 0 };
       this.#handlers.onNumbered(this, number);
       return;
     }
@@ -199,8 +232,8 @@ export class Watch implements AsyncIterableIterator<WatchEvent>, AsyncDisposable
       this.end(error);
       return;
     }
-    if (error.code === "DRAINING") {
-      this.#handlers.onDraining();
+    if (error.retry === "elsewhere") {
+      this.#handlers.onElsewhere(error.code);
     }
     this.#refusals += 1;
     const waiting: State = { tag: "waiting", link };

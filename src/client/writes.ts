@@ -94,8 +94,8 @@ class Entry implements Write {
 export interface WritesOptions {
   readonly timers: Timers;
   readonly randomBelow: (bound: number) => number;
-  /** The node is leaving, and says so by refusing. */
-  readonly onDraining: () => void;
+  /** The node refused what another might not. */
+  readonly onElsewhere: (code: ErrorCode) => void;
   /** The session is over, says a node. */
   readonly onSessionLost: () => void;
 }
@@ -300,14 +300,20 @@ export class Writes {
   /**
    * Some refusals come from the edge of a node, which never handed the write on: its number was
    * not applied, and a later write that is in flight with a `low` at or below it is a gap. Sent
-   * again with the `low` of now, the next one closes it, and those behind follow.
+   * again with the `low` of now, the next one closes it, and those behind follow. What the node
+   * makes of the copy that was out, nobody hears: its TIMEOUT may be on the way already, and a later
+   * refusal says nothing of it.
    */
   #freeSuccessor(seq: number): void {
     for (const [later, entry] of this.#unanswered) {
       if (later > seq) {
-        if (entry.request !== null && this.#link !== null && this.#pause === null) {
+        if (entry.request !== null && this.#link !== null) {
           this.#link.forget(entry.request);
-          this.#send(entry, this.#link);
+          this.#lost(entry);
+          // The end of a pause sends whatever is not out.
+          if (this.#pause === null) {
+            this.#send(entry, this.#link);
+          }
         }
         return;
       }
@@ -319,8 +325,8 @@ export class Writes {
     entry.isIndefinite ||= !(ERRORS[error.code]?.definite ?? false);
     entry.lastRefusal = refusalError(error, entry.isIndefinite);
     this.#refusals += 1;
-    if (error.code === "DRAINING") {
-      this.#options.onDraining();
+    if (entry.lastRefusal.retry === "elsewhere") {
+      this.#options.onElsewhere(entry.lastRefusal.code);
     }
     if (this.#pause === null && this.#link !== null) {
       const { timers, randomBelow } = this.#options;

@@ -153,6 +153,7 @@ export const plainAnswer = z.union([
 export const plainPush = z.strictObject({
   version: z.string(),
   watch: count,
+  ageUnknown: z.literal(true).exactOptional(),
   endpoints: z.array(endpoint),
 });
 

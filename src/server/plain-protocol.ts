@@ -10,7 +10,14 @@ import {
   SESSION_SECRET_BYTES_MIN,
   TTL_MS_DEFAULT,
 } from "../limits.ts";
-import type { ClientOutput, ConnectionId, WriteCommand } from "../replica/inputs.ts";
+import type { Selector } from "../registry/instance.ts";
+import type {
+  AgeMs,
+  ClientOutput,
+  ConnectionId,
+  WatchId,
+  WriteCommand,
+} from "../replica/inputs.ts";
 import { checkPlainRequest } from "../schema/client-message.ts";
 import { unreachable } from "../util/assert.ts";
 import { jsonCodec, type Part } from "../wire/client-codec.ts";
@@ -37,6 +44,9 @@ interface Slot {
 interface PlainWatch {
   /** The place in the list of its request. */
   readonly position: number;
+  readonly selector: Selector;
+  /** The watch whose list of unknown age this one's first list replaces. */
+  readonly replaces: WatchId | null;
 }
 
 type PlainWrite = (numbers: { readonly seq: number; readonly floor: number }) => WriteCommand;
@@ -55,12 +65,15 @@ export class PlainProtocol implements ClientProtocol {
   readonly #waitingWrites: { readonly slot: Slot; readonly write: PlainWrite }[] = [];
   /** By request number: 0 is the opening, then each write has its own. */
   readonly #written = new Map<number, Slot>();
-  readonly #watches = new Map<number, PlainWatch>();
+  readonly #watches = new Map<WatchId, PlainWatch>();
+  /** Watches that push a list of unknown age, each with one behind it that will not. */
+  readonly #ageless = new Set<WatchId>();
   readonly #sessionId: string;
   readonly #secretHash: string;
   #session: SessionState = "none";
   #lastSeq = 0;
-  #lastWatch = 0;
+  #lastWatch: WatchId = 0;
+  #entryCount = 0;
   #pinger: Timer | null = null;
   #leaving: (() => void) | null = null;
 
@@ -109,6 +122,7 @@ export class PlainProtocol implements ClientProtocol {
   accept(output: ClientOutput): boolean {
     switch (output.type) {
       case "snapshot":
+        this.#lookAtAge(output.watch, output.body.ageMs);
         return true;
       case "writeReply": {
         const { request, reply } = output;
@@ -279,7 +293,7 @@ export class PlainProtocol implements ClientProtocol {
 
   #subscribe(message: PlainSubscribe): PlainAnswer {
     const limit = this.#host.watchCountMax;
-    if (this.#watches.size + message.subscribes.length > limit) {
+    if (this.#entryCount + message.subscribes.length > limit) {
       return refusalAnswer({
         code: "LIMIT",
         message: `at most ${limit} watches a connection (WATCHES_PER_CONNECTION_MAX)`,
@@ -288,19 +302,48 @@ export class PlainProtocol implements ClientProtocol {
       });
     }
     message.subscribes.forEach((body, position) => {
-      this.#lastWatch += 1;
-      this.#watches.set(this.#lastWatch, { position });
-      this.#host.step({
-        type: "subscribe",
-        connection: this.#connection,
-        watch: this.#lastWatch,
-        selector: toSelector(body),
-        from: null,
-        mode: "full",
-        allowUnknownAge: true,
-      });
+      this.#entryCount += 1;
+      this.#watch({ position, selector: toSelector(body), replaces: null });
     });
     return { ok: true, version: this.#version(this.#host.revision()) };
+  }
+
+  #watch(watch: PlainWatch): void {
+    this.#lastWatch += 1;
+    this.#watches.set(this.#lastWatch, watch);
+    this.#host.step({
+      type: "subscribe",
+      connection: this.#connection,
+      watch: this.#lastWatch,
+      selector: watch.selector,
+      from: null,
+      mode: "full",
+      allowUnknownAge: watch.replaces === null,
+    });
+  }
+
+  /**
+   * A plain client cannot ask elsewhere as the SDK does, so a list of unknown age is better than
+   * none, and says what it is. Behind it waits a second watch, which begins when the node has caught
+   * up with a leader: else the label would stay until the next change, perhaps for ever.
+   */
+  #lookAtAge(id: WatchId, ageMs: AgeMs): void {
+    const watch = this.#watches.get(id);
+    if (watch === undefined) {
+      return;
+    }
+    if (ageMs === null && !this.#ageless.has(id)) {
+      this.#ageless.add(id);
+      this.#watch({ ...watch, replaces: id });
+    }
+    if (watch.replaces !== null && this.#watches.delete(watch.replaces)) {
+      this.#ageless.delete(watch.replaces);
+      this.#host.step({
+        type: "unsubscribe",
+        connection: this.#connection,
+        watch: watch.replaces,
+      });
+    }
   }
 
   #answerInTurn(answer: PlainAnswer): void {

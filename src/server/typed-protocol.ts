@@ -280,7 +280,7 @@ export class TypedProtocol implements ClientProtocol {
           selector: toSelector(body),
           from: message.from ?? null,
           mode: message.mode ?? "delta",
-          allowUnknownAge: message.allowUnknownAge ?? true,
+          allowUnknownAge: message.allowUnknownAge ?? false,
         });
       }
     });

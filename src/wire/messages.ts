@@ -153,7 +153,7 @@ export interface Subscribe extends Request {
   readonly from?: number;
   /** Default `delta`. */
   readonly mode?: "delta" | "full";
-  /** Default true: serve me even where the node cannot tell how old its copy is. */
+  /** Default false: wait where the node cannot tell how old its copy is. */
   readonly allowUnknownAge?: boolean;
 }
 
@@ -280,8 +280,10 @@ export interface Mark {
 export interface Pong {
   readonly type: "pong";
   readonly id: number;
+  /** Of a session: the leader had this sign of life. False without one. */
   readonly confirmed: boolean;
   readonly revision: number;
+  /** How old the node's copy may be; absent where it cannot tell. */
   readonly leaderAgeMs?: number;
   /**
    * Of a confirmed session: as in `resumed`, once all that was answered before is applied. So a
@@ -330,6 +332,8 @@ export interface PlainPush {
   readonly version: string;
   /** The position in the list of `subscribes`. */
   readonly watch: number;
+  /** The node has heard no leader since its start, and cannot tell how old this list is. */
+  readonly ageUnknown?: true;
   readonly endpoints: readonly Endpoint[];
 }
 

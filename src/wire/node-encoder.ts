@@ -32,14 +32,16 @@ export function encodeReadReply(codec: ClientCodec, id: number, answer: ReadAnsw
 
 /**
  * `{"version":V,"watch":N,"endpoints":[…]}` for a plain connection, which speaks JSON and is given
- * usable instances only. `watch` is the place in the list of `subscribes`.
+ * usable instances only. `watch` is the place in the list of `subscribes`. A list of unknown age
+ * says so.
  */
 export function encodePlainPush(version: string, watch: number, body: SnapshotBody): string {
   const tail = remembered(plainTails, body, () => {
     const list = endpointList(jsonParts, body.instances.filter(isUsable));
     return jsonParts.tail(1, [jsonParts.name("endpoints"), ...list]);
   });
-  return jsonParts.message({ version, watch }, tail);
+  const label = body.ageMs === null ? { ageUnknown: true } : {};
+  return jsonParts.message({ version, watch, ...label }, tail);
 }
 
 /** The fields that end an object, and how many they are. */

@@ -240,6 +240,41 @@ describe("keepalive", () => {
     expect(leaseMsLeft).toBeLessThanOrEqual(8_010);
   });
 
+  test("the lease runs from the sending of the open, however late its answer is", async () => {
+    const world = new World(1);
+    const client = world.client({ ttlMs: 9_000 });
+    await world.wait(client.ready());
+    const node = world.node;
+    node.intercept = (link, message) => {
+      if (message.type === "open") {
+        node.behave();
+        world.time.after(1_000, () => node.onMessage(link, message));
+        return true;
+      }
+      return false;
+    };
+    await world.wait(client.provider.register(WEB));
+    const { leaseMsLeft } = client.state.session as { leaseMsLeft: number };
+    expect(leaseMsLeft).toBeGreaterThan(7_900);
+    expect(leaseMsLeft).toBeLessThanOrEqual(8_000);
+  });
+
+  test("the lease runs from the sending of the hello, however late it is resumed", async () => {
+    const world = new World(1);
+    const client = world.client({ ttlMs: 9_000 });
+    await world.wait(client.provider.register(WEB));
+    const node = world.node;
+    node.confirms = false;
+    node.link.cut();
+    await world.until("back", () => node.isConnected);
+    await world.time.advance(1_000);
+    node.confirm(node.link);
+    await world.until("resumed", () => world.typesOf().includes("sessionResumed"), 100);
+    const { leaseMsLeft } = client.state.session as { leaseMsLeft: number };
+    expect(leaseMsLeft).toBeGreaterThan(7_900);
+    expect(leaseMsLeft).toBeLessThanOrEqual(8_000);
+  });
+
   test("without confirmation it is said and the client goes to another node in time", async () => {
     const world = new World(3);
     const client = world.client({ ttlMs: 9_000 });

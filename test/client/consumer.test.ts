@@ -58,16 +58,15 @@ describe("get", () => {
     await world.wait(call, 1_000);
   });
 
-  test("is asked again while there is no leader, and rejects with that at the deadline", async () => {
+  test("a pause that one node asked for is not kept with another", async () => {
     const world = new World();
     const client = world.client();
     await world.wait(client.ready());
-    world.node.refuse("get", "NO_LEADER", 2);
-    await world.wait(client.consumer.get("web"));
-    world.node.refuse("get", "NO_LEADER", 1_000);
-    await expect(
-      world.wait(client.consumer.get("web", { timeoutMs: 1_000 })),
-    ).rejects.toMatchObject({ code: "NO_LEADER", definite: true });
+    world.node.refuse("get", "OVERLOADED", 1, 4_000);
+    const call = client.consumer.get("web");
+    await world.time.advance(10);
+    world.node.die();
+    await world.wait(call, 500);
   });
 
   test.for([300, 1_000, 2_500, 5_000, 60_000])(
@@ -87,13 +86,91 @@ describe("get", () => {
     },
   );
 
-  test("TOO_STALE is for the caller to decide on", async () => {
+  test("is asked on another node where one has no leader", async () => {
     const world = new World();
     const client = world.client();
     await world.wait(client.ready());
-    world.node.refuse("get", "TOO_STALE");
+    const leaderless = world.node;
+    leaderless.refuse("get", "NO_LEADER", 1_000);
+    await world.wait(client.consumer.get("web"), 500);
+    expect(leaderless.links[0]?.ofType("get").length).toBe(1);
+    expect(world.node).not.toBe(leaderless);
+  });
+
+  test("leaves a node the time to find a leader, and the call the time to ask elsewhere", async () => {
+    const world = new World();
+    const client = world.client();
+    await world.wait(client.ready());
+    const leaderless = world.node;
+    leaderless.intercept = (link, message) => {
+      if (message.type !== "get") {
+        return false;
+      }
+      const error = { code: "NO_LEADER", message: "no leader before the deadline" } as const;
+      world.time.after(message.timeoutMs ?? 0, () =>
+        link.send({ type: "reply", id: message.id, ok: false, error }),
+      );
+      return true;
+    };
+    await world.wait(client.consumer.get("web"), 3_000);
+    expect(world.node).not.toBe(leaderless);
+  });
+
+  test("is asked again while no node has a leader, and rejects with that at the deadline", async () => {
+    const world = new World();
+    const client = world.client();
+    await world.wait(client.ready());
+    for (const node of world.all) {
+      node.refuse("get", "NO_LEADER", 1_000);
+    }
+    const before = world.dials.length;
+    await expect(
+      world.wait(client.consumer.get("web", { timeoutMs: 4_000 })),
+    ).rejects.toMatchObject({ code: "NO_LEADER", definite: true });
+    // One round over all servers, and then it stays where it is.
+    expect(world.dials.length - before).toBe(2);
+    for (const node of world.all) {
+      expect(node.links[0]?.ofType("get").length).toBeGreaterThan(0);
+      node.behave();
+    }
+    await world.wait(client.consumer.get("web"));
+  });
+
+  test("TOO_STALE is asked elsewhere, once a node, and then for the caller to decide on", async () => {
+    const world = new World();
+    const client = world.client();
+    await world.wait(client.ready());
+    const stale = world.node;
+    stale.refuse("get", "TOO_STALE", 1_000);
+    const read = { staleMs: 500 };
+    await world.wait(client.consumer.get("web", { read }), 500);
+    expect(world.node).not.toBe(stale);
+
+    await world.time.advance(60_000);
+    for (const node of world.all) {
+      node.refuse("get", "TOO_STALE", 1_000);
+    }
+    const [before, beginMs] = [world.dials.length, world.time.monotonicMs()];
+    const all = client.consumer.get("web", { read });
+    await expect(world.wait(all)).rejects.toMatchObject({ code: "TOO_STALE" });
+    expect(world.dials.length - before).toBe(2);
+    expect(world.time.monotonicMs() - beginMs).toBeLessThan(1_000);
+    // Who asks for what no node has is not sent round again.
+    const again = client.consumer.get("web", { read });
+    await expect(world.wait(again)).rejects.toMatchObject({ code: "TOO_STALE" });
+    expect(world.dials.length - before).toBe(2);
+  });
+
+  test("TOO_STALE is said at once where no other node can be reached", async () => {
+    const world = new World();
+    const client = world.client();
+    await world.wait(client.ready());
+    for (const node of world.all) {
+      node.isReachable = node === world.node;
+    }
+    world.node.refuse("get", "TOO_STALE", 1_000);
     const call = client.consumer.get("web", { read: { staleMs: 1 } });
-    await expect(world.wait(call)).rejects.toMatchObject({ code: "TOO_STALE" });
+    await expect(world.wait(call, 1_000)).rejects.toMatchObject({ code: "TOO_STALE" });
   });
 
   test("never goes back behind what was seen: an older answer is asked for elsewhere", async () => {
@@ -236,6 +313,27 @@ describe("watch", () => {
     expect(world.node.link.ofType("subscribe")[0]).not.toHaveProperty("from");
   });
 
+  test("a changed lineage drops the floor: what is read now is not held against what was", async () => {
+    const world = new World(1);
+    for (let number = 1; number <= 5; number += 1) {
+      register(world, number);
+    }
+    const client = world.client();
+    await world.wait(client.consumer.get("web"));
+    world.node.lineage = "c2";
+    world.registry.instances.clear();
+    world.registry.revision = 2;
+    world.node.link.cut();
+    await world.until("lineage", () => world.typesOf().includes("lineageChanged"));
+    const link = world.node.link;
+    expect((await world.wait(client.consumer.get("web"), 100)).revision).toBe(2);
+    expect(link.isOpen).toBe(true);
+    world.node.link.cut();
+    await world.until("back", () => world.isConnected);
+    await world.time.advance(10);
+    expect(world.node.link.ofType("hello")[0]).toMatchObject({ revision: 2, lineage: "c2" });
+  });
+
   test("a collapsed delivery is applied as a whole, and its half is no place to resume", async () => {
     const world = new World();
     register(world, 1);
@@ -284,6 +382,26 @@ describe("watch", () => {
     world.node.link.cut();
     await world.time.advance(200);
     expect(world.node.link.ofType("subscribe")[0]).toMatchObject({ from: 60 });
+  });
+
+  test("a mark in the middle of a collapsed delivery is no place to resume", async () => {
+    const world = new World();
+    register(world, 1);
+    const watch = world.client().consumer.watch("web");
+    await next(world, watch);
+    world.node.link.send(
+      { type: "mark", revision: 2 },
+      { type: "mark", revision: 3 },
+      {
+        ...{ type: "delta", watch: 1, revision: 9, put: [], remove: [web(1)] },
+        collapsed: { from: 3, last: false },
+      },
+      { type: "mark", revision: 8 },
+    );
+    await world.time.advance(10);
+    world.node.link.cut();
+    await world.time.advance(200);
+    expect(world.node.link.ofType("subscribe")[0]).toMatchObject({ from: 3 });
   });
 
   test("a slow reader gets its changes collapsed, and memory is bounded", async () => {

@@ -129,6 +129,11 @@ export class FakeNode {
   /** Whether pings and resumes are confirmed (it has a leader). */
   confirms = true;
   lineage = "c1";
+  /**
+   * False: it was started while it was cut off. It serves what its disk knew to be committed to who
+   * allows an unknown age, and leaves `leaderAgeMs` out of its pongs.
+   */
+  knowsAge = true;
   /** Says true to keep the node from its own answer. */
   intercept: (link: NodeLink, message: ClientMessage) => boolean = () => false;
 
@@ -317,12 +322,16 @@ export class FakeNode {
     const watches = numbered.map(({ watch }) => watch);
     const { revision } = registry;
     link.send({ type: "reply", id: message.id, ok: true, revision, watches });
+    if (!this.knowsAge && message.allowUnknownAge !== true) {
+      return;
+    }
     for (const { watch, selector } of numbered) {
       if (message.from === undefined || message.from < this.world.historyFrom) {
         const endpoints = registry.select(selector);
         const reset = message.from !== undefined;
         link.send({
-          ...{ type: "snapshot", watch, revision, endpoints, ageMs: 0 },
+          ...{ type: "snapshot", watch, revision, endpoints },
+          ...(this.knowsAge && { ageMs: 0 }),
           ...(reset && { reset }),
         });
         continue;
@@ -342,10 +351,11 @@ export class FakeNode {
   #pong(link: NodeLink, id: number): void {
     const { registry } = this.world;
     const session = registry.sessions.get(link.session ?? "");
-    const confirmed = this.confirms && session !== undefined;
+    const confirmed = this.confirms && this.knowsAge && session !== undefined;
+    const leaderAgeMs = this.confirms ? 10 : this.world.time.monotonicMs() + 60_000;
     link.send({
       ...{ type: "pong", id, confirmed, revision: registry.revision },
-      leaderAgeMs: this.confirms ? 10 : this.world.time.monotonicMs() + 60_000,
+      ...(this.knowsAge && { leaderAgeMs }),
       ...(confirmed && {
         owned: registry.owned(session.id).length,
         ownedRevision: session.ownedRevision,

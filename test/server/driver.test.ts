@@ -56,12 +56,13 @@ function world(voters: readonly string[]) {
     },
     { monotonicMs: loop.nowMs, wallMs: loop.nowMs },
   );
+  const pump = new SendPump(loop, loop, () => {});
   const driver = new Driver({
     replica,
     storage: disk,
     clock: loop,
     timers: loop,
-    pump: new SendPump(loop, loop, () => {}),
+    pump,
     sendToPeer: (_, messages) => sent.push([...messages]),
     observer: { notice: () => {}, readied: () => {} },
     onFatal: (exitCode, error) => fatal.push({ exitCode, error }),
@@ -73,7 +74,7 @@ function world(voters: readonly string[]) {
       type: "peerMessage",
       message: { type: "heartbeat", from: B, to: A, term: 1, commitIndex: 0, round: 1 },
     });
-  return { loop, disk, sent, fatal, driver, preVotes, heartbeat };
+  return { loop, disk, sent, fatal, driver, pump, preVotes, heartbeat };
 }
 
 /** Up to the last tick before the election timeout. */
@@ -176,6 +177,32 @@ describe("the driver", () => {
     expect(told).toEqual([]);
     expect(single.disk.requests).toHaveLength(1);
     expect(single.driver.isEnded).toBe(true);
+  });
+
+  it("writes nothing of what waits for its sockets after a failed write", async () => {
+    const single = world([A]);
+    for (
+      let tick = 0;
+      tick < 3 * ELECTION_TICKS_MIN && single.disk.requests.length === 0;
+      tick += 1
+    ) {
+      single.loop.fireTimers(TICK_MS);
+      single.loop.turns(3);
+    }
+    let frames = 0;
+    const sendFrame = (): boolean => {
+      frames += 1;
+      // A slice of the pump is over, and there is more.
+      single.loop.nowMs += 1_000;
+      return true;
+    };
+    single.pump.add({ sendFrame });
+    single.loop.turn();
+    expect(frames).toBeGreaterThan(0);
+    const before = frames;
+    await single.disk.fail();
+    single.loop.turns(10);
+    expect(frames).toBe(before);
   });
 
   it("ends with exit code 70 when an invariant is broken", () => {

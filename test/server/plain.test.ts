@@ -107,6 +107,31 @@ describe("plain mode", () => {
     await watcher.close();
   });
 
+  it("leaves the TTL to a client whose node closes the connection", async () => {
+    const leaving = await Cluster.started(3);
+    try {
+      const node = leaving.names.find((name) => name !== leaving.leader()) as string;
+      const watcher = await BareClient.open(leaving.address(leaving.leader()));
+      watcher.send({ subscribes: [{ application: "stays" }] });
+      await watcher.next((message) => "endpoints" in message);
+      const provider = await BareClient.open(leaving.address(node));
+      provider.send({ application: "stays", protocol: "http", addr: "127.0.0.1:1" });
+      await watcher.next((message) => (message["endpoints"] as unknown[])?.length === 1);
+      // Its closing handshake takes its time, and the node still writes meanwhile.
+      const slow = await BareClient.open(leaving.address(node));
+      slow.send({ subscribes: [{ application: "stays" }] });
+      await slow.next((message) => "endpoints" in message);
+      slow.ws.pause();
+      await leaving.nodes.get(node)?.stop();
+      expect(await provider.closed).toMatchObject({ code: 1001 });
+      // Longer than the grace, shorter than the TTL.
+      await expect(watcher.next(() => true, 4_000)).rejects.toThrow("no such message");
+      await watcher.close();
+    } finally {
+      await leaving.close();
+    }
+  }, 30_000);
+
   it("keeps a client by pings for longer than its TTL", async () => {
     const watcher = await BareClient.open(cluster.address("n1"));
     watcher.send({ subscribes: [{ application: "quiet" }] });

@@ -115,6 +115,58 @@ describe("typed clients", () => {
     await Promise.all([second.close(), watcher.close()]);
   });
 
+  it("resume a watch where they name the revision, and are sent the whole list at a change in full mode", async () => {
+    const client = await typed("n2");
+    const { revision: begin } = await client.next();
+    client.send({ type: "open", id: 1, session: { ...session(1), id: "7".repeat(32) } });
+    await client.next((message) => message["id"] === 1);
+    for (const seq of [1, 2]) {
+      const instance = { application: "moded", protocol: "http", addr: `127.0.0.1:${seq}` };
+      client.send({ type: "register", id: 1 + seq, seq, low: seq, ...instance });
+    }
+    const { revision } = await client.next((message) => message["id"] === 3);
+
+    const watcher = await typed("n2");
+    const subscribes = [{ application: "moded" }];
+    watcher.send({ type: "subscribe", id: 1, subscribes, from: (revision as number) - 1 });
+    const isWatched = (message: Record<string, unknown>): boolean => "watch" in message;
+    expect(await watcher.next(isWatched)).toMatchObject({
+      ...{ type: "delta", watch: 1, revision },
+      put: [{ addr: "127.0.0.1:2" }],
+    });
+    expect(begin).toBeLessThan(revision as number);
+    watcher.send({ type: "unsubscribe", id: 2, watch: 1 });
+    watcher.send({ type: "subscribe", id: 3, subscribes, mode: "full" });
+    const full = { type: "snapshot", watch: 2 };
+    expect(await watcher.next(isWatched)).toMatchObject({ ...full, revision });
+    const third = { application: "moded", protocol: "http", addr: "127.0.0.1:3" };
+    client.send({ type: "register", id: 4, seq: 3, low: 3, ...third });
+    const whole = await watcher.next(isWatched);
+    expect(whole).toMatchObject(full);
+    expect(whole["endpoints"]).toHaveLength(3);
+    client.send({ type: "bye", id: 5, seq: 4, low: 4 });
+    await client.next((message) => message["id"] === 5);
+    await Promise.all([client.close(), watcher.close()]);
+  });
+
+  it("are not held to a revision of another lineage", async () => {
+    const client = await typed("n3", { ...HELLO, revision: 1_000_000, lineage: "another.1" });
+    await client.next();
+    client.send({ type: "get", id: 1, selector: { application: "x" }, read: { staleMs: null } });
+    expect(await client.next()).toMatchObject({ id: 1, ok: true });
+    await client.close();
+  });
+
+  it("are told in a pong how old the copy of their node is, with or without a session", async () => {
+    const client = await typed("n1");
+    await client.next();
+    client.send({ type: "ping", id: 1 });
+    const pong = await client.next();
+    expect(pong).toMatchObject({ type: "pong", id: 1, confirmed: false });
+    expect(pong["leaderAgeMs"]).toBeLessThan(1_000);
+    await client.close();
+  });
+
   it("are denied a session whose secret they do not know", async () => {
     const owner = await typed("n1");
     await owner.next();

@@ -167,7 +167,7 @@ describe("a plain push", () => {
       revision: 9,
       instances: [one, { ...one, status: "down" }, { ...one, status: "draining" }],
       isReset: false,
-      ageMs: null,
+      ageMs: 12,
     };
     expect(push("abc.1:9", 2, body)).toStrictEqual({
       version: "abc.1:9",
@@ -178,8 +178,16 @@ describe("a plain push", () => {
   });
 
   it("of an empty list is a push", () => {
-    const body: SnapshotBody = { revision: 9, instances: [], isReset: false, ageMs: null };
+    const body: SnapshotBody = { revision: 9, instances: [], isReset: false, ageMs: 0 };
     expect(push("v", 0, body)).toStrictEqual({ version: "v", watch: 0, endpoints: [] });
+  });
+
+  it("says so where nobody can tell how old it is", () => {
+    const body: SnapshotBody = { revision: 9, instances: [], isReset: false, ageMs: null };
+    expect(push("v", 0, body)).toStrictEqual({
+      ...{ version: "v", watch: 0, endpoints: [] },
+      ageUnknown: true,
+    });
   });
 });
 
