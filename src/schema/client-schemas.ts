@@ -74,7 +74,7 @@ const session = z.strictObject({
   attach: count,
 });
 
-export const selector = z
+const selector = z
   .strictObject({
     namespace: name.exactOptional(),
     provider: name.exactOptional(),
@@ -94,8 +94,8 @@ export const selector = z
   });
 
 const subscribes = list(selector, 1, SUBSCRIBES_PER_REQUEST_MAX, "SUBSCRIBES_PER_REQUEST_MAX");
-export const key = z.strictObject(keyShape);
-export const instance = z.strictObject(instanceShape).superRefine(instanceSize);
+const key = z.strictObject(keyShape);
+const instance = z.strictObject(instanceShape).superRefine(instanceSize);
 
 export const hello = z.strictObject({
   type: z.literal("hello"),
@@ -214,6 +214,9 @@ export const clientMessage = z.union([
   ack,
   ping,
 ]);
+
+/** Of the lists in messages, by field. */
+export const listItems = { instances: instance, keys: key, subscribes: selector };
 
 export const plainRegister = instance;
 export const plainUnregister = z.strictObject({ unregister: key });
