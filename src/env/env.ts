@@ -121,6 +121,8 @@ export interface HttpResponse {
   readonly contentType: string;
   readonly body: string;
   readonly retryAfterSeconds?: number;
+  /** The methods that there are, where the request's is none of them. */
+  readonly allow?: string;
   /** Whose pages may read it, beside this server's own. */
   readonly allowOrigin?: string;
 }

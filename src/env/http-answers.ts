@@ -76,6 +76,9 @@ export class HttpAnswers {
     if (answer.allowOrigin !== undefined) {
       headers["Access-Control-Allow-Origin"] = answer.allowOrigin;
     }
+    if (answer.allow !== undefined) {
+      headers["Allow"] = answer.allow;
+    }
     if (answer.retryAfterSeconds !== undefined) {
       headers["Retry-After"] = answer.retryAfterSeconds;
     }

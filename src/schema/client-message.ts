@@ -81,14 +81,11 @@ function plainSchemaOf(value: Fields): z.ZodType {
   if (Object.hasOwn(value, "unregister")) {
     return schemas.plainUnregister;
   }
-  return Object.hasOwn(value, "subscribes") ? schemas.plainSubscribe : schemas.instance;
+  return Object.hasOwn(value, "subscribes") ? schemas.plainSubscribe : schemas.plainRegister;
 }
 
-/** The schemas of all lists in messages, by field. */
-const LISTS = { instances: schemas.instance, keys: schemas.key, subscribes: schemas.selector };
-
 function firstComplaint(schema: z.ZodType, message: Fields): Refusal | null {
-  const value = narrowed(message, LISTS);
+  const value = narrowed(message, schemas.listItems);
   const protoKey = findProtoKey(value);
   if (protoKey !== null) {
     return unknownField(protoKey);

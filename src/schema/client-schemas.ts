@@ -74,7 +74,7 @@ const session = z.strictObject({
   attach: count,
 });
 
-export const selector = z
+const selector = z
   .strictObject({
     namespace: name.exactOptional(),
     provider: name.exactOptional(),
@@ -94,8 +94,8 @@ export const selector = z
   });
 
 const subscribes = list(selector, 1, SUBSCRIBES_PER_REQUEST_MAX, "SUBSCRIBES_PER_REQUEST_MAX");
-export const key = z.strictObject(keyShape);
-export const instance = z.strictObject(instanceShape).superRefine(instanceSize);
+const key = z.strictObject(keyShape);
+const instance = z.strictObject(instanceShape).superRefine(instanceSize);
 
 export const hello = z.strictObject({
   type: z.literal("hello"),
@@ -215,9 +215,13 @@ export const clientMessage = z.union([
   ping,
 ]);
 
+/** Of the lists in messages, by field. */
+export const listItems = { instances: instance, keys: key, subscribes: selector };
+
+export const plainRegister = instance;
 export const plainUnregister = z.strictObject({ unregister: key });
 export const plainSubscribe = z.strictObject({ subscribes });
-export const plainRequest = z.union([instance, plainUnregister, plainSubscribe]);
+export const plainRequest = z.union([plainRegister, plainUnregister, plainSubscribe]);
 
 true satisfies Equal<z.output<typeof session>, SessionBody>;
 true satisfies Equal<z.output<typeof selector>, SelectorBody>;
@@ -233,7 +237,7 @@ true satisfies Equal<z.output<typeof unsubscribe>, Unsubscribe>;
 true satisfies Equal<z.output<typeof ack>, Ack>;
 true satisfies Equal<z.output<typeof ping>, Ping>;
 true satisfies Equal<z.output<typeof clientMessage>, ClientMessage>;
-true satisfies Equal<z.output<typeof instance>, RegisterBody>;
+true satisfies Equal<z.output<typeof plainRegister>, RegisterBody>;
 true satisfies Equal<z.output<typeof plainUnregister>, PlainUnregister>;
 true satisfies Equal<z.output<typeof plainSubscribe>, PlainSubscribe>;
 true satisfies Equal<z.output<typeof plainRequest>, PlainRequest>;

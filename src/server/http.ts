@@ -86,7 +86,8 @@ async function allowed(host: HttpHost, request: HttpRequest): Promise<HttpRespon
     });
   }
   if (method !== "GET" && method !== "HEAD") {
-    return refusal(405, { code: "INVALID", message: `${path} takes GET` });
+    const response = refusal(405, { code: "INVALID", message: `${path} takes GET` });
+    return { ...response, allow: "GET, HEAD" };
   }
   switch (path) {
     case "/livez":
@@ -172,7 +173,7 @@ async function instances(
   }
   const checked = checkClientMessage({ type: "get", id: 0, selector: asked.selector });
   if (!checked.ok) {
-    return refusal(400, { ...checked.refusal, ...shortField(checked.refusal) });
+    return refusal(400, inQuery(checked.refusal));
   }
   const read = await pages.read(toSelector(asked.selector), asked.consistency);
   if (!read.ok) {
@@ -199,7 +200,12 @@ interface Asked {
 function readQuery(query: URLSearchParams): Asked | Refusal {
   const texts = new Map<string, string>();
   const meta: [string, string][] = [];
+  const seen = new Set<string>();
   for (const [key, value] of query) {
+    if (seen.has(key)) {
+      return { code: "INVALID", message: `${key} is given more than once`, field: key };
+    }
+    seen.add(key);
     if (key.startsWith(META_PREFIX)) {
       meta.push([key.slice(META_PREFIX.length), value]);
     } else if (PARAMETERS.has(key)) {
@@ -233,8 +239,13 @@ function readQuery(query: URLSearchParams): Asked | Refusal {
 
 const PARAMETERS: ReadonlySet<string> = new Set(["namespace", "application", "protocol", "read"]);
 
-function shortField({ field }: Refusal): { readonly field?: string } {
-  return field === undefined ? {} : { field: field.replace(/^selector\./, "") };
+/** A refusal of the message that a query stands for, in the query's words. */
+function inQuery({ field, message, ...rest }: Refusal): Refusal {
+  const outside = /^selector\./;
+  return {
+    ...{ ...rest, message: message.replace(outside, "") },
+    ...(field === undefined ? {} : { field: field.replace(outside, "") }),
+  };
 }
 
 function json(status: number, value: unknown): HttpResponse {

@@ -1,5 +1,8 @@
+import { once } from "node:events";
 import { request } from "node:http";
+import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { HTTP_PAGES_WAITING_MAX } from "../../src/limits.ts";
 import { BareClient, Cluster } from "./world.ts";
 
 describe("HTTP on the clients' port", () => {
@@ -80,11 +83,14 @@ describe("HTTP on the clients' port", () => {
     ["/v1/instances?application=", "application"],
     ["/v1/instances?application=a&read=lease", "read"],
     ["/v1/instances?application=a&colour=red", "colour"],
+    ["/v1/instances?application=a&application=b", "application"],
+    ["/v1/instances?application=a&meta.idc=x&meta.idc=y", "meta.idc"],
     [`/v1/instances?application=a&namespace=${"n".repeat(129)}`, "namespace"],
   ])("refuses %s with 400 and the name of the field", async (path, field) => {
     const response = await get("n1", path);
     expect(response.status).toBe(400);
-    expect((await pageOf(response)).error).toMatchObject({ field });
+    const { error } = await pageOf(response);
+    expect(error).toMatchObject({ field, message: expect.not.stringContaining("selector") });
   });
 
   it("answers what it does not know with 404, and other methods with 405, as JSON", async () => {
@@ -92,7 +98,7 @@ describe("HTTP on the clients' port", () => {
     expect(unknown.status).toBe(404);
     expect((await pageOf(unknown)).error.code).toBe("NOT_FOUND");
     const posted = await fetch(`http://${cluster.address("n1")}/v1/status`, { method: "POST" });
-    expect(posted.status).toBe(405);
+    expect([posted.status, posted.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
   });
 
   it("shows members, lag and digest in the status", async () => {
@@ -147,6 +153,47 @@ describe("HTTP on the clients' port", () => {
       expect(text).toContain(name);
     }
   });
+});
+
+describe("HTTP asked for more pages at once than a node makes", () => {
+  const PIPELINED = 32;
+  const CONNECTIONS = 6;
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await Cluster.started(1);
+  });
+
+  afterAll(() => cluster.close());
+
+  it.each(["/metrics", "/v1/status", "/v1/sessions", "/v1/instances?application=a&read=stale"])(
+    "%s: makes some, refuses the others, and answers all",
+    async (path) => {
+      const [host, port] = cluster.address("n1").split(":");
+      const one = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+      const sockets = Array.from({ length: CONNECTIONS }, () => connect(Number(port), host));
+      await Promise.all(sockets.map((socket) => once(socket, "connect")));
+      const statuses = sockets.map(async (socket) => {
+        let said = "";
+        let found: string[] = [];
+        socket.setEncoding("latin1");
+        socket.write(one.repeat(PIPELINED));
+        for await (const text of socket) {
+          said += text;
+          found = [...said.matchAll(/HTTP\/1.1 (\d+) /g)].map(([, code = ""]) => code);
+          if (found.length === PIPELINED) {
+            break;
+          }
+        }
+        return found;
+      });
+      const all = (await Promise.all(statuses)).flat();
+      const count = (code: string) => all.filter((found) => found === code).length;
+      expect(count("200") + count("503")).toBe(PIPELINED * CONNECTIONS);
+      expect(count("200")).toBeGreaterThanOrEqual(HTTP_PAGES_WAITING_MAX);
+      expect(count("503")).toBeGreaterThan(0);
+    },
+  );
 });
 
 describe("HTTP asked by web pages", () => {
