@@ -180,7 +180,7 @@ export class Replica {
     this.#attachments.tick(nowMs);
     this.#duties?.tick(nowMs);
     if (this.#freshness.state !== "starting") {
-      this.#watches.mark(nowMs);
+      this.#watches.tick();
       return;
     }
     this.#ticksWithoutLeader = isLeaderKnown ? 0 : this.#ticksWithoutLeader + 1;
