@@ -467,6 +467,25 @@ describe("a node that catches up", () => {
     expect(careful.stream[0]).toBe("snapshot 3: a:1 a:2 a:3");
   });
 
+  test("serves them, too, where it hears a leader that does not hear it", () => {
+    const { cluster } = restarted();
+    cluster.passes = ({ from }) => from !== "n2";
+    const careless = cluster.connect("n2");
+    careless.subscribe({ allowUnknownAge: true });
+    const careful = cluster.connect("n2");
+    careful.subscribe();
+    cluster.pass(1_900);
+    expect(cluster.node("n2").status.leader).toBe("n1");
+    expect(careless.outputs).toEqual([]);
+    cluster.pass(500);
+    expect(careless.stream[0]).toMatch(/^snapshot [123]: a:1/);
+    expect(careless.of("snapshot")[0]?.body.ageMs).toBeNull();
+    expect(careful.outputs).toEqual([]);
+    cluster.heal();
+    cluster.pass(1_500);
+    expect(careful.stream[0]).toBe("snapshot 3: a:1 a:2 a:3");
+  });
+
   test("starts all watches that waited with one list", () => {
     const { cluster } = restarted();
     const watchers = Array.from({ length: 100 }, () => cluster.connect("n2"));
