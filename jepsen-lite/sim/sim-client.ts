@@ -46,7 +46,9 @@ export class SimClient {
   #requests = 0;
   #pings = new Map<number, number>();
   #lastPongMs = 0;
-  #openSentMs = 0;
+  /** Of the first `open` of this session; a later one may be answered by what became of it. */
+  #openSentMs: number | null = null;
+  #attachSentMs = 0;
   #floorRevision = 0;
   #values = 0;
   #acknowledged = 0;
@@ -131,6 +133,7 @@ export class SimClient {
     this.#session = prng.hex(32);
     this.#secretHash = prng.hex(64);
     this.#attach = 0;
+    this.#openSentMs = null;
     this.#isOpened = false;
     this.#isReady = false;
     this.#nextSeq = 1;
@@ -156,6 +159,7 @@ export class SimClient {
     this.#lastPongMs = schedule.nowMs;
     this.#pings.clear();
     if (this.#isOpened) {
+      this.#attachSentMs = schedule.nowMs;
       const [session, secretHash, attach] = [this.#session, this.#secretHash, this.#attach];
       link.send({ type: "attach", session, secretHash, attach });
     } else {
@@ -165,7 +169,7 @@ export class SimClient {
 
   #open(): void {
     const { options, schedule } = this.#world;
-    this.#openSentMs = schedule.nowMs;
+    this.#openSentMs ??= schedule.nowMs;
     this.#link?.send({
       type: "open",
       request: 0,
@@ -213,7 +217,7 @@ export class SimClient {
         break;
       case "resumed":
         this.#seen(state.revision);
-        this.#lease.confirmed(this.#openSentMs, this.#attach);
+        this.#lease.confirmed(this.#attachSentMs, this.#attach);
         this.#ready();
         break;
       case "expired":
@@ -243,7 +247,7 @@ export class SimClient {
     if (request === 0) {
       if (ok) {
         this.#isOpened = true;
-        this.#lease.confirmed(this.#openSentMs, this.#attach);
+        this.#lease.confirmed(this.#openSentMs ?? 0, this.#attach);
         this.#ready();
       } else {
         this.#newSession();

@@ -1,7 +1,7 @@
 import type { Clock, Logger, Random, Timer, Timers } from "../env/env.ts";
 import type { ErrorCode } from "../errors.ts";
 import { RECONNECT_MS_MAX, SESSION_ID_BYTES, SESSION_SECRET_BYTES_MIN } from "../limits.ts";
-import { unreachable } from "../util/assert.ts";
+import { must, unreachable } from "../util/assert.ts";
 import { deferred } from "../util/deferred.ts";
 import type { Pong, ReplyMessage, SessionBody, SessionMessage } from "../wire/messages.ts";
 import { type RollcallError, refusalError } from "./errors.ts";
@@ -78,6 +78,8 @@ export class Session {
   #attach = 0;
   /** When the last confirmed keepalive was *sent*: the TTL runs from there. */
   #confirmedAtMs = 0;
+  /** The first `open` of this session that may have reached the log. */
+  #firstOpen: { readonly attach: number; readonly sentAtMs: number } | null = null;
   #leaseTimer: Timer | null = null;
   #openTimer: Timer | null = null;
   #openRefusals = 0;
@@ -237,6 +239,7 @@ export class Session {
       secret: hex(random.bytes(SESSION_SECRET_BYTES_MIN)),
     };
     this.#attach = 0;
+    this.#firstOpen = null;
     this.#openRefusals = 0;
     this.#setState({ tag: "opening", identity });
     this.#open();
@@ -255,24 +258,30 @@ export class Session {
     const { identity } = this.#state;
     const up = this.#up;
     const { ttlMs, graceMs } = this.#options;
-    const sentAtMs = this.#world.clock.monotonicMs();
     const id = up.link.nextId();
     const session = this.#body(identity);
+    const { attach } = session;
+    this.#firstOpen ??= { attach, sentAtMs: this.#world.clock.monotonicMs() };
     const timeoutMs = this.#writes.openTimeoutMs;
     up.link.request({ type: "open", id, timeoutMs, session, ttlMs, graceMs }, (reply) => {
       const state = this.#state;
       if (reply !== null && state.tag === "opening" && state.identity === identity) {
-        this.#opened(identity, reply, up, sentAtMs);
+        this.#opened(identity, reply, up, attach);
       }
     });
   }
 
-  #opened(identity: Identity, reply: ReplyMessage, up: Up, sentAtMs: number): void {
+  /**
+   * The first `open` went through n2, and its answer was lost. The second goes through n3, which
+   * lags: it is answered by the first one's entry, when n3 applies that, and may itself be lost on
+   * its way to the leader. So the leader's TTL may run from the first.
+   */
+  #opened(identity: Identity, reply: ReplyMessage, up: Up, attach: number): void {
     if (reply.ok) {
       this.#setState({ tag: "open", identity });
       this.#world.logger.info({ session: identity.id }, "session opened");
       this.#handlers.onStatus({ type: "sessionOpened", session: identity.id });
-      this.#confirmed(sentAtMs);
+      this.#confirmed(must(this.#firstOpen, "an open was sent").sentAtMs);
       this.#writes.attach(up.link, up.requestsInFlightMax);
       return;
     }
@@ -294,6 +303,7 @@ export class Session {
     // That the opening may have happened says nothing of the writes behind it.
     if (error.definite) {
       this.#writes.openingRefused(error);
+      this.#firstOpen = this.#firstOpen?.attach === attach ? null : this.#firstOpen;
     }
     this.#openLater(error);
   }

@@ -14,7 +14,8 @@ import {
 } from "./connections.ts";
 import type { ClientInput, RequestId, WriteCommand } from "./inputs.ts";
 import type { Now } from "./now.ts";
-import type { PendingWrite, Proposals } from "./proposals.ts";
+import type { PendingWrite } from "./pending-write.ts";
+import type { Proposals } from "./proposals.ts";
 import type { Reads } from "./reads.ts";
 import type { Watches } from "./watches.ts";
 
@@ -115,13 +116,13 @@ export class ClientRequests {
     }
   }
 
-  /** The session has ended in the state: an opening of it that waits here will not be. */
+  /** The session has ended in the state: the openings of it that wait here will not be. */
   ended(session: string): void {
-    const opening = this.#parts.proposals.ended(session);
-    const connection = opening?.connection;
-    if (connection?.session?.id === session && !connection.session.isVerified) {
-      connection.session = null;
-      connection.endedSession = session;
+    for (const { connection } of this.#parts.proposals.ended(session)) {
+      if (connection.session?.id === session && !connection.session.isVerified) {
+        connection.session = null;
+        connection.endedSession = session;
+      }
     }
   }
 

@@ -1,11 +1,12 @@
-import type { LogIndex } from "../raft/types.ts";
+import { ELECTION_TICKS_MAX } from "../limits.ts";
+import type { LogIndex, MemberId } from "../raft/types.ts";
 import type { AgeMs } from "./inputs.ts";
 
 /**
  * - `starting`: what is applied may lie far behind what this node has told its clients before;
  *   nothing is served.
- * - `alone`: no leader was heard for an election timeout; what the disk knew to be committed is
- *   applied, and is served to those who accept an unknown age.
+ * - `alone`: for an election timeout no leader was heard, or none that confirmed anything; what the
+ *   disk knew to be committed is applied, and is served to those who accept an unknown age.
  * - `current`: the commit index that a leader confirmed after this start has been applied.
  */
 export type FreshnessState = "starting" | "alone" | "current";
@@ -26,6 +27,9 @@ export class Freshness {
   #state: FreshnessState = "starting";
   #asOfMs: number | null = null;
   #waiting: Proof[] = [];
+  #leader: MemberId | null = null;
+  /** While `starting`: since `#leader` was first heard, or has confirmed something. */
+  #ticks = 0;
 
   get state(): FreshnessState {
     return this.#state;
@@ -35,9 +39,18 @@ export class Freshness {
     return this.#asOfMs === null ? null : Math.max(0, nowMs - this.#asOfMs);
   }
 
-  /** No leader for an election timeout since the start. Returns whether the state changed. */
-  leaderNotHeard(): boolean {
+  /**
+   * n3 comes back and hears n1, but nothing that it sends arrives: n1 confirms nothing to it, for
+   * as long as that lasts. For n3 this is no better than to hear nobody. While proofs come, it
+   * waits to reach them, however long. Returns whether the state changed.
+   */
+  tick(leader: MemberId | null): boolean {
     if (this.#state !== "starting") {
+      return false;
+    }
+    this.#ticks = leader === this.#leader ? this.#ticks + 1 : 0;
+    this.#leader = leader;
+    if (this.#ticks < ELECTION_TICKS_MAX) {
       return false;
     }
     this.#state = "alone";
@@ -45,6 +58,7 @@ export class Freshness {
   }
 
   confirmed(proof: Proof, lastApplied: LogIndex): boolean {
+    this.#ticks = 0;
     this.#waiting.push(proof);
     if (this.#waiting.length > PROOFS_WAITING_MAX) {
       this.#waiting.splice(PROOFS_WAITING_MAX / 2, 1);

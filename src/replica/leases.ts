@@ -84,8 +84,8 @@ export class Leases {
   }
 
   /**
-   * An opening of a session that lives: its first answer was lost, and the client counts its TTL
-   * from this one. It has another connection now, of a number that comes with its first touch.
+   * An opening of a session that lives: its first answer was lost, and this is a sign of life. It
+   * has another connection now, of a number that comes with its first touch.
    */
   openedAgain(session: string): void {
     const lease = this.#bySession.get(session);

@@ -2,35 +2,23 @@ import type { Refusal } from "../errors.ts";
 import { APPEND_BYTES_MAX, OVERLOADED_RETRY_AFTER_MS, PENDING_WRITES_MAX } from "../limits.ts";
 import type { Outcome, Reply } from "../registry/command.ts";
 import { must } from "../util/assert.ts";
-import { type Connection, type Emit, toClient } from "./connections.ts";
-import type { ConnectionId, RequestId } from "./inputs.ts";
-
-export interface Write {
-  readonly session: string;
-  /** `openSession` is number 0. */
-  readonly seq: number;
-  /** Of an opening: whose it is. Null for every other command. */
-  readonly secretHash: string | null;
-  readonly connection: Connection;
-  readonly request: RequestId;
-  readonly floor: number;
-  readonly bytes: Uint8Array;
-  /** Of an opening: the same with what this node has applied by now. Null for every other command. */
-  readonly encodeAgain: (() => Uint8Array) | null;
-  readonly deadlineMs: number;
-}
-
-/** A command of a client of this node, from its arrival to its answer. */
-export interface PendingWrite extends Write {
-  bytes: Uint8Array;
-  /** Some leader was given it, so it may happen whatever we hear later. */
-  wasHanded: boolean;
-  /** Copies handed out by this node that have not come out of the log; lost ones count for ever. */
-  copies: number;
-  isQueued: boolean;
-}
+import { type Emit, toClient } from "./connections.ts";
+import { HeldWrites } from "./held-writes.ts";
+import type { ConnectionId } from "./inputs.ts";
+import {
+  isHeld,
+  isOrphan,
+  type PendingWrite,
+  type Slot,
+  slotOf,
+  type Write,
+} from "./pending-write.ts";
 
 const SESSION_ENDED: Refusal = { code: "SESSION_EXPIRED", message: "the session has ended" };
+const NOT_HANDED: Refusal = {
+  code: "NO_LEADER",
+  message: "no leader to give it to was known before the deadline",
+};
 const NOT_SPOKEN_FOR: Refusal = {
   code: "SESSION_UNKNOWN",
   message: "this connection does not speak for the session any more",
@@ -45,12 +33,12 @@ export class Proposals {
   readonly #emit: Emit;
   /** For good, as far as this node has applied. */
   readonly #hasEnded: (session: string) => boolean;
-  readonly #bySession = new Map<string, Map<number, PendingWrite>>();
+  readonly #bySession = new Map<string, Map<Slot, PendingWrite>>();
   /** The sessions that a connection has written in. */
   readonly #sessionsOf = new Map<ConnectionId, Set<string>>();
   #queue: PendingWrite[] = [];
-  /** Not to be handed out yet; looked at again when a secret was compared, and every tick. */
-  #held: PendingWrite[] = [];
+  /** In none of the others; looked at again when a secret was compared, and every tick. */
+  readonly #held = new HeldWrites();
   /** Something was queued behind a later number of its session. */
   #isDisordered = false;
   #count = 0;
@@ -60,17 +48,14 @@ export class Proposals {
     this.#hasEnded = hasEnded;
   }
 
-  get count(): number {
-    return this.#count;
-  }
-
   get hasQueued(): boolean {
     return this.#queue.length > 0;
   }
 
   add(write: Write): void {
-    const earlier = this.#bySession.get(write.session)?.get(write.seq);
-    if (earlier === undefined && this.#count >= PENDING_WRITES_MAX) {
+    const isToHold = isHeld(write);
+    const earlier = isToHold ? this.#held.twin(write) : this.#earlier(write);
+    if (earlier === undefined && this.#count + this.#held.count >= PENDING_WRITES_MAX) {
       this.#refuse(write, {
         code: "OVERLOADED",
         message: `${PENDING_WRITES_MAX} writes are waiting at this node (PENDING_WRITES_MAX)`,
@@ -79,35 +64,28 @@ export class Proposals {
       });
       return;
     }
-    const wasHanded = earlier?.wasHanded ?? false;
-    const copies = earlier?.copies ?? 0;
+    if (!isToHold) {
+      this.#take(write);
+      return;
+    }
     if (earlier !== undefined) {
-      this.#remove(earlier);
       this.#sentAgain(earlier, write);
     }
-    const pending: PendingWrite = {
-      session: write.session,
-      seq: write.seq,
-      secretHash: write.secretHash,
-      floor: write.floor,
-      connection: write.connection,
-      request: write.request,
-      bytes: write.bytes,
-      encodeAgain: write.encodeAgain,
-      deadlineMs: write.deadlineMs,
-      wasHanded,
-      copies,
-      isQueued: false,
-    };
-    this.#insert(pending);
-    this.#enqueue(pending);
+    this.#held.add(write);
   }
 
-  /** A secret was found right: what waited for that may go. */
+  /** A secret was found right, or a connection has lost its session: what waited for that may go. */
   released(): void {
-    if (this.#held.length > 0) {
-      this.#queue = [...this.#held, ...this.#queue];
-      this.#held = [];
+    if (this.#held.count === 0) {
+      return;
+    }
+    for (const write of this.#held.take((held) => isOrphan(held) || !isHeld(held))) {
+      if (isOrphan(write)) {
+        this.#refuseOrphan(write);
+      } else {
+        this.#take(write);
+        this.#isDisordered = true;
+      }
     }
   }
 
@@ -127,6 +105,7 @@ export class Proposals {
       }
     }
     this.#sessionsOf.delete(connection);
+    this.#held.disconnected(connection);
   }
 
   /**
@@ -135,6 +114,7 @@ export class Proposals {
    */
   takeQueued(): readonly (readonly Uint8Array[])[] {
     const taken: PendingWrite[] = [];
+    const left: PendingWrite[] = [];
     for (const pending of this.#queue) {
       if (!pending.isQueued) {
         continue;
@@ -142,7 +122,7 @@ export class Proposals {
       if (isOrphan(pending)) {
         this.#dropOrphan(pending);
       } else if (isHeld(pending)) {
-        this.#held.push(pending);
+        left.push(pending);
       } else {
         pending.isQueued = false;
         pending.wasHanded = true;
@@ -150,7 +130,7 @@ export class Proposals {
         taken.push(pending);
       }
     }
-    this.#queue = [];
+    this.#queue = left;
     if (this.#isDisordered) {
       this.#isDisordered = false;
       taken.sort(bySessionAndNumber);
@@ -165,9 +145,8 @@ export class Proposals {
     secretHash: string | null,
     outcome: Outcome,
   ): PendingWrite | null {
-    const pending = this.#bySession.get(session)?.get(seq);
-    // Ids of sessions are no secret: who opens one with another secret is not answered by this.
-    if (pending === undefined || pending.secretHash !== secretHash) {
+    const pending = this.#bySession.get(session)?.get(secretHash ?? seq);
+    if (pending === undefined) {
       return null;
     }
     switch (outcome.type) {
@@ -187,20 +166,23 @@ export class Proposals {
     }
   }
 
-  /** The session has ended: an opening of it that waits here comes too late. Returns that. */
-  ended(session: string): PendingWrite | null {
-    const opening = this.#bySession.get(session)?.get(0);
-    if (opening === undefined) {
-      return null;
+  /** The session has ended: the openings of it that wait here come too late. Returns them. */
+  ended(session: string): readonly PendingWrite[] {
+    const writes = [...(this.#bySession.get(session)?.values() ?? [])];
+    const openings = writes.filter(({ seq }) => seq === 0);
+    for (const opening of openings) {
+      this.#remove(opening);
+      this.#refuse(opening, SESSION_ENDED);
     }
-    this.#remove(opening);
-    this.#refuse(opening, SESSION_ENDED);
-    return opening;
+    return openings;
   }
 
   /** A refusal is definite only where no leader was ever given the write. */
   tick(nowMs: number): void {
     this.released();
+    for (const write of this.#held.take(({ deadlineMs }) => deadlineMs <= nowMs)) {
+      this.#refuse(write, NOT_HANDED);
+    }
     for (const [session, writes] of this.#bySession) {
       if (writes.size === 0) {
         this.#bySession.delete(session);
@@ -214,10 +196,7 @@ export class Proposals {
           pending,
           pending.wasHanded
             ? { code: "TIMEOUT", message: "not applied here before the deadline; it may still be" }
-            : {
-                code: "NO_LEADER",
-                message: "no leader to give it to was known before the deadline",
-              },
+            : NOT_HANDED,
         );
       }
     }
@@ -259,8 +238,37 @@ export class Proposals {
     this.#enqueue(pending);
   }
 
+  #earlier(write: Write): PendingWrite | undefined {
+    return this.#bySession.get(write.session)?.get(slotOf(write));
+  }
+
+  /** In the place of an earlier one of the same number, some copies of which may be on their way. */
+  #take(write: Write): void {
+    const earlier = this.#earlier(write);
+    if (earlier !== undefined) {
+      this.#remove(earlier);
+      this.#sentAgain(earlier, write);
+    }
+    const pending: PendingWrite = {
+      session: write.session,
+      seq: write.seq,
+      secretHash: write.secretHash,
+      floor: write.floor,
+      connection: write.connection,
+      request: write.request,
+      bytes: write.bytes,
+      encodeAgain: write.encodeAgain,
+      deadlineMs: write.deadlineMs,
+      wasHanded: earlier?.wasHanded ?? false,
+      copies: earlier?.copies ?? 0,
+      isQueued: false,
+    };
+    this.#insert(pending);
+    this.#enqueue(pending);
+  }
+
   /** Its client asks again under another request, or over another connection. */
-  #sentAgain(earlier: PendingWrite, write: Write): void {
+  #sentAgain(earlier: Write, write: Write): void {
     if (earlier.connection !== write.connection || earlier.request !== write.request) {
       this.#refuse(earlier, {
         code: "TIMEOUT",
@@ -274,8 +282,12 @@ export class Proposals {
     pending.isQueued = false;
     if (!pending.wasHanded) {
       this.#remove(pending);
-      this.#refuse(pending, this.#hasEnded(pending.session) ? SESSION_ENDED : NOT_SPOKEN_FOR);
+      this.#refuseOrphan(pending);
     }
+  }
+
+  #refuseOrphan(write: Write): void {
+    this.#refuse(write, this.#hasEnded(write.session) ? SESSION_ENDED : NOT_SPOKEN_FOR);
   }
 
   #enqueue(pending: PendingWrite): void {
@@ -295,12 +307,13 @@ export class Proposals {
   }
 
   #insert(pending: PendingWrite): void {
-    const { session, seq, connection } = pending;
+    const { session, connection } = pending;
+    const slot = slotOf(pending);
     const ofSession = this.#bySession.get(session);
     if (ofSession === undefined) {
-      this.#bySession.set(session, new Map([[seq, pending]]));
+      this.#bySession.set(session, new Map([[slot, pending]]));
     } else {
-      ofSession.set(seq, pending);
+      ofSession.set(slot, pending);
     }
     const sessions = this.#sessionsOf.get(connection.id);
     if (sessions === undefined) {
@@ -313,7 +326,7 @@ export class Proposals {
 
   #remove(pending: PendingWrite): void {
     pending.isQueued = false;
-    must(this.#bySession.get(pending.session)).delete(pending.seq);
+    must(this.#bySession.get(pending.session)).delete(slotOf(pending));
     this.#count -= 1;
   }
 
@@ -327,17 +340,8 @@ export class Proposals {
   }
 }
 
-/** The secret is not compared yet: nothing of it leaves this node but the `openSession` itself. */
-function isHeld({ connection, seq }: PendingWrite): boolean {
-  return seq !== 0 && connection.session?.isVerified !== true;
-}
-
 function isTooOldToTell({ encodeAgain }: PendingWrite, reply: Reply): boolean {
   return encodeAgain !== null && !reply.ok && reply.code === "SESSION_UNKNOWN";
-}
-
-function isOrphan({ connection, session }: PendingWrite): boolean {
-  return connection.session?.id !== session;
 }
 
 function bySessionAndNumber(a: PendingWrite, b: PendingWrite): number {

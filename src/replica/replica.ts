@@ -63,7 +63,6 @@ export class Replica {
   #seen: RaftView;
   #lastApplied: LogIndex;
   #isPersisting = false;
-  #ticksWithoutLeader = 0;
   #outputs: Output[] = [];
 
   constructor(options: ReplicaOptions, now: Now) {
@@ -172,12 +171,8 @@ export class Replica {
     this.#reads.tick(nowMs, isLeaderKnown);
     this.#attachments.tick(nowMs);
     this.#duties?.tick(nowMs);
-    if (this.#freshness.state !== "starting") {
-      this.#watches.mark(nowMs);
-      return;
-    }
-    this.#ticksWithoutLeader = isLeaderKnown ? 0 : this.#ticksWithoutLeader + 1;
-    if (this.#ticksWithoutLeader >= ELECTION_TICKS_MAX && this.#freshness.leaderNotHeard()) {
+    this.#watches.tick();
+    if (this.#freshness.tick(this.#raft.leader)) {
       this.#caughtUp(false, now);
     }
   }

@@ -82,6 +82,7 @@ export class Watches {
   #waiting: WaitingWatch[] = [];
   /** Groups with full-mode watches that are owed a new list at the end of the turn. */
   readonly #dirty = new Set<WatchGroup>();
+  #isTicked = false;
   #count = 0;
 
   constructor(state: WatchedState, freshness: Freshness, emit: Emit, limits: WatchLimits) {
@@ -143,7 +144,12 @@ export class Watches {
     }
   }
 
-  /** At the end of a turn: full lists, and the watches that waited for a revision or a leader. */
+  /** Progress marks may be due at the end of this turn. */
+  tick(): void {
+    this.#isTicked = true;
+  }
+
+  /** At the end of a turn: full lists, the watches that waited for a revision or a leader, marks. */
   flush(nowMs: number): void {
     for (const group of this.#dirty) {
       const body = this.#snapshotBody(group, false, nowMs);
@@ -165,6 +171,10 @@ export class Watches {
         }
       }
     }
+    if (this.#isTicked) {
+      this.#isTicked = false;
+      this.#mark(nowMs);
+    }
   }
 
   setWritable(connection: Connection, isWritable: boolean, nowMs: number): void {
@@ -182,10 +192,12 @@ export class Watches {
   }
 
   /**
-   * Progress marks for the connections that are due one. A mark is emitted behind everything that
-   * `applied` emitted, and never to a connection that is owed changes or a watch's start.
+   * n2 ticked and then took a subscription from revision 1; its answer left at once. Had the tick
+   * made the mark, this would have come before the changes that the new watch is owed, and a client
+   * that broke off there would have resumed behind them. So marks are the last of a turn, and a
+   * connection that is owed changes or a watch's start gets none.
    */
-  mark(nowMs: number): void {
+  #mark(nowMs: number): void {
     const revision = this.#state.revision;
     const owed = new Set(this.#waiting.map((waiting) => waiting.connection.id));
     for (const [id, watches] of this.#byConnection) {

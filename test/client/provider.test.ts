@@ -59,6 +59,28 @@ describe("a session is opened by the first registration", () => {
     expect(world.registry.sessions.size).toBe(1);
   });
 
+  test("the lease runs from the first open that may have happened, not from the one answered", async () => {
+    const world = new World();
+    const client = world.client({ ttlMs: 10_000 });
+    await world.wait(client.ready());
+    const opens = (): number => world.heard.filter(({ type }) => type === "open").length;
+    world.node.hold("open");
+    world.node.refuse("open", "NO_LEADER", 2, 1_000);
+    const registration = client.provider.register(WEB);
+    await world.until("it opens for the third time", () => opens() === 3);
+    const sentAtMs = world.time.monotonicMs();
+    await world.time.advance(1_000);
+    const { node } = world;
+    node.behave();
+    node.link.cut();
+    await world.wait(registration);
+    expect(opens()).toBe(4);
+    const sentAgoMs = world.time.monotonicMs() - sentAtMs;
+    const { leaseMsLeft } = client.state.session as { leaseMsLeft: number };
+    expect(leaseMsLeft).toBeLessThanOrEqual(10_010 - sentAgoMs);
+    expect(leaseMsLeft).toBeGreaterThan(9_900 - sentAgoMs);
+  });
+
   test("an open refused for the moment is tried again", async () => {
     const world = new World();
     const client = world.client();

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { ELECTION_TICKS_MAX } from "../../src/limits.ts";
 import { Freshness } from "../../src/replica/freshness.ts";
 
 describe("the freshness of a copy", () => {
@@ -30,16 +31,38 @@ describe("the freshness of a copy", () => {
     expect(freshness.ageMs(1_000)).toBe(100);
   });
 
+  function ticked(freshness: Freshness, leader: string | null, ticks: number): boolean[] {
+    return Array.from({ length: ticks }, () => freshness.tick(leader));
+  }
+
   test("says so when it changes, and only then", () => {
     const freshness = new Freshness();
-    expect(freshness.leaderNotHeard()).toBe(true);
-    expect(freshness.leaderNotHeard()).toBe(false);
+    const isChanged = ticked(freshness, null, 2 * ELECTION_TICKS_MAX);
+    expect(isChanged.indexOf(true)).toBe(ELECTION_TICKS_MAX - 1);
+    expect(isChanged.filter((is) => is)).toHaveLength(1);
     expect(freshness.state).toBe("alone");
     expect(freshness.ageMs(1_000)).toBeNull();
     expect(freshness.confirmed({ asOfMs: 900, commitIndex: 5 }, 5)).toBe(true);
     expect(freshness.confirmed({ asOfMs: 950, commitIndex: 5 }, 5)).toBe(false);
-    expect(freshness.leaderNotHeard()).toBe(false);
+    expect(ticked(freshness, null, 2 * ELECTION_TICKS_MAX)).not.toContain(true);
     expect(freshness.state).toBe("current");
+  });
+
+  test("is given up for unknown where a leader is heard that confirms nothing", () => {
+    const freshness = new Freshness();
+    ticked(freshness, null, ELECTION_TICKS_MAX - 1);
+    expect(ticked(freshness, "n1", ELECTION_TICKS_MAX)).not.toContain(true);
+    expect(ticked(freshness, "n1", 1)).toEqual([true]);
+    expect(freshness.state).toBe("alone");
+  });
+
+  test("is waited for, however long, while a leader confirms what is not applied yet", () => {
+    const freshness = new Freshness();
+    for (let at = 1; at <= 100; at += 1) {
+      expect(ticked(freshness, "n1", ELECTION_TICKS_MAX - 1)).not.toContain(true);
+      freshness.confirmed({ asOfMs: 100 * at, commitIndex: 10 + at }, 3);
+    }
+    expect(freshness.state).toBe("starting");
   });
 
   test("of a node that lags for long is proved as soon as it reaches the oldest proof it keeps", () => {

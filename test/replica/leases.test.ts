@@ -162,6 +162,22 @@ describe("an expiry", () => {
     expect(leases.takeExpired(78)).toEqual([{ session: "s1", reason: "ttl" }]);
   });
 
+  test("is not proved by the round that proves an earlier one", () => {
+    const { leases } = table;
+    const tickFor = (forMs: number, round: number): void => {
+      for (let ms = 0; ms < forMs; ms += TICK_MS) {
+        table.nowMs += TICK_MS;
+        leases.tick(table.nowMs, round);
+      }
+    };
+    leases.opened(view("s1"));
+    leases.opened(view("s2", { ttlMs: TTL_MS + 1_000 }));
+    tickFor(TTL_MS + LATE_MS_MAX, 77);
+    tickFor(1_000, 78);
+    expect(leases.takeExpired(78)).toEqual([{ session: "s1", reason: "ttl" }]);
+    expect(leases.takeExpired(79)).toEqual([{ session: "s2", reason: "ttl" }]);
+  });
+
   test("is called off by a touch that comes while its round is out", () => {
     table.leases.opened(view("s1"));
     table.pass(TTL_MS - 500);
@@ -197,6 +213,18 @@ describe("an expiry", () => {
     table.isCut = false;
     table.pass(EXPIRY_PACE_MS + TICK_MS);
     expect(table.expired).toHaveLength(100);
+  });
+
+  test("is paced over the ticks of a second, too", () => {
+    for (let at = 0; at < 3 * EXPIRIES_PER_PACE_MAX; at += 1) table.leases.opened(view(`s${at}`));
+    table.pass(TTL_MS - 500);
+    table.pass(5 * EXPIRY_PACE_MS);
+    const { expired } = table;
+    expect(expired).toHaveLength(3 * EXPIRIES_PER_PACE_MAX);
+    for (const [at, { atMs }] of expired.entries()) {
+      const next = expired[at + 2 * EXPIRIES_PER_PACE_MAX];
+      if (next !== undefined) expect(next.atMs - atMs).toBeGreaterThanOrEqual(EXPIRY_PACE_MS);
+    }
   });
 
   test("comes later by as long as the leader stalled, however long that was", () => {

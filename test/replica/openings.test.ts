@@ -1,9 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { PeerMessage } from "../../src/replica/peer-messages.ts";
 import { Cluster, logOf } from "./harness.ts";
-import { openedOn } from "./steps.ts";
-
-const isForward = (message: PeerMessage): boolean => message.type === "forward";
+import { isForward, openedOn } from "./steps.ts";
 
 describe("an opening", () => {
   /** Sessions come and go until no tombstone of an earlier one is left. */

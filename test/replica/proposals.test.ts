@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ENTRY_COMMANDS_MAX, PEER_FRAME_BYTES_MAX, PENDING_WRITES_MAX } from "../../src/limits.ts";
-import type { PeerMessage } from "../../src/replica/peer-messages.ts";
 import { type Client, Cluster, forwarded, logOf } from "./harness.ts";
+import { isForward } from "./steps.ts";
 
 function openedOn(cluster: Cluster, node: string, session = "s1", attach = 1): Client {
   const client = cluster.connect(node);
@@ -30,8 +30,6 @@ function attachedTo(cluster: Cluster, node: string, session: string): Client {
 function answers(client: Client, requests: readonly number[]): (string | null)[] {
   return requests.map((request) => client.answer(request));
 }
-
-const isForward = (message: PeerMessage): boolean => message.type === "forward";
 
 describe("the leader's packing", () => {
   test("what comes while a write is on its way to the disk shares the next entry", () => {
@@ -251,6 +249,35 @@ describe("a forwarded write", () => {
     ).toHaveLength(1);
   });
 
+  test("that waits at its leader is not lost by a late forward of another term", () => {
+    const cluster = Cluster.led();
+    const client = openedOn(cluster, "n2");
+    cluster.holds = isForward;
+    client.register("a:1");
+    cluster.deliver();
+    const late = cluster.bag.filter(isForward);
+    cluster.isolate("n1");
+    cluster.elect("n3");
+    cluster.heal();
+    cluster.pass(500);
+    cluster.isolate("n3");
+    cluster.elect("n1");
+    cluster.bag = cluster.bag.filter((message) => late.includes(message));
+    const writer = openedOn(cluster, "n1", "s2");
+    const leader = cluster.node("n1");
+    leader.isDiskHeld = true;
+    const requests = ["b:1", "b:2"].map((addr) => {
+      const request = writer.register(addr);
+      cluster.deliver();
+      return request;
+    });
+    cluster.release((message) => late.includes(message));
+    leader.isDiskHeld = false;
+    leader.completeWrite();
+    cluster.deliver();
+    expect(answers(writer, requests)).toEqual(["ok", "ok"]);
+  });
+
   test("more than a frame holds goes in several messages, none too large", () => {
     const cluster = Cluster.led();
     const client = openedOn(cluster, "n2");
@@ -347,6 +374,27 @@ describe("a gap", () => {
     expect(cluster.node("n1").status.revision).toBe(2);
     expect(client.answer(request)).toBe("ok");
   });
+
+  test("nor while a copy is on its way that was sent for an earlier request", () => {
+    const cluster = Cluster.led();
+    const client = openedOn(cluster, "n2");
+    cluster.holds = isForward;
+    client.register("a:2", { seq: 2, floor: 1 });
+    cluster.deliver();
+    const request = client.register("a:2", { seq: 2, floor: 1 });
+    cluster.deliver();
+    const copies = cluster.bag.filter(isForward);
+    expect(copies.flatMap(forwarded)).toEqual(["s1/2", "s1/2"]);
+    cluster.release((message) => message === copies[0]);
+    expect(client.answer(request)).toBeNull();
+    const other = cluster.connect("n3");
+    other.attach("s1", 2);
+    other.register("a:1", { seq: 1, floor: 1 });
+    cluster.pass(50);
+    cluster.release((message) => message.from === "n3");
+    cluster.release();
+    expect(client.answer(request)).toBe("ok");
+  });
 });
 
 describe("a deadline", () => {
@@ -386,6 +434,20 @@ describe("a deadline", () => {
     cluster.pass(3_100);
     expect(cluster.node("n2").status.leader).toBeNull();
     expect(client.answer(request)).toBe("TIMEOUT");
+  });
+
+  test("of a write that some leader was given for an earlier request is TIMEOUT too", () => {
+    const cluster = Cluster.led();
+    const client = openedOn(cluster, "n2");
+    cluster.holds = isForward;
+    const first = client.register("a:1", { seq: 1, floor: 1 });
+    cluster.deliver();
+    cluster.isolate("n2");
+    cluster.pass(3_000);
+    expect(cluster.node("n2").status.leader).toBeNull();
+    const second = client.register("a:1", { seq: 1, floor: 1, timeoutMs: 500 });
+    cluster.pass(600);
+    expect(answers(client, [first, second])).toEqual(["TIMEOUT", "TIMEOUT"]);
   });
 
   test("of a leader that can commit nothing is TIMEOUT", () => {

@@ -54,6 +54,34 @@ describe("the connections of a session", () => {
     expect(lives(cluster, "s1")).toBe(true);
   });
 
+  test("nor where the new leader learns by its own no-op that the session was opened", () => {
+    // n2 has the opening in its log, and hears nothing more of n1, which has long confirmed 2.
+    const cluster = Cluster.led();
+    let isGiven = false;
+    cluster.passes = (message) => {
+      if (message.from !== "n1" || message.to !== "n2") return true;
+      const isGiving = message.type === "appendEntries" && message.entries.length > 0 && !isGiven;
+      isGiven ||= isGiving;
+      return isGiving;
+    };
+    const old = openedOn(cluster, "n3");
+    cluster.pass(200);
+    const moved = attachedOn(cluster, "n1", "s1", 2);
+    cluster.pass(200);
+    expect(moved.states).toEqual(["unconfirmed", "resumed"]);
+    expect(old.states).toEqual([]);
+    expect(cluster.node("n2").up.registry.session("s1")).toBeNull();
+    cluster.isolate("n1");
+    cluster.elect("n2");
+    expect(cluster.node("n2").up.registry.session("s1")).not.toBeNull();
+    old.close();
+    cluster.pass(3_000);
+    expect(lives(cluster, "s1")).toBe(true);
+    cluster.heal();
+    passAlive(cluster, moved, 9_000);
+    expect(lives(cluster, "s1")).toBe(true);
+  });
+
   test("nor where the session was opened again through another node", () => {
     const cluster = Cluster.led();
     const first = openedOn(cluster, "n2", "s1", { graceMs: 0 });

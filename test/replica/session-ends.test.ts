@@ -380,6 +380,18 @@ describe("many breaks within a second", () => {
     expect(cluster.node("n1").status.sessions).toBe(60 - MASS_BREAK_SESSIONS_MIN);
   });
 
+  test("are so many processes, too, where they are a tenth of what the node serves", () => {
+    const cluster = Cluster.led();
+    const clients = sessionsOn(cluster, "n2", 300);
+    for (const client of clients.slice(0, 30)) client.close();
+    cluster.pass(1_500);
+    expect(cluster.node("n1").status.sessions).toBe(270);
+    // 270 are left, of which 27 are a tenth.
+    for (const client of clients.slice(30, 58)) client.close();
+    cluster.pass(1_500);
+    expect(cluster.node("n1").status.sessions).toBe(270);
+  });
+
   test("are not what breaks far apart are", () => {
     const cluster = Cluster.led();
     const clients = sessionsOn(cluster, "n2", 60);

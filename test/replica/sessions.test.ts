@@ -248,6 +248,29 @@ describe("a resume", () => {
     expect(client.states).toEqual(["unconfirmed", "resumed"]);
   });
 
+  test("over a connection that then opens is RESUMED by no report that left before that", () => {
+    const cluster = Cluster.led();
+    cluster.starve("n3");
+    openedOn(cluster, "n1").close(false);
+    const client = attachedOn(cluster, "n3", "s1", 2);
+    cluster.pass(50);
+    const opening = client.open("s1", { attach: 2 });
+    cluster.holds = isConfirmation;
+    cluster.pass(300);
+    expect(cluster.bag.filter(isConfirmation).length).toBeGreaterThan(0);
+    cluster.passes = (message) => !(isReport(message) && message.from === "n3");
+    cluster.node("n1").relink("n3");
+    cluster.pass(300);
+    cluster.holds = () => false;
+    cluster.release();
+    cluster.pass(100);
+    expect(client.answer(opening)).toBe("ok");
+    expect(client.states).toEqual(["unconfirmed"]);
+    cluster.passes = () => true;
+    cluster.pass(300);
+    expect(client.states).toEqual(["unconfirmed", "resumed"]);
+  });
+
   test("of a session that ends while the node still catches up is EXPIRED", () => {
     const cluster = Cluster.led();
     cluster.starve("n3");

@@ -46,6 +46,7 @@ export function passAlive(cluster: Cluster, client: Client, forMs: number): void
   }
 }
 
+export const isForward = ({ type }: PeerMessage): boolean => type === "forward";
 export const isReport = ({ type }: PeerMessage): boolean => type === "report";
 export const isConfirmation = ({ type }: PeerMessage): boolean => type === "reportConfirmed";
 export const isRoundAnswer = ({ type }: PeerMessage): boolean => type === "heartbeatResponse";

@@ -261,6 +261,18 @@ describe("a slow reader", () => {
     expect(watcher.of("delta")[0]?.body.put[0]?.weight).toBe(3);
   });
 
+  test("resumes from all that stands in a collapsed delivery, in whichever order", () => {
+    const { cluster, provider, watcher } = blocked();
+    provider.register("a:2");
+    provider.register("a:3");
+    provider.register("a:2", { weight: 3 });
+    provider.register("b:1", { application: "till" });
+    cluster.deliver();
+    watcher.send({ type: "writable", isWritable: true });
+    cluster.deliver();
+    expect(watcher.stream.slice(1)).toEqual(["delta 1..5: +a:2 +a:3"]);
+  });
+
   test("gets nothing where all that it missed comes to nothing", () => {
     const { cluster, provider, watcher } = blocked();
     provider.register("a:2");
@@ -367,6 +379,39 @@ describe("a mark", () => {
     expect(watcher.stream.slice(1, 3)).toEqual(["delta 1..2: +a:2", "mark 2"]);
   });
 
+  test("never overtakes what a resumed watch is owed, where a tick comes just before it", () => {
+    const { cluster, watcher } = world({}, "a:1", "a:2", "a:3");
+    watcher.subscribe({ selector: selector({ application: "till" }) });
+    cluster.pass(1_950);
+    cluster.node("n2").tick();
+    watcher.subscribe({ from: 1 });
+    cluster.deliver();
+    expect(watcher.stream).toEqual(["snapshot 3: ", "delta 2: +a:2", "delta 3: +a:3", "mark 3"]);
+  });
+
+  test("never overtakes what a waiting watch is owed, in the turn in which it starts", () => {
+    const { cluster, provider, watcher } = world({}, "a:1", "a:2");
+    watcher.subscribe({ selector: selector({ application: "till" }) });
+    watcher.subscribe({ from: 3 });
+    watcher.subscribe({ mode: "full" });
+    cluster.pass(3_000);
+    provider.register("a:3");
+    cluster.pass(50);
+    provider.register("a:4");
+    cluster.holds = ({ to }) => to === "n2";
+    cluster.deliver();
+    cluster.node("n2").tick();
+    cluster.holds = () => false;
+    cluster.release();
+    const kinds = watcher.stream.slice(2).filter((text) => !text.startsWith("mark"));
+    expect(kinds).toEqual([
+      "snapshot 3: a:1 a:2 a:3",
+      "delta 4: +a:4",
+      "snapshot 4: a:1 a:2 a:3 a:4",
+    ]);
+    expect(watcher.stream.at(-1)).toBe("mark 4");
+  });
+
   test("never overtakes the start of a watch that waits", () => {
     const { cluster, watcher } = world({}, "a:1");
     watcher.subscribe();
@@ -419,6 +464,25 @@ describe("a node that catches up", () => {
       "delta 2: +a:2",
       "delta 3: +a:3",
     ]);
+    expect(careful.stream[0]).toBe("snapshot 3: a:1 a:2 a:3");
+  });
+
+  test("serves them, too, where it hears a leader that does not hear it", () => {
+    const { cluster } = restarted();
+    cluster.passes = ({ from }) => from !== "n2";
+    const careless = cluster.connect("n2");
+    careless.subscribe({ allowUnknownAge: true });
+    const careful = cluster.connect("n2");
+    careful.subscribe();
+    cluster.pass(1_900);
+    expect(cluster.node("n2").status.leader).toBe("n1");
+    expect(careless.outputs).toEqual([]);
+    cluster.pass(500);
+    expect(careless.stream[0]).toMatch(/^snapshot [123]: a:1/);
+    expect(careless.of("snapshot")[0]?.body.ageMs).toBeNull();
+    expect(careful.outputs).toEqual([]);
+    cluster.heal();
+    cluster.pass(1_500);
     expect(careful.stream[0]).toBe("snapshot 3: a:1 a:2 a:3");
   });
 
