@@ -1,4 +1,4 @@
-import { ELECTION_TICKS_MAX, UNCOMMITTED_ENTRIES_MAX } from "../limits.ts";
+import { UNCOMMITTED_ENTRIES_MAX } from "../limits.ts";
 import { Raft } from "../raft/raft.ts";
 import type { Entry, LogIndex, MemberId, Role, Term } from "../raft/types.ts";
 import type { Change } from "../registry/change.ts";

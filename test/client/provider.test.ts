@@ -65,7 +65,7 @@ describe("a session is opened by the first registration", () => {
     await world.wait(client.ready());
     const opens = (): number => world.heard.filter(({ type }) => type === "open").length;
     world.node.hold("open");
-    world.node.refuse("open", "NO_LEADER", 2, 1_000);
+    world.node.refuse("open", "OVERLOADED", 2, 1_000);
     const registration = client.provider.register(WEB);
     await world.until("it opens for the third time", () => opens() === 3);
     const sentAtMs = world.time.monotonicMs();

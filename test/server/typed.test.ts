@@ -118,7 +118,7 @@ describe("typed clients", () => {
   it("resume a watch where they name the revision, and are sent the whole list at a change in full mode", async () => {
     const client = await typed("n2");
     const { revision: begin } = await client.next();
-    client.send({ type: "open", id: 1, session: { ...session(1), id: "7".repeat(32) } });
+    client.send({ type: "open", id: 1, session: { ...session(1), id: "4".repeat(32) } });
     await client.next((message) => message["id"] === 1);
     for (const seq of [1, 2]) {
       const instance = { application: "moded", protocol: "http", addr: `127.0.0.1:${seq}` };
