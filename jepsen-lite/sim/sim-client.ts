@@ -1,4 +1,4 @@
-import { ERRORS } from "../../src/errors.ts";
+import { ERRORS, type ErrorCode } from "../../src/errors.ts";
 import type { InstanceKey, InstanceSpec } from "../../src/registry/instance.ts";
 import type { ClientOutput, SessionState, WriteCommand } from "../../src/replica/inputs.ts";
 import { content, keyOf } from "./canon.ts";
@@ -198,7 +198,11 @@ export class SimClient {
         this.#replied(output.request, output.reply.ok, output.reply.ok ? "" : output.reply.code);
         break;
       case "refused":
-        this.#refused(output.request, ERRORS[output.refusal.code].definite);
+        if (output.request === 0) {
+          this.#notOpened(output.refusal.code);
+        } else {
+          this.#refused(output.request, ERRORS[output.refusal.code].definite);
+        }
         break;
       case "sessionState":
         this.#sessionState(output.state);
@@ -273,13 +277,19 @@ export class SimClient {
     }
   }
 
+  /** An id whose session has come and gone, unseen by its client, is not used again. */
+  #notOpened(code: ErrorCode): void {
+    if (code === "SESSION_EXPIRED") {
+      this.#newSession();
+      this.#connect();
+      return;
+    }
+    this.#later(this.#world.prng.between(10, 100), () => this.#open());
+  }
+
   /** Nothing was decided: the same number goes again, or is given up for good. */
   #refused(request: number, isDefinite: boolean): void {
     const { prng } = this.#world;
-    if (request === 0) {
-      this.#later(prng.between(10, 100), () => this.#open());
-      return;
-    }
     const operation = this.#operations.find(({ seq }) => seq === request);
     if (operation === undefined) {
       return;
