@@ -58,6 +58,8 @@ export const INFLIGHT_ENTRIES_MAX = 64;
 export const INFLIGHT_BYTES_MAX = 4 * 1024 * 1024;
 /** Log entries in one AppendEntries. */
 export const APPEND_BYTES_MAX = 1024 * 1024;
+/** Chunks of a snapshot sent to one peer and not yet on its disk. */
+export const INFLIGHT_CHUNKS_MAX = 8;
 
 // Requests.
 export const CALL_TIMEOUT_MS_DEFAULT = 5_000;

@@ -56,6 +56,7 @@ export class SimDisk {
     return {
       hardState: this.#hardState,
       snapshot: { index: 0, term: 0, conf: { voters } },
+      logStart: { index: 0, term: 0 },
       entries: [...this.#entries],
       commitIndex: this.#commitIndex,
     };

@@ -16,6 +16,9 @@ export function tickElection(state: RaftState): void {
   // While term and vote are on their way to a slow disk nothing could be said in a further term,
   // so each timeout would only raise it.
   if (!isHardStateDurable(state)) return;
+  // What a snapshot from another member holds is committed, and this log lacks it: nobody can be
+  // elected with it (§5.4.3), and who leads can only be disturbed.
+  if (state.install !== null) return;
   becomePreCandidate(state);
   for (const peer of state.peers) {
     const term = state.term + 1;

@@ -1,4 +1,5 @@
 import { must, unreachable } from "../util/assert.ts";
+import { compact, retainIndex, writeSnapshot } from "./compaction.ts";
 import type { RaftConfig, RestoredLog } from "./config.ts";
 import { completeWrite, nextWrite } from "./durability.ts";
 import {
@@ -11,9 +12,18 @@ import {
   refuseVote,
   tickElection,
 } from "./election.ts";
+import {
+  abandonOvertakenInstall,
+  chunkLoaded,
+  chunkMissing,
+  handleInstallSnapshot,
+  handleInstallSnapshotResponse,
+  sendSnapshots,
+  snapshotWriteDurable,
+} from "./install-snapshot.ts";
 import type { LogView } from "./log.ts";
 import type { RaftMessage } from "./messages.ts";
-import type { ProgressState } from "./progress.ts";
+import type { Progress, ProgressState } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
 import {
   beginReadRound,
@@ -35,6 +45,7 @@ import {
   replicate,
 } from "./replication.ts";
 import { appendOwn, becomeFollower } from "./roles.ts";
+import { type ChunkRequest, idOf, isStored, type LoadedChunk, type Received } from "./snapshot.ts";
 import {
   checkInvariants,
   createState,
@@ -54,6 +65,9 @@ import type {
   ReadId,
   ReadState,
   Role,
+  Snapshot,
+  SnapshotId,
+  SnapshotWrite,
   Term,
 } from "./types.ts";
 
@@ -66,6 +80,12 @@ export interface Ready {
   readonly committed: readonly Entry[];
   /** An id may come twice, or never. */
   readonly readStates: readonly ReadState[];
+  /** To be taken before `committed`, which follows on from what was installed. */
+  readonly received: readonly Received[];
+  /** Of those that `writeSnapshot` was given: on disk since the last `ready`, in order. */
+  readonly snapshotWritten: readonly SnapshotWrite[];
+  /** Each to be answered by `chunkLoaded` or `chunkMissing`, in any order. */
+  readonly chunkRequests: readonly ChunkRequest[];
 }
 
 export interface PeerProgress {
@@ -77,6 +97,12 @@ export interface PeerProgress {
   readonly inflightBytes: number;
   /** Since it last answered. */
   readonly ticksSinceHeard: number;
+  /** In `snapshot`: the one that is sent, and how many of its chunks are on the peer's disk. */
+  readonly snapshot: {
+    readonly id: SnapshotId;
+    readonly chunks: number;
+    readonly next: number;
+  } | null;
 }
 
 /**
@@ -130,6 +156,17 @@ export class Raft {
     return this.#state.log;
   }
 
+  /** The current one; null where the log goes back to the beginning of everything. */
+  get snapshot(): Snapshot | null {
+    const { snapshot } = this.#state;
+    return isStored(snapshot) ? snapshot : null;
+  }
+
+  /** A snapshot of another member is being received. */
+  get isInstalling(): boolean {
+    return this.#state.install !== null;
+  }
+
   /** Leads, and an entry of its own term is committed: it is behind nobody. */
   get isLeaderReady(): boolean {
     return isLeaderReady(this.#state);
@@ -169,6 +206,7 @@ export class Raft {
     if (message.to !== state.id || message.from === state.id) return;
     if (!isVoter(state, message.from)) return;
     if (passTerm(state, message)) dispatch(state, message);
+    abandonOvertakenInstall(state);
     checkInvariants(state);
   }
 
@@ -195,19 +233,57 @@ export class Raft {
   peerLink(peer: MemberId, isUp: boolean): void {
     const { role } = this.#state;
     const progress = role.type === "leader" ? role.progress.get(peer) : undefined;
-    progress?.becomeProbe();
-    if (!isUp) progress?.pause();
+    progress?.linkChanged(isUp);
     checkInvariants(this.#state);
   }
 
   /** The write of that number is on disk. */
   persisted(write: number): void {
     const state = this.#state;
-    completeWrite(state, write);
+    const snapshotWrite = completeWrite(state, write);
+    if (snapshotWrite !== null) snapshotWriteDurable(state, snapshotWrite);
     ownVoteDurable(state);
     acknowledgeDurable(state);
     advanceCommit(state);
     checkInvariants(state);
+  }
+
+  /**
+   * A step in taking, or dropping, a snapshot: `stage` from chunk 0 on, then `switch` with chain
+   * null, then `drop` of the former one. They are carried out in order, one with each write; `ready`
+   * tells which are on disk. False where a snapshot of another member has come between: this one
+   * cannot be finished, and is to be begun anew when that is `installed` or `abandoned`.
+   */
+  writeSnapshot(write: SnapshotWrite): boolean {
+    const isTaken = writeSnapshot(this.#state, write);
+    checkInvariants(this.#state);
+    return isTaken;
+  }
+
+  /**
+   * Cuts off the entries up to `index`, which is at most the current snapshot's. Peers that still
+   * need them will be sent that snapshot: see `retainIndex`.
+   */
+  compact(index: LogIndex): void {
+    compact(this.#state, index);
+    checkInvariants(this.#state);
+  }
+
+  /** The first entry that a peer still needs, to which the log is best cut at most. */
+  retainIndex(): LogIndex {
+    return retainIndex(this.#state);
+  }
+
+  /** Answers a request of `ready`. */
+  chunkLoaded(loaded: LoadedChunk): void {
+    chunkLoaded(this.#state, loaded);
+    checkInvariants(this.#state);
+  }
+
+  /** Answers a request of `ready`: the snapshot was dropped meanwhile. */
+  chunkMissing(request: Pick<ChunkRequest, "to" | "id">): void {
+    chunkMissing(this.#state, request);
+    checkInvariants(this.#state);
   }
 
   /** In the order of ids; empty when not leader. */
@@ -222,25 +298,44 @@ export class Raft {
       inflightEntries: progress.inflightEntries,
       inflightBytes: progress.inflightBytes,
       ticksSinceHeard: progress.ticksSinceHeard,
+      snapshot: snapshotOf(progress),
     }));
   }
 
   /** What there is to do, given out once. */
   ready(): Ready {
     const state = this.#state;
+    let chunkRequests: readonly ChunkRequest[] = [];
     if (state.role.type === "leader") {
       beginReadRound(state, state.role);
       sendRound(state, state.role);
       replicate(state, state.role);
+      chunkRequests = sendSnapshots(state, state.role);
     }
     const persist = nextWrite(state);
     const committed = state.log.between(state.handedIndex, state.commitIndex);
     state.handedIndex = state.commitIndex;
     const messages = state.outbox.splice(0);
     const readStates = state.readStates.splice(0);
+    const received = state.received.splice(0);
+    const snapshotWritten = state.snapshotWritten.splice(0);
     checkInvariants(state);
-    return { persist, messages, committed, readStates };
+    return {
+      persist,
+      messages,
+      committed,
+      readStates,
+      received,
+      snapshotWritten,
+      chunkRequests,
+    };
   }
+}
+
+function snapshotOf({ transfer }: Progress): PeerProgress["snapshot"] {
+  if (transfer === null) return null;
+  const { snapshot, next } = transfer;
+  return { id: idOf(snapshot), chunks: snapshot.chunks, next };
 }
 
 /**
@@ -281,7 +376,8 @@ function passTerm(state: RaftState, message: RaftMessage): boolean {
  */
 function teachTerm(state: RaftState, message: RaftMessage): void {
   if (message.type === "requestVote") refuseVote(state, message);
-  if (message.type === "appendEntries" || message.type === "heartbeat") {
+  const { type } = message;
+  if (type === "appendEntries" || type === "heartbeat" || type === "installSnapshot") {
     refuseLeader(state, message.from);
   }
 }
@@ -317,6 +413,12 @@ function dispatch(state: RaftState, message: RaftMessage): void {
       break;
     case "readIndexResponse":
       handleReadIndexResponse(state, message);
+      break;
+    case "installSnapshot":
+      handleInstallSnapshot(state, message);
+      break;
+    case "installSnapshotResponse":
+      handleInstallSnapshotResponse(state, message);
       break;
     default:
       unreachable(message);

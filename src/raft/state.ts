@@ -3,7 +3,20 @@ import { checkConfig, type RaftConfig, type RestoredLog } from "./config.ts";
 import { RaftLog } from "./log.ts";
 import type { RaftMessage } from "./messages.ts";
 import type { Progress } from "./progress.ts";
-import type { ConfState, HardState, LogIndex, MemberId, ReadId, ReadState, Term } from "./types.ts";
+import { isStored, type Received } from "./snapshot.ts";
+import { SnapshotWrites, type WaitingSnapshotWrite } from "./snapshot-writes.ts";
+import type {
+  ConfState,
+  HardState,
+  LogIndex,
+  MemberId,
+  ReadId,
+  ReadState,
+  Snapshot,
+  SnapshotMeta,
+  SnapshotWrite,
+  Term,
+} from "./types.ts";
 
 export interface Follower {
   readonly type: "follower";
@@ -64,6 +77,31 @@ export interface Leader {
 /** What exists only in a role lives only there, so that nothing of one outlasts it. */
 export type RoleState = Follower | PreCandidate | Candidate | Leader;
 
+/**
+ * A snapshot that comes from another member. It outlives its leader and the term, since what is
+ * staged can be used by the next one, but no crash.
+ */
+export interface Install {
+  readonly snapshot: Snapshot;
+  /** Chain checksum of the log at the snapshot's index. */
+  readonly chain: string;
+  /** In which a leader last sent of it. */
+  term: Term;
+  /** Chunks before it have come. */
+  receivedChunks: number;
+  /** Chunks before it are on disk. At most `receivedChunks`. */
+  durableChunks: number;
+  /** All are on disk, and the switch to them waits for a write, or is in flight. */
+  isSwitching: boolean;
+}
+
+/** The write in flight. Parts that are null it does not hold. */
+export interface InflightWrite {
+  readonly number: number;
+  readonly hardState: HardState | null;
+  readonly snapshot: WaitingSnapshotWrite | null;
+}
+
 export interface RaftState {
   readonly config: RaftConfig;
   readonly id: MemberId;
@@ -80,15 +118,23 @@ export interface RaftState {
   /** The other members, in the order of their ids. */
   peers: readonly MemberId[];
 
-  /** Never falls; `snapshotIndex <= commitIndex <= lastIndex`. */
+  /**
+   * The current one on this disk; without chunks where the log goes back to the beginning of
+   * everything. Its index never falls; `log.start.index <= snapshot.index <= handedIndex`.
+   */
+  snapshot: Snapshot | SnapshotMeta;
+  /** Being received. Null in a leader: see `tickElection`. */
+  install: Install | null;
+  readonly snapshotWrites: SnapshotWrites;
+
+  /** Never falls; `handedIndex <= commitIndex <= log.lastIndex`. */
   commitIndex: LogIndex;
-  /** Up to here `ready` has handed out what is committed. */
+  /** Up to here `ready` has handed out what is committed, by itself or in a snapshot. */
   handedIndex: LogIndex;
 
   /** Term and vote on disk. Never ahead of those above. */
   durable: HardState;
-  /** The write in flight. `hardState` null: it holds none. */
-  write: { readonly number: number; readonly hardState: HardState | null } | null;
+  write: InflightWrite | null;
   /** Writes handed out since the start. */
   writes: number;
 
@@ -100,21 +146,27 @@ export interface RaftState {
   /** Of the current term, and waiting for it, or for the vote that they tell of, to be durable. */
   held: RaftMessage[];
   readonly readStates: ReadState[];
+  readonly received: Received[];
+  readonly snapshotWritten: SnapshotWrite[];
 }
 
 /**
  * Membership changes: the configuration in force is the last one in the log, else the snapshot's,
  * found again after every append, truncation and start. Without them it is the snapshot's.
  */
-function refreshConf(state: RaftState, snapshotConf: ConfState): void {
+export function refreshConf(state: RaftState, snapshotConf: ConfState): void {
   state.conf = snapshotConf;
   state.peers = [...snapshotConf.voters].filter((voter) => voter !== state.id).sort();
 }
 
 export function createState(config: RaftConfig, restored: RestoredLog): RaftState {
   checkConfig(config);
-  const { hardState, snapshot, entries } = restored;
-  const log = new RaftLog(snapshot, entries);
+  const { hardState, snapshot, logStart, entries } = restored;
+  const log = new RaftLog(logStart, entries);
+  assert(snapshot.index === 0 || isStored(snapshot), "a snapshot has chunks");
+  assert(log.termAt(snapshot.index) === snapshot.term, () => {
+    return `a snapshot at ${snapshot.index}@${snapshot.term}, a log from ${log.start.index} to ${log.lastIndex}`;
+  });
   assert(log.lastTerm <= hardState.term, () => {
     return `an entry of term ${log.lastTerm} is durable, but no term past ${hardState.term}`;
   });
@@ -127,6 +179,9 @@ export function createState(config: RaftConfig, restored: RestoredLog): RaftStat
     role: newFollower(null),
     conf: snapshot.conf,
     peers: [],
+    snapshot,
+    install: null,
+    snapshotWrites: new SnapshotWrites(),
     // The batch that stored it held all entries up to it, so nothing below it can be missing here.
     commitIndex: Math.max(snapshot.index, restored.commitIndex),
     handedIndex: snapshot.index,
@@ -138,6 +193,8 @@ export function createState(config: RaftConfig, restored: RestoredLog): RaftStat
     outbox: [],
     held: [],
     readStates: [],
+    received: [],
+    snapshotWritten: [],
   };
   refreshConf(state, snapshot.conf);
   restartElectionTimer(state);
@@ -184,11 +241,14 @@ export function checkInvariants(state: RaftState): void {
   const { log, role, durable } = state;
   log.checkInvariants();
   assert(
-    log.snapshotIndex <= state.handedIndex &&
+    log.start.index <= state.snapshot.index &&
+      state.snapshot.index <= state.handedIndex &&
       state.handedIndex <= state.commitIndex &&
       state.commitIndex <= log.lastIndex,
-    () => `handed ${state.handedIndex}, commit ${state.commitIndex}, last ${log.lastIndex}`,
+    () =>
+      `start ${log.start.index}, snapshot ${state.snapshot.index}, handed ${state.handedIndex}, commit ${state.commitIndex}, last ${log.lastIndex}`,
   );
+  if (state.install !== null) checkInstall(state, state.install);
   assert(log.lastTerm <= state.term, () => `last entry of term ${log.lastTerm} in ${state.term}`);
   assert(
     durable.term < state.term ||
@@ -213,6 +273,19 @@ export function checkInvariants(state: RaftState): void {
       "a candidate counts its own vote once it is durable",
     );
   }
+}
+
+function checkInstall(state: RaftState, install: Install): void {
+  const { snapshot, receivedChunks, durableChunks } = install;
+  assert(state.role.type === "follower", () => `a ${state.role.type} receives a snapshot`);
+  assert(install.term <= state.term, "a snapshot comes from a leader that was heard");
+  assert(
+    snapshot.index > state.snapshot.index &&
+      durableChunks <= receivedChunks &&
+      receivedChunks <= snapshot.chunks &&
+      (!install.isSwitching || durableChunks === snapshot.chunks),
+    () => `chunks ${durableChunks}, ${receivedChunks} of ${snapshot.chunks}`,
+  );
 }
 
 function checkLeader(state: RaftState, role: Leader): void {

@@ -71,7 +71,8 @@ export type SnapshotWrite =
   /**
    * The staged chunks become the current snapshot, in one step. `chain` null: this member took it,
    * its log holds the entry at `index` and stays as it is. Else it was received: the log starts
-   * again behind `index`, where the chain checksum is `chain`, and every older entry goes.
+   * again behind `index`, where the chain checksum is `chain`, and every entry that is there goes,
+   * those behind `index` as well. Such a write comes without entries.
    */
   | { readonly type: "switch"; readonly snapshot: Snapshot; readonly chain: string | null }
   /** Entries up to `index`, at most the current snapshot's, are not needed any more. */
@@ -80,8 +81,8 @@ export type SnapshotWrite =
   | { readonly type: "drop"; readonly id: SnapshotId };
 
 /**
- * Something to make durable, in this order: term and vote, then entries and snapshots. An entry replaces what
- * stands at its index and everything behind it. At most one is out at any time.
+ * Something to make durable, in this order: term and vote, then entries and snapshots. An entry
+ * replaces what stands at its index and everything behind it. At most one is out at any time.
  */
 export interface PersistRequest {
   /** Counts up from 1 within a start of the node. */

@@ -1,4 +1,5 @@
 import type { Refusal } from "../errors.ts";
+import type { LogStart } from "../raft/snapshot.ts";
 import type {
   Entry,
   HardState,
@@ -6,6 +7,7 @@ import type {
   MemberId,
   PersistRequest,
   Role,
+  Snapshot,
   SnapshotMeta,
   Term,
 } from "../raft/types.ts";
@@ -24,7 +26,10 @@ export type WatchId = number;
 /** What is on disk at the start of a replica. */
 export interface Restored {
   readonly hardState: HardState;
-  readonly snapshot: SnapshotMeta;
+  /** Where there is none: index 0 and term 0, and the configuration at birth. */
+  readonly snapshot: Snapshot | SnapshotMeta;
+  /** What the entries follow on from; at or before the snapshot. */
+  readonly logStart: LogStart;
   readonly entries: readonly Entry[];
   /** How far the entries were known to be committed; 0 where nothing was stored. */
   readonly commitIndex: LogIndex;

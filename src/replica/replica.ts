@@ -4,6 +4,7 @@ import {
   ELECTION_TICKS_MIN,
   HEARTBEAT_TICKS,
   INFLIGHT_BYTES_MAX,
+  INFLIGHT_CHUNKS_MAX,
   INFLIGHT_ENTRIES_MAX,
   UNCOMMITTED_ENTRIES_MAX,
 } from "../limits.ts";
@@ -82,6 +83,7 @@ export class Replica {
         inflightBytesMax: INFLIGHT_BYTES_MAX,
         appendBytesMax: APPEND_BYTES_MAX,
         random,
+        inflightChunksMax: INFLIGHT_CHUNKS_MAX,
       },
       restored,
     );

@@ -69,7 +69,7 @@ export class Member implements HttpPages {
     this.#replica = new Replica(
       {
         id: directory.identity.incarnation,
-        restored: { ...log, snapshot: { ...snapshot, conf: { voters } } },
+        restored: { ...log, snapshot: { ...snapshot, conf: { voters } }, logStart: snapshot },
         codec: commandCodec,
         random: (bound) => random.below(bound),
       },

@@ -1,5 +1,11 @@
-import type { AppendEntries, AppendEntriesResponse, RaftMessage } from "../raft/messages.ts";
-import type { Entry, EntryKind, ReadId } from "../raft/types.ts";
+import type {
+  AppendEntries,
+  AppendEntriesResponse,
+  InstallSnapshot,
+  InstallSnapshotResponse,
+  RaftMessage,
+} from "../raft/messages.ts";
+import type { ConfState, Entry, EntryKind, ReadId, Snapshot } from "../raft/types.ts";
 import type {
   AttachedSession,
   Forward,
@@ -25,6 +31,8 @@ const TAG = {
   forward: 11,
   report: 12,
   reportConfirmed: 13,
+  installSnapshot: 15,
+  installSnapshotResponse: 16,
 } as const satisfies Record<PeerMessage["type"], number>;
 
 const KINDS: readonly EntryKind[] = ["noop", "commands"];
@@ -76,9 +84,25 @@ export function peerTuple(message: PeerMessage, put: PutBlob): readonly unknown[
       const { start, counter, sentAtMs, commitIndex, refused } = message;
       return [...head, start, counter, sentAtMs, commitIndex, refused];
     }
+    case "installSnapshot": {
+      const { snapshot, chain, chunk, data } = message;
+      return [...head, snapshotRow(snapshot), chain, chunk, put(data)];
+    }
+    case "installSnapshotResponse": {
+      const { id, next, received } = message;
+      return [...head, id.index, id.nonce, next, received];
+    }
     default:
       return unreachable(message);
   }
+}
+
+function snapshotRow({ index, term, conf, nonce, chunks, bytes, digest }: Snapshot): unknown[] {
+  return [index, term, nonce, chunks, bytes, digest, confRow(conf)];
+}
+
+function confRow({ voters }: ConfState): readonly unknown[] {
+  return [voters];
 }
 
 /** Term, kind and length of each entry; its index follows from where the row begins. */
@@ -177,6 +201,10 @@ function readRaftBody(tag: number, head: Head, tuple: TupleReader, take: TakeBlo
       return { type: "readIndex", ...head, id: readId(tuple) };
     case TAG.readIndexResponse:
       return { type: "readIndexResponse", ...head, id: readId(tuple), index: tuple.integer() };
+    case TAG.installSnapshot:
+      return readInstallSnapshot(head, tuple, take);
+    case TAG.installSnapshotResponse:
+      return readInstallSnapshotResponse(head, tuple);
     default:
       throw new DecodeError("PROTOCOL", `a peer message of the unknown kind ${tag}`);
   }
@@ -221,6 +249,52 @@ function readAppendEntriesResponse(head: Head, tuple: TupleReader): AppendEntrie
   };
 }
 
+function readInstallSnapshot(head: Head, tuple: TupleReader, take: TakeBlob): InstallSnapshot {
+  const snapshot = readSnapshot(new TupleReader(tuple.list()));
+  const chain = tuple.text();
+  const chunk = tuple.integer();
+  const data = take(tuple.integer());
+  const isQuestion = chunk === snapshot.chunks;
+  const isFit = isQuestion ? chain === "" && data.length === 0 : chunk < snapshot.chunks;
+  if (!isFit || snapshot.term > head.term) {
+    throw refused();
+  }
+  return { type: "installSnapshot", ...head, snapshot, chain, chunk, data };
+}
+
+function readSnapshot(row: TupleReader): Snapshot {
+  const snapshot = {
+    index: row.integer(),
+    term: row.integer(),
+    nonce: row.integer(),
+    chunks: row.integer(),
+    bytes: row.integer(),
+    digest: row.text(),
+    conf: readConf(new TupleReader(row.list())),
+  };
+  row.end();
+  if (snapshot.index === 0 || snapshot.chunks === 0) {
+    throw refused();
+  }
+  return snapshot;
+}
+
+function readConf(row: TupleReader): ConfState {
+  const voters = row.list().map(idOf);
+  row.end();
+  return { voters };
+}
+
+function readInstallSnapshotResponse(head: Head, tuple: TupleReader): InstallSnapshotResponse {
+  const id = { index: tuple.integer(), nonce: tuple.integer() };
+  const next = tuple.integer();
+  const received = tuple.integer();
+  if (next > received) {
+    throw refused();
+  }
+  return { type: "installSnapshotResponse", ...head, id, next, received };
+}
+
 function readId(tuple: TupleReader): ReadId {
   return { start: tuple.integer(), counter: tuple.integer() };
 }
@@ -254,6 +328,15 @@ class TupleReader {
 
   id(): string {
     return idOf(this.#tuple[this.#next++]);
+  }
+
+  /** Of a checksum; may be empty. */
+  text(): string {
+    const value = this.#tuple[this.#next++];
+    if (typeof value !== "string" || value.length > ID_LENGTH_MAX) {
+      throw refused();
+    }
+    return value;
   }
 
   boolean(): boolean {

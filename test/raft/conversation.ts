@@ -1,7 +1,8 @@
 import type { RaftConfig } from "../../src/raft/config.ts";
 import type { RaftMessage } from "../../src/raft/messages.ts";
 import type { LogIndex, MemberId, Term } from "../../src/raft/types.ts";
-import { configOf, type Disk, entriesOf, Member } from "./cluster.ts";
+import { configOf, entriesOf, Member } from "./cluster.ts";
+import type { Disk } from "./disk.ts";
 
 /** One member, n1 of three, and what n2 and n3 say to it. */
 

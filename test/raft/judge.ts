@@ -1,6 +1,16 @@
 import type { RaftMessage } from "../../src/raft/messages.ts";
-import type { Entry, LogIndex, MemberId, ReadState, Term } from "../../src/raft/types.ts";
+import { isSameId } from "../../src/raft/snapshot.ts";
+import type {
+  Entry,
+  LogIndex,
+  MemberId,
+  ReadState,
+  SnapshotId,
+  Term,
+} from "../../src/raft/types.ts";
 import type { Member } from "./cluster.ts";
+import { entryOn, lastIndexOn } from "./disk.ts";
+import { hashOf } from "./state-machine.ts";
 
 interface Committed {
   readonly entry: Entry;
@@ -10,12 +20,13 @@ interface Committed {
 }
 
 interface Watched {
-  /** The log as last seen, and the hash of each prefix. */
+  /** The log as last seen, from index 1, and the hash of each prefix; what is cut off as committed. */
   readonly log: Entry[];
   readonly hashes: number[];
   term: Term;
   commitIndex: LogIndex;
-  appliedCount: number;
+  appliedIndex: LogIndex;
+  snapshotIndex: LogIndex;
 }
 
 /** Looks at a cluster after every step and holds it to the properties of Figure 3. */
@@ -38,8 +49,8 @@ export class Judge {
 
   started(member: Member): void {
     const term = this.#watched.get(member.id)?.term ?? 0;
-    const fresh = { log: [], hashes: [], term: 0, commitIndex: 0, appliedCount: 0 };
-    this.#watched.set(member.id, fresh);
+    const from = { commitIndex: 0, appliedIndex: 0, snapshotIndex: 0 };
+    this.#watched.set(member.id, { log: [], hashes: [], term: 0, ...from });
     // What was not durable may be forgotten; `left` sees to it that nobody was told.
     if (member.up.term > term) fail(`${member.id} started in a term it never had`);
     this.look(member);
@@ -51,8 +62,10 @@ export class Judge {
     const watched = this.#watchedOf(member);
     if (raft.term < watched.term) fail(`${member.id}: term fell to ${raft.term}`);
     watched.term = raft.term;
+    this.#cutOff(member, watched);
     this.#logMatching(member, watched);
     this.#commits(member, watched);
+    this.#applies(member, watched);
     if (raft.role === "leader") this.#leads(member, watched);
   }
 
@@ -61,15 +74,34 @@ export class Judge {
     return watched ?? fail(`${member.id} is not watched`);
   }
 
+  /** A log is cut off, or starts again, only behind what is committed; what was before is known. */
+  #cutOff(member: Member, watched: Watched): void {
+    const { start } = member.up.log;
+    const snapshotIndex = member.up.snapshot?.index ?? 0;
+    if (start.index > snapshotIndex) fail(`${member.id} starts at ${start.index}, no snapshot`);
+    if (snapshotIndex < watched.snapshotIndex) fail(`${member.id} went back to a snapshot`);
+    watched.snapshotIndex = snapshotIndex;
+    if (start.index === 0) return;
+    const last = this.committed[start.index - 1] ?? fail(`${member.id} cuts off ${start.index}`);
+    if (last.entry.term !== start.term) fail(`${member.id} starts at another ${start.index}`);
+    if (watched.hashes[start.index - 1] === last.hash) return;
+    watched.log.length = watched.hashes.length = 0;
+    for (const { entry, hash } of this.committed.slice(0, start.index)) {
+      watched.log.push(entry);
+      watched.hashes.push(hash);
+    }
+  }
+
   /** Log Matching: who ends in the same (index, term) is the same up to there. */
   #logMatching(member: Member, watched: Watched): void {
     const { log } = member.up;
     const { lastIndex } = log;
+    const first = log.start.index;
     let same = Math.min(watched.log.length, lastIndex);
     if (same === watched.log.length && same === lastIndex) {
-      if (same === 0 || watched.log[same - 1] === log.entryAt(same)) return;
+      if (same === first || watched.log[same - 1] === log.entryAt(same)) return;
     }
-    while (same > 0 && watched.log[same - 1] !== log.entryAt(same)) same--;
+    while (same > first && watched.log[same - 1] !== log.entryAt(same)) same--;
     watched.log.length = watched.hashes.length = same;
     for (let index = same + 1; index <= lastIndex; index++) {
       const entry = log.entryAt(index) ?? fail(`${member.id} has a hole at ${index}`);
@@ -98,18 +130,20 @@ export class Judge {
       }
     }
     watched.commitIndex = commitIndex;
-    for (; watched.appliedCount < member.committed.length; watched.appliedCount++) {
-      const entry = member.committed[watched.appliedCount];
-      if (entry?.index !== watched.appliedCount + 1 || entry.index > commitIndex) {
-        fail(`${member.id} hands out ${entry?.index} after ${watched.appliedCount}`);
-      }
-    }
+  }
+
+  /** One history: whoever has applied up to an index has the same state, by entries or by a snapshot. */
+  #applies(member: Member, watched: Watched): void {
+    const { index, hash } = member.state;
+    if (index < watched.appliedIndex) fail(`${member.id} applies ${index} again`);
+    watched.appliedIndex = index;
+    if (index === 0) return;
+    const expected = this.committed[index - 1] ?? fail(`${member.id} applies ${index} too early`);
+    if (expected.hash !== hash) fail(`${member.id} has another state at ${index}`);
   }
 
   #isOnMajority(entry: Entry): void {
-    const holders = this.#members.filter(({ disk }) =>
-      isSame(disk.entries[entry.index - 1], entry),
-    );
+    const holders = this.#members.filter(({ disk }) => isSame(entryOn(disk, entry.index), entry));
     if (holders.length * 2 <= this.#members.length) {
       fail(`${entry.index}@${entry.term} is committed and on ${holders.length} disks`);
     }
@@ -133,7 +167,9 @@ export class Judge {
     for (const { id, matchIndex } of raft.progress()) {
       const peer = this.#members.find((other) => other.id === id);
       if (peer?.raft?.term !== raft.term || matchIndex === 0) continue;
-      if (!isSame(peer.disk.entries[matchIndex - 1], raft.log.entryAt(matchIndex))) {
+      if (peer.disk.logStart.index >= matchIndex && this.committed.length >= matchIndex) continue;
+      const own = raft.log.entryAt(matchIndex) ?? this.committed[matchIndex - 1]?.entry;
+      if (!isSame(entryOn(peer.disk, matchIndex), own)) {
         fail(`${raft.id} believes that ${id} holds ${matchIndex}`);
       }
     }
@@ -142,7 +178,7 @@ export class Judge {
   /** Of everything that leaves a node: it vouches only for what its disk holds (Figure 2). */
   left(member: Member, message: RaftMessage): void {
     if (message.type === "preVote" || message.type === "preVoteResponse") return;
-    const { hardState, entries } = member.disk;
+    const { hardState } = member.disk;
     const name = `${message.type} of ${message.from} in term ${message.term}`;
     if (hardState.term < message.term) fail(`${name} before the term is durable`);
     if (message.type === "requestVote") this.#votes(member, message.term, member.id);
@@ -150,7 +186,13 @@ export class Judge {
       this.#votes(member, message.term, message.to);
     }
     if (message.type === "appendEntriesResponse" && message.success) {
-      if (entries.length < message.matchIndex) fail(`${name} vouches for what is not durable`);
+      if (lastIndexOn(member.disk) < message.matchIndex) fail(`${name} is not durable`);
+    }
+    if (message.type === "installSnapshotResponse") {
+      const { staged, current, former } = member.disk;
+      const all = [current, ...former].find((one) => isSnapshot(one?.snapshot, message.id));
+      const part = isSnapshot(staged?.id, message.id) ? staged : all;
+      if (message.next > (part?.chunks.length ?? 0)) fail(`${name} is not durable`);
     }
   }
 
@@ -181,10 +223,8 @@ function isSame(one: Entry | undefined, other: Entry | undefined): boolean {
   return one !== undefined && one === other;
 }
 
-function hashOf(before: number, { term, kind, data }: Entry): number {
-  let hash = Math.imul(before ^ term, 0x01000193) ^ kind.length;
-  for (const byte of data) hash = Math.imul(hash ^ byte, 0x01000193);
-  return (hash ^ (hash >>> 15)) >>> 0;
+function isSnapshot(one: SnapshotId | undefined, id: SnapshotId): boolean {
+  return one !== undefined && isSameId(one, id);
 }
 
 function fail(message: string): never {

@@ -17,6 +17,7 @@ import {
   termsOf,
   told,
 } from "./conversation.ts";
+import { snapshotOf } from "./disk.ts";
 
 /** Bugs that Raft implementations have had; numbered as in the catalogue of pitfalls. */
 
@@ -50,6 +51,7 @@ describe("elections", () => {
     const stranger = new Raft(configOf("n9"), {
       hardState: { term: 0, vote: null },
       snapshot: { index: 0, term: 0, conf: { voters: ["n1", "n2", "n3"] } },
+      logStart: { index: 0, term: 0 },
       entries: [],
       commitIndex: 0,
     });
@@ -246,6 +248,7 @@ describe("replication", () => {
       new Raft(configOf("n1"), {
         hardState: { term, vote: null },
         snapshot: { index: 0, term: 0, conf: { voters: ["n1"] } },
+        logStart: { index: 0, term: 0 },
         entries,
         commitIndex: 0,
       });
@@ -257,6 +260,7 @@ describe("replication", () => {
         new Raft(configOf("n1", { electionTicksMin: 1 }), {
           hardState: { term: 0, vote: null },
           snapshot: { index: 0, term: 0, conf: { voters: ["n1"] } },
+          logStart: { index: 0, term: 0 },
           entries: [],
           commitIndex: 0,
         }),
@@ -267,6 +271,7 @@ describe("replication", () => {
     const restored = (commitIndex: number) => ({
       hardState: { term: 2, vote: null },
       snapshot: { index: 0, term: 0, conf: { voters: ["n1", "n2", "n3"] } },
+      logStart: { index: 0, term: 0 },
       entries: entriesOf([1, 2, 2]),
       commitIndex,
     });
@@ -278,7 +283,8 @@ describe("replication", () => {
   test("a log after a snapshot goes on from it, and takes messages that reach into it", () => {
     const raft = new Raft(configOf("n1"), {
       hardState: { term: 2, vote: null },
-      snapshot: { index: 10, term: 2, conf: { voters: ["n1", "n2", "n3"] } },
+      snapshot: snapshotOf(10, 2),
+      logStart: { index: 10, term: 2 },
       entries: entriesOf([2], 11),
       commitIndex: 0,
     });

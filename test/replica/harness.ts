@@ -74,6 +74,7 @@ export class Node {
         restored: {
           hardState: this.disk.hardState,
           snapshot: { index: 0, term: 0, conf: { voters: this.#cluster.ids } },
+          logStart: { index: 0, term: 0 },
           entries: [...this.disk.entries],
           commitIndex: this.disk.commitIndex,
         },

@@ -90,6 +90,7 @@ function world(voters: readonly string[]) {
       restored: {
         hardState: { term: 1, vote: null },
         snapshot: { index: 0, term: 0, conf: { voters } },
+        logStart: { index: 0, term: 0 },
         entries: [],
         commitIndex: 0,
       },

@@ -161,6 +161,43 @@ const appendEntries: fc.Arbitrary<RaftMessage> = fc
     };
   });
 
+const installSnapshot: fc.Arbitrary<RaftMessage> = fc
+  .record({
+    from: member,
+    to: member,
+    terms: fc.tuple(count, count),
+    index: fc.integer({ min: 1, max: 2 ** 40 }),
+    nonce: fc.nat(2 ** 48 - 1),
+    chunks: fc.integer({ min: 1, max: 10_000 }),
+    chunk: fc.nat(),
+    bytes: count,
+    digest: hex(16),
+    chain: hex(16),
+    voters: fc.array(member, { maxLength: 5 }),
+    data: fc.uint8Array({ maxLength: 300 }),
+  })
+  .map(({ from, to, terms, chunk, chunks, voters, chain, data, ...rest }) => {
+    const isQuestion = chunk % (chunks + 1) === chunks;
+    return {
+      type: "installSnapshot",
+      from,
+      to,
+      term: Math.max(...terms),
+      snapshot: {
+        index: rest.index,
+        term: Math.min(...terms),
+        conf: { voters },
+        nonce: rest.nonce,
+        chunks,
+        bytes: rest.bytes,
+        digest: rest.digest,
+      },
+      chain: isQuestion ? "" : chain,
+      chunk: chunk % (chunks + 1),
+      data: isQuestion ? new Uint8Array() : data,
+    };
+  });
+
 const election: fc.Arbitrary<RaftMessage> = fc.oneof(
   fc.record({
     type: fc.constantFrom("requestVote" as const, "preVote" as const),
@@ -177,6 +214,19 @@ const election: fc.Arbitrary<RaftMessage> = fc.oneof(
 
 export const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
   appendEntries,
+  installSnapshot,
+  fc
+    .record({
+      ...head,
+      id: fc.record({ index: count, nonce: fc.nat(2 ** 48 - 1) }),
+      counts: fc.tuple(count, count),
+    })
+    .map(({ counts, ...rest }) => ({
+      type: "installSnapshotResponse" as const,
+      ...rest,
+      next: Math.min(...counts),
+      received: Math.max(...counts),
+    })),
   election,
   fc.record({
     type: fc.constant("appendEntriesResponse" as const),

@@ -95,6 +95,34 @@ const peerMessages: PeerMessage[] = [
   },
 ];
 
+const snapshot = {
+  index: 40,
+  term: 6,
+  conf: { voters: ["00000000000000a1", "00000000000000b2", "00000000000000c3"] },
+  nonce: 2 ** 47 + 5,
+  chunks: 3,
+  bytes: 300_000,
+  digest: "feedfacecafebeef",
+};
+const snapshotMessages: PeerMessage[] = [
+  {
+    type: "installSnapshot",
+    ...head,
+    snapshot,
+    chain: "0123456789abcdef",
+    chunk: 1,
+    data: Uint8Array.of(7, 8, 9),
+  },
+  { type: "installSnapshot", ...head, snapshot, chain: "", chunk: 3, data: new Uint8Array() },
+  {
+    type: "installSnapshotResponse",
+    ...head,
+    id: { index: 40, nonce: 2 ** 47 + 5 },
+    next: 1,
+    received: 2,
+  },
+];
+
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 
 function current(): Record<string, string> {
@@ -105,6 +133,7 @@ function current(): Record<string, string> {
   const parts = Object.values(commands).map(commandCodec.encode);
   bytes["batch of all commands"] = hex(commandCodec.encodeBatch(1_700_000_000_000, parts));
   bytes["peer frame"] = hex(encodePeerFrame(peerMessages));
+  bytes["peer frame of a snapshot"] = hex(encodePeerFrame(snapshotMessages));
   const ping = msgpackCodec.encode({ type: "ping", id: 7 }) as Uint8Array;
   bytes["client ping"] = hex(ping);
   bytes["client frame of two"] = hex(msgpackCodec.join([ping, ping]) as Uint8Array);
@@ -133,6 +162,8 @@ describe("golden bytes", () => {
       commands: Object.values(commands),
     });
     expect(decodePeerFrame(Buffer.from(golden["peer frame"]!, "hex"))).toEqual(peerMessages);
+    const ofSnapshot = Buffer.from(golden["peer frame of a snapshot"]!, "hex");
+    expect(decodePeerFrame(ofSnapshot)).toEqual(snapshotMessages);
     expect(msgpackCodec.decode(Buffer.from(golden["client ping"]!, "hex"))).toEqual({
       type: "ping",
       id: 7,
