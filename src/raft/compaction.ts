@@ -6,12 +6,14 @@ import type { LogIndex, Snapshot, SnapshotWrite } from "./types.ts";
 
 /**
  * Queues a write of the caller. False where it cannot be carried out any more: another member's
- * snapshot is being received, or has been, and what was staged has made place for it.
+ * snapshot is being received, or has been, and this one has made place for it.
  */
 export function writeSnapshot(state: RaftState, write: SnapshotWrite): boolean {
   assert(write.type !== "cut", "a log is cut by compact");
-  const isTaking = write.type === "stage" || write.type === "switch";
-  if (isTaking && state.install !== null) return false;
+  if (write.type !== "drop") {
+    const { index } = write.type === "stage" ? write.id : write.snapshot;
+    if (state.install !== null || index <= state.snapshot.index) return false;
+  }
   if (!state.snapshotWrites.add(write, true)) return false;
   if (write.type === "switch") checkTaken(state, write.snapshot, write.chain);
   return true;
@@ -20,8 +22,8 @@ export function writeSnapshot(state: RaftState, write: SnapshotWrite): boolean {
 function checkTaken(state: RaftState, snapshot: Snapshot, chain: string | null): void {
   const { index, term } = snapshot;
   assert(chain === null, "the log holds the last entry of a snapshot that this member took");
-  assert(index > state.snapshot.index && index <= state.handedIndex, () => {
-    return `a snapshot at ${index} after ${state.snapshot.index}, applied up to ${state.handedIndex}`;
+  assert(index <= state.handedIndex, () => {
+    return `a snapshot at ${index}, but applied is ${state.handedIndex}`;
   });
   assert(state.log.termAt(index) === term, () => `the entry at ${index} is not of term ${term}`);
 }

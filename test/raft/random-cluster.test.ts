@@ -28,6 +28,12 @@ class RandomCluster {
   readonly #pace: number;
   readonly #losses: number;
   readonly #repeats: number;
+  /** Out of 1000 steps: of a snapshot that is taken, a cut, a chunk read for a peer. */
+  readonly #snapshots: number;
+  /** Of a log, when it is cut: all up to the snapshot, as much as peers allow, or some. */
+  readonly #tail: "none" | "needed" | "some";
+  installed = 0;
+  overtaken = 0;
 
   constructor(seed: number) {
     this.#chance = chanceFrom(seed);
@@ -35,7 +41,7 @@ class RandomCluster {
     this.#bagMax = [8, 25, 80][this.#chance(3)] ?? 8;
     this.#ticks = 60 + this.#chance(250);
     this.#crashes = [0, 2, 12][this.#chance(3)] ?? 0;
-    this.#cuts = [1, 4, 12][this.#chance(3)] ?? 1;
+    this.#cuts = [2, 6, 12][this.#chance(3)] ?? 1;
     this.#pace = [8, 4, 1][this.#chance(3)] ?? 8;
     this.#losses = [0, 20, 150][this.#chance(3)] ?? 0;
     this.#repeats = [0, 50, 300][this.#chance(3)] ?? 0;
@@ -48,7 +54,10 @@ class RandomCluster {
       inflightBytesMax: [8, 1 << 20][this.#chance(2)] ?? 8,
       appendBytesMax: [4, 16, 1 << 16][this.#chance(3)] ?? 4,
       random: this.#chance,
+      inflightChunksMax: [1, 3, 8][this.#chance(3)] ?? 1,
     };
+    this.#snapshots = [0, 50, 200, 400][this.#chance(4)] ?? 0;
+    this.#tail = (["none", "needed", "some"] as const)[this.#chance(3)] ?? "none";
     this.#cluster = new Cluster(ids.map((id) => new Member(configOf(id, knobs), ids)));
     this.judge = new Judge(this.#cluster.members);
   }
@@ -58,6 +67,10 @@ class RandomCluster {
   }
 
   #step(): void {
+    if (this.#chance(1000) < this.#snapshots) {
+      this.#snapshotStep();
+      return;
+    }
     const kind = this.#chance(1000);
     if (kind < 450) this.#deliver();
     else if (kind < 590) this.#write();
@@ -85,12 +98,18 @@ class RandomCluster {
 
   #drain(member: Member): void {
     const served = member.readStates.length;
+    const receivedBefore = member.received.length;
     for (const message of member.drain()) {
       this.judge.left(member, message);
       this.sent++;
       this.#cluster.bag.push(message);
     }
     for (const read of member.readStates.slice(served)) this.judge.readServed(read);
+    for (const { type, snapshot } of member.received.slice(receivedBefore)) {
+      if (type === "installed") this.installed++;
+      if (type === "abandoned") this.overtaken++;
+      if (type !== "chunk") this.trace.push(`${member.id} ${type} ${snapshot.index}`);
+    }
     this.judge.look(member);
     while (this.#cluster.bag.length > this.#bagMax) this.#take();
   }
@@ -147,6 +166,54 @@ class RandomCluster {
     this.#onMember(({ up }) => up.peerLink(peer, isUp));
   }
 
+  #snapshotStep(): void {
+    const kind = this.#chance(40);
+    if (kind < 20) this.#onMember((member) => member.load(), this.#loading());
+    else if (kind < 30) this.#onMember((member) => this.#takeStep(member));
+    else if (kind < 38) this.#onMember((member) => this.#cut(member));
+    else if (kind < 39) this.#leaveBehind();
+    else this.#onMember((member) => member.dropFormer());
+  }
+
+  /** One is cut off while the others go on, and comes back when what it lacks is cut off the logs. */
+  #leaveBehind(): void {
+    const one = this.#pick().id;
+    this.trace.push(`${one} is left behind`);
+    this.#isCut = ({ from, to }) => from === one || to === one;
+    for (let turn = 0; turn < 30; turn++) {
+      this.#propose();
+      for (let part = 0; part < 3; part++) {
+        this.#deliver();
+        this.#write();
+      }
+      this.#onMember((member) => this.#takeStep(member));
+      this.#onMember((member) => this.#cut(member));
+    }
+    this.#isCut = () => false;
+  }
+
+  #loading(): Member {
+    return this.#cluster.members.find(({ loading }) => loading.length > 0) ?? this.#pick();
+  }
+
+  #takeStep(member: Member): void {
+    const steps = this.#chance(2) === 0 ? 1 : 7;
+    if (member.taking !== null) for (let step = 0; step < steps; step++) member.takeStep();
+    else if (member.beginSnapshot(1 + this.#chance(6), this.#chance(1 << 30))) {
+      this.trace.push(`${member.id} takes a snapshot at ${member.state.index}`);
+    }
+  }
+
+  #cut({ id, up }: Member): void {
+    const { snapshot, log } = up;
+    if (snapshot === null || snapshot.index <= log.start.index) return;
+    const most = this.#tail === "needed" ? up.retainIndex() - 1 : snapshot.index;
+    const span = Math.min(most, snapshot.index) - log.start.index;
+    const index = log.start.index + (this.#tail === "some" ? this.#chance(span + 1) : span);
+    this.trace.push(`${id} cuts its log up to ${index}`);
+    up.compact(index);
+  }
+
   #crashOrStart(): void {
     const down = this.#cluster.members.find(({ raft }) => raft === null);
     const member = down !== undefined && this.#chance(3) > 0 ? down : this.#pick();
@@ -175,6 +242,9 @@ class RandomCluster {
       ({ from, to }) => from === leader || to === leader,
       ({ from, to }) => side.has(from) !== side.has(to),
       ({ to }) => to === one,
+      ({ from, to }) => from === one || to === one,
+      ({ from, to }) => from === one || to === one,
+      ({ from, to }) => from === one || to === one,
       ({ from, to }) => from === one && to === other,
       (message) => Cluster.isBetween(message, one, other),
     ];
@@ -217,6 +287,8 @@ test(
     let elections = 0;
     let committed = 0;
     let reads = 0;
+    let installed = 0;
+    let overtaken = 0;
     for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
       const world = new RandomCluster(seed);
       try {
@@ -231,12 +303,16 @@ test(
       elections += world.judge.elections;
       committed += world.judge.committed.length;
       reads += world.judge.readsServed;
+      installed += world.installed;
+      overtaken += world.overtaken;
     }
     // A run that elects, commits or reads next to nothing has shown nothing.
     console.log(`${SEEDS} seeds: ${elections} elections, ${committed} entries, ${reads} reads`);
+    console.log(`${installed} snapshots installed, ${overtaken} overtaken`);
     expect(elections).toBeGreaterThan(2 * SEEDS);
     expect(committed).toBeGreaterThan(20 * SEEDS);
     expect(reads).toBeGreaterThan(5 * SEEDS);
+    expect(installed).toBeGreaterThan(SEEDS);
   },
   Math.max(60_000, 200 * SEEDS),
 );
