@@ -76,6 +76,7 @@ export class Member {
   committed: Entry[] = [];
   readStates: ReadState[] = [];
   received: Received[] = [];
+  snapshotWritten: SnapshotWrite[] = [];
   state = new StateMachine();
   /** To be read from the disk for a peer. */
   loading: ChunkRequest[] = [];
@@ -98,6 +99,7 @@ export class Member {
     this.committed = [];
     this.readStates = [];
     this.received = [];
+    this.snapshotWritten = [];
     this.loading = [];
     this.taking = null;
     this.state = new StateMachine();
@@ -218,6 +220,7 @@ export class Member {
 
   #written(write: SnapshotWrite): void {
     const { taking } = this;
+    this.snapshotWritten.push(write);
     if (write.type === "switch" && taking !== null && isSameId(taking.snapshot, write.snapshot)) {
       this.taking = null;
     }
