@@ -156,6 +156,7 @@ test("the window's accounts balance after any row of sends, answers, breaks and 
     ),
     {
       maxLength: 80,
+      size: "max",
     },
   );
   fc.assert(
