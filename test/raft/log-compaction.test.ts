@@ -144,8 +144,8 @@ class NaiveLog {
 
 test("whatever is appended, truncated, written, cut and restored, it is what a plain list is", () => {
   const kinds = ["append", "append", "truncate", "take", "done", "cut", "restore"] as const;
-  const acts = fc.array(fc.tuple(fc.constantFrom(...kinds), fc.nat(12)), {
-    maxLength: 80,
+  const acts = fc.array(fc.tuple(fc.constantFrom(...kinds), fc.nat(8)), {
+    maxLength: 60,
     size: "max",
   });
   fc.assert(
@@ -199,7 +199,7 @@ test("whatever is appended, truncated, written, cut and restored, it is what a p
         );
       }
     }),
-    { numRuns: 300 },
+    { numRuns: 150 },
   );
 });
 
@@ -210,20 +210,20 @@ test("cutting costs a step an entry, in whatever pieces it is cut and however lo
     (_, at) => ({ ...entry, index: at + 1 }) as Entry,
   );
   const start = { index: 0, term: 0 };
-  const longestCutMs = (piece: number): number => {
+  const cutInPieces = (piece: number): number => {
     const log = new RaftLog(start, entries);
-    let longest = 0;
+    const beganAt = performance.now();
     for (let index = piece; index <= 100_000; index += piece) {
-      const beganAt = performance.now();
       log.compact(index);
-      longest = Math.max(longest, performance.now() - beganAt);
+      // A list that is moved with every cut needs 100,000 × 100,000 moves.
+      if (index % 1000 === 0) expect(performance.now() - beganAt).toBeLessThan(2000);
     }
     expect(log.lastIndex).toBe(200_000);
-    return longest;
+    return performance.now() - beganAt;
   };
-  // A list that is moved with every cut needs 100,000 × 100,000 moves.
-  const beganAt = performance.now();
-  longestCutMs(1);
-  expect(performance.now() - beganAt).toBeLessThan(2000);
-  console.log(`100,000 entries cut at once in ${longestCutMs(100_000).toFixed(2)} ms`);
+  const singlyMs = cutInPieces(1);
+  const atOnceMs = cutInPieces(100_000);
+  console.log(
+    `100,000 entries cut: ${singlyMs.toFixed(2)} ms singly, ${atOnceMs.toFixed(2)} at once`,
+  );
 });
