@@ -23,8 +23,9 @@ export class SnapshotTransfer {
   #sent = 0;
   /** Asked of this member's own disk. */
   #loading: number | null = null;
-  /** An answer has brought something since the last heartbeat. */
+  /** An answer has brought something since the last heartbeat, or between that and the one before. */
   #hasMoved = false;
+  #hadMoved = false;
 
   constructor(snapshot: Snapshot, inflightChunksMax: number) {
     this.snapshot = snapshot;
@@ -90,16 +91,18 @@ export class SnapshotTransfer {
   }
 
   heartbeatSent(): void {
+    this.#hadMoved = this.#hasMoved;
     this.#hasMoved = false;
   }
 
   /**
-   * A heartbeat that was sent since the last `heartbeatSent` is answered. If nothing has come
-   * meanwhile of what is out, or of the last word, that all is installed, it may be lost.
+   * A heartbeat that was sent since the last `heartbeatSent` is answered. If nothing has come for
+   * an interval of what is out, or of the last word, that all is installed, it may be lost.
    */
   heartbeatAnswered(): void {
     const isWaiting = this.#sent > this.#next || this.#next === this.snapshot.chunks;
-    if (this.#state === "asked" || (isWaiting && !this.#hasMoved)) this.#state = "asking";
+    const hasStopped = isWaiting && !this.#hasMoved && !this.#hadMoved;
+    if (this.#state === "asked" || hasStopped) this.#state = "asking";
   }
 
   /** What was on the link is lost. While it is down, nothing is sent until a heartbeat is answered. */

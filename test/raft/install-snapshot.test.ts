@@ -318,6 +318,18 @@ describe("what the log does meanwhile", () => {
     expect([member.writing, member.up.lastIndex]).toEqual([null, 9]);
   });
 
+  test("entries that wait for the disk when the switch is handed out are not written for nothing", () => {
+    const member = memberOf([1, 1]);
+    for (const chunk of [0, 1, 2]) member.up.step(chunkOf(3, snapshot, chunk));
+    member.drain();
+    member.up.step(append(3, 2, 1, [1, 1]));
+    member.persist();
+    member.drain();
+    expect(member.writing).toMatchObject({ entries: [], snapshot: { type: "switch" } });
+    member.persist();
+    expect([matchesOf(member.drain()), member.writing]).toEqual([[9], null]);
+  });
+
   test("entries behind it that come while the switch is in flight stay, and are written again", () => {
     const member = switching();
     member.up.step(append(3, 2, 1, [1, 1, 1, 1, 1, 1, 2, 3, 3]));
