@@ -228,8 +228,21 @@ describe("chunks that are late, doubled, out of order, or of something else", ()
     member.settle();
     member.up.step(questionOf(4, snapshot, "n3"));
     expect(only(member.settle(), "installSnapshotResponse")).toMatchObject({ to: "n3", next: 2 });
+    member.up.step(chunkOf(4, snapshotOf(5, 2), 0, "n3"));
+    expect(member.settle()).toEqual([]);
     member.up.step(chunkOf(4, snapshot, 2, "n3"));
     expect(matchesOf(member.settle())).toEqual([9]);
+  });
+
+  test("who is asked says what it has of the log as well, which may spare it the snapshot", () => {
+    const member = memberOf([1, 1]);
+    member.up.step(append(3, 2, 1, [1, 1]));
+    member.settle();
+    member.up.step(questionOf(3, snapshot));
+    expect(answersOf(member.settle())).toEqual([
+      "n1>n2 t3 appendEntriesResponse match 4",
+      "n1>n2 t3 installSnapshotResponse 9#9 next 0, received 0",
+    ]);
   });
 
   test("of what is committed here, nothing is taken, and it is vouched for (pitfall 61)", () => {
