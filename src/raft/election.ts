@@ -12,13 +12,7 @@ export function tickElection(state: RaftState): void {
   if (state.role.type === "follower") state.role.ticksSinceLeader++;
   state.electionElapsedTicks++;
   if (state.electionElapsedTicks < state.electionTimeoutTicks) return;
-  if (!isVoter(state, state.id)) return;
-  // While term and vote are on their way to a slow disk nothing could be said in a further term,
-  // so each timeout would only raise it.
-  if (!isHardStateDurable(state)) return;
-  // What a snapshot from another member holds is committed, and this log lacks it: nobody can be
-  // elected with it (§5.4.3), and who leads can only be disturbed.
-  if (state.install !== null) return;
+  if (!mayCampaign(state)) return;
   becomePreCandidate(state);
   for (const peer of state.peers) {
     const term = state.term + 1;
@@ -26,6 +20,15 @@ export function tickElection(state: RaftState): void {
     send(state, { ...header(state, peer), type: "preVote", term, lastLogIndex, lastLogTerm });
   }
   countPreVotes(state);
+}
+
+/**
+ * While term and vote are on their way to a slow disk nothing could be said in a further term, so
+ * each timeout would only raise it. What a snapshot that is being received holds is committed, and
+ * this log lacks it: nobody can be elected with it (§5.4.3), and who leads would only be disturbed.
+ */
+function mayCampaign(state: RaftState): boolean {
+  return isVoter(state, state.id) && isHardStateDurable(state) && state.install === null;
 }
 
 /** The own vote is on disk: it counts, and the requests have just left. */

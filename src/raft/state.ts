@@ -123,7 +123,7 @@ export interface RaftState {
    * everything. Its index never falls; `log.start.index <= snapshot.index <= handedIndex`.
    */
   snapshot: Snapshot | SnapshotMeta;
-  /** Being received. Null in a leader: see `tickElection`. */
+  /** Being received. Null in candidates and leaders: see `mayCampaign`. */
   install: Install | null;
   readonly snapshotWrites: SnapshotWrites;
 
