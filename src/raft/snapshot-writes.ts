@@ -52,7 +52,7 @@ export class SnapshotWrites {
   /** What is received while a write is in flight goes to the disk together. */
   stageReceived(id: SnapshotId, chunk: number, data: Uint8Array): boolean {
     const last = this.#waiting.at(-1);
-    if (last?.write.type === "stage" && !last.isCallers && this.#isStaged(id, chunk)) {
+    if (last?.write.type === "stage" && this.#isStaged(id, chunk)) {
       const write = { ...last.write, chunks: [...last.write.chunks, data] };
       this.#waiting[this.#waiting.length - 1] = { write, isCallers: false };
       this.#staged = { id, next: chunk + 1 };

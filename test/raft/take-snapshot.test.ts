@@ -184,9 +184,20 @@ describe("a snapshot of its own, and one that comes", () => {
     member.persist();
     member.drain();
     expect([member.up.log.start.index, member.writing?.snapshot?.type]).toEqual([9, "drop"]);
+    const told = member.snapshotWritten.length;
     member.persist();
     member.drain();
-    expect(member.writing).toBeNull();
+    expect([member.writing, member.snapshotWritten.length - told]).toEqual([null, 0]);
+  });
+
+  test("only of its own writes the caller is told", () => {
+    const member = follower();
+    member.takeSnapshot(1);
+    member.up.compact(4);
+    for (const chunk of [0, 1]) member.up.step(chunkOf(3, coming, chunk));
+    member.settle();
+    expect(member.up.snapshot).toEqual(coming);
+    expect(member.snapshotWritten.map(({ type }) => type)).toEqual(["stage", "switch"]);
   });
 
   test("one that was overtaken makes room again", () => {
