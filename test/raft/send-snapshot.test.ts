@@ -17,16 +17,16 @@ const rejected = { type: "appendEntriesResponse", term: 1, success: false } as c
 
 /**
  * n1 leads in term 1 and has committed 10 entries with n3, behind which its snapshot of six chunks
- * ends and its log begins; n2 has said that its log is empty. The window is of four chunks.
+ * ends and (unless said otherwise) its log begins; n2 has said that its log is empty. The window is of four chunks.
  */
-function sending(): { readonly member: Member; readonly snapshot: Snapshot } {
+function sending(cutAt = 10): { readonly member: Member; readonly snapshot: Snapshot } {
   const member = leaderOver();
   for (let value = 2; value <= 10; value++) member.up.propose("commands", dataOf(value));
   member.settle();
   member.up.step(acked(1, 10, "n3"));
   member.settle();
   const snapshot = member.takeSnapshot(6);
-  member.up.compact(10);
+  member.up.compact(cutAt);
   member.up.step(told({ ...rejected, prevLogIndex: 0, hintIndex: 0, hintTerm: 0 }));
   member.up.peerLink("n2", true);
   return { member, snapshot };
@@ -105,14 +105,19 @@ describe("§7: a follower that needs entries which are cut off", () => {
   });
 
   test("that had more than the leader knew is sent entries again, and no snapshot", () => {
-    const { member, snapshot } = sending();
+    const { member, snapshot } = sending(6);
     member.settle();
+    member.up.step(acked(1, 5));
     member.up.step(stored(1, snapshot, 0));
-    member.settle();
-    member.up.step(acked(1, 10));
+    expect(chunksTo(member.settle())).toEqual([0, 1, 2, 3]);
+    member.up.step(acked(1, 6));
     member.up.step(stored(1, snapshot, 2));
-    expect(chunksTo(member.settle())).toEqual([]);
-    expect(progressOf(member)).toBe("replicate match 10 next 11");
+    const messages = member.settle();
+    expect(chunksTo(messages)).toEqual([]);
+    expect(allOf(messages, "appendEntries").map(describeMessage).join()).toContain(
+      "after 6@1 [7@1",
+    );
+    expect(progressOf(member)).toBe("replicate match 6 next 11");
   });
 
   test("still hears heartbeats, and counts for the leader's quorum (dissertation 6.2)", () => {
@@ -270,6 +275,9 @@ describe("a snapshot that is replaced while it is sent (pitfall 64)", () => {
   test("is sent to its end while it is there, and the log behind it is wanted meanwhile", () => {
     const { member, first } = replaced();
     expect(member.up.retainIndex()).toBe(11);
+    member.up.peerLink("n2", true);
+    const questions = allOf(member.settle(), "installSnapshot");
+    expect(questions.map((message) => message.snapshot.index)).toEqual([first.index]);
     member.up.step(stored(1, first, 4));
     expect(chunksTo(member.settle())).toEqual([4, 5]);
     member.up.step(acked(1, 10));
