@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { RaftMessage } from "../../src/raft/messages.ts";
 import type { Entry } from "../../src/raft/types.ts";
-import type { Command, EndReason } from "../../src/registry/command.ts";
+import type { Command, EndReason, Reply } from "../../src/registry/command.ts";
 import type {
   Instance,
   InstanceContent,
@@ -10,6 +10,7 @@ import type {
   Location,
   MetaPairs,
 } from "../../src/registry/instance.ts";
+import type { RegistryItem } from "../../src/registry/snapshot.ts";
 import type { AttachedSession, PeerMessage } from "../../src/replica/peer-messages.ts";
 
 export const count = fc.oneof(
@@ -123,6 +124,55 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   }),
   fc.record({ type: fc.constant("reapSession" as const), session }),
   fc.record({ type: fc.constant("raiseStateVersion" as const), version: count }),
+);
+
+const refused: fc.Arbitrary<Reply> = fc
+  .record({
+    revision: count,
+    code: fc.constantFrom("TAKEN_OVER" as const, "NOT_FOUND" as const, "INVALID" as const),
+    message: text,
+    field: fc.option(text),
+  })
+  .map(({ field, ...rest }) => ({ ok: false, ...rest, ...(field === null ? {} : { field }) }));
+const reply: fc.Arbitrary<Reply> = fc.oneof(
+  count.map((revision) => ({ ok: true as const, revision })),
+  refused,
+);
+
+export const registryItem: fc.Arbitrary<RegistryItem> = fc.oneof(
+  fc.record({
+    type: fc.constant("totals" as const),
+    totals: fc.record({
+      revision: count,
+      stateVersion: count,
+      clockMs: count,
+      opened: count,
+      evicted: count,
+    }),
+  }),
+  fc.record({
+    type: fc.constant("tombstone" as const),
+    tombstone: fc.record({ session, reason, revision: count, index: count }),
+  }),
+  fc.record({
+    type: fc.constant("session" as const),
+    session: fc.record({
+      id: session,
+      secretHash: hex(64),
+      ttlMs: count,
+      graceMs: count,
+      client: text,
+      order: count,
+      openedRevision: count,
+      openedAtMs: count,
+      ownedRevision: count,
+      ending: fc.option(reason),
+      lastSeq: count,
+      floor: count,
+      replies: fc.array(reply, { maxLength: 6 }),
+    }),
+  }),
+  fc.record({ type: fc.constant("instance" as const), instance }),
 );
 
 const head = { from: member, to: member, term: count };
