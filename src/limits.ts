@@ -111,6 +111,16 @@ export const CATCH_UP_BYTES_MAX = 4 * 1024 * 1024;
 /** Time a node gives to one slice of sending before it lets peers and clients in. */
 export const SLICE_MS_MAX = 5;
 
+// Snapshots.
+/** Bytes of log since the last snapshot before which none is taken. */
+export const SNAPSHOT_LOG_BYTES_MIN = 64 * 1024 * 1024;
+/** A chunk is made in one turn of the loop, and goes to disk with the entries of one write. */
+export const SNAPSHOT_CHUNK_BYTES = 64 * 1024;
+/** Bytes of entries before a snapshot that stay, for followers that are a little behind. */
+export const LOG_TAIL_BYTES = 16 * 1024 * 1024;
+/** The most that is kept beyond the tail for a follower that still needs it. */
+export const LOG_LAGGARD_BYTES_MAX = 64 * 1024 * 1024;
+
 // Storage.
 export const MARK_SYNC_MS = 100;
 

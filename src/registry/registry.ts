@@ -52,7 +52,7 @@ interface Ending {
  * and what it is answered with is the revision there was.
  */
 export class Registry {
-  readonly #state: RegistryState;
+  #state: RegistryState;
 
   /** `state`: what a `RegistryBuilder` has restored; an empty one unless given. */
   constructor(limits: Partial<RegistryLimits> = {}, state = new RegistryState(limits)) {
@@ -128,6 +128,11 @@ export class Registry {
       digest: this.digest(),
     };
     return freezer.freeze(head, sessions, instances.applications);
+  }
+
+  /** Becomes the state of `other`, which must not be used any more. */
+  become(other: Registry): void {
+    this.#state = other.#state;
   }
 
   /** Total: whatever is wrong with a command comes back as a value. A throw is a bug. */

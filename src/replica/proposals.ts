@@ -170,6 +170,26 @@ export class Proposals {
     }
   }
 
+  /**
+   * The state has leapt to that of a snapshot: what was applied on the way is answered from the
+   * replies in it, and everything else is handed over again. Returns the writes that it answered.
+   */
+  installed(replyOf: (write: Write) => Reply | null): readonly PendingWrite[] {
+    const answered: PendingWrite[] = [];
+    for (const writes of this.#bySession.values()) {
+      for (const pending of writes.values()) {
+        const reply = replyOf(pending);
+        if (reply !== null) {
+          this.#remove(pending);
+          this.#reply(pending, reply);
+          answered.push(pending);
+        }
+      }
+    }
+    this.leaderChanged();
+    return answered;
+  }
+
   /** A refusal is definite only where no leader was ever given the write. */
   tick(nowMs: number): void {
     this.released();
