@@ -123,6 +123,10 @@ export const LOG_LAGGARD_BYTES_MAX = 64 * 1024 * 1024;
 
 // Storage.
 export const MARK_SYNC_MS = 100;
+/** Deletions of what is left over in one batch: of cut entries and of old snapshots. */
+export const SWEEP_KEYS_MAX = 256;
+/** How long nobody writes before deletions get a batch of their own, and between such batches. */
+export const SWEEP_IDLE_MS = 50;
 
 // Leaving.
 export const DRAIN_MS_DEFAULT = 10_000;

@@ -69,7 +69,7 @@ export class Member implements HttpPages {
     this.#replica = new Replica(
       {
         id: directory.identity.incarnation,
-        restored: { ...log, snapshot: { ...snapshot, conf: { voters } }, logStart: snapshot },
+        restored: { ...log, snapshot: snapshot ?? { index: 0, term: 0, conf: { voters } } },
         codec: commandCodec,
         random: (bound) => random.below(bound),
       },

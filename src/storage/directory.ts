@@ -16,17 +16,22 @@ import { DIRECTORY_FILES, decodeFormat, ENTRY_KEYS, FORMAT_KEY, FORMAT_VERSION }
 import {
   formatOperation,
   type OpenedStorage,
-  openLevelStore,
   openStorage,
   type StorageOptions,
 } from "./level-storage.ts";
+import { openLevelStore } from "./level-store.ts";
 import { MarkFile } from "./mark-file.ts";
+import { CHUNK_KEYS } from "./snapshot-layout.ts";
 import { type BirthRecord, type Identity, StorageError } from "./storage.ts";
 import { VoteFile } from "./vote-file.ts";
 
 const { identity: IDENTITY, birth: BIRTH, mark: MARK } = DIRECTORY_FILES;
 const { database: DATABASE, creating: CREATING } = DIRECTORY_FILES;
 const INCARNATION_BYTES = 8;
+const USED_KEYS = [
+  ["entries", ENTRY_KEYS],
+  ["snapshots", CHUNK_KEYS],
+] as const;
 
 /** What `openDirectory` needs of chance. */
 export interface DirectoryRandom {
@@ -72,7 +77,7 @@ export async function openDirectory(
     // Behind the lock: another process may have been making the directory until a moment ago.
     const birth = await readBirth(path, identity);
     await checkFormat(path, store, identity);
-    if (birth === null) await checkHasNoEntries(path, store, BIRTH);
+    if (birth === null) await checkIsUnused(path, store, BIRTH);
     await removeCreating(path);
     return new LevelDirectory(path, identity, birth, store);
   } catch (error) {
@@ -237,13 +242,17 @@ async function checkStillUnmade(path: string, store: KeyValueStore): Promise<voi
   if (await isThere(file)) {
     throw new StorageError("LOCKED", `${path} was made by another process`, "Start it again.");
   }
-  await checkHasNoEntries(path, store, IDENTITY);
+  await checkIsUnused(path, store, IDENTITY);
 }
 
-/** Entries without the file that comes before them: it was lost, and must not be made again. */
-async function checkHasNoEntries(path: string, store: KeyValueStore, lost: string): Promise<void> {
-  for await (const _ of store.iterate(ENTRY_KEYS)) {
-    throw damaged(path, `${join(path, DATABASE)} has entries but there is no ${join(path, lost)}`);
+/**
+ * Entries or a snapshot without the file that comes before them: it was lost, and must not be made
+ * again. There is no pointer to a snapshot without its chunks.
+ */
+async function checkIsUnused(path: string, store: KeyValueStore, lost: string): Promise<void> {
+  for (const [what, keys] of USED_KEYS) {
+    if ((await store.edge(keys, "first")) === null) continue;
+    throw damaged(path, `${join(path, DATABASE)} has ${what} but there is no ${join(path, lost)}`);
   }
 }
 

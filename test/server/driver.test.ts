@@ -76,6 +76,12 @@ class Disk implements Storage {
     await new Promise((resolve) => setImmediate(resolve));
   }
 
+  async readChunk(): Promise<null> {
+    return null;
+  }
+
+  async *chunks(): AsyncIterable<Uint8Array> {}
+
   async close(): Promise<void> {}
 }
 

@@ -31,7 +31,8 @@ export function describeStorage(kind: string, makeDisk: () => Promise<Disk>): vo
     it("loads nothing from a new disk", async () => {
       expect(await loadAfter([])).toEqual({
         hardState: { term: 0, vote: null },
-        snapshot: { index: 0, term: 0 },
+        snapshot: null,
+        logStart: { index: 0, term: 0 },
         entries: [],
         commitIndex: 0,
       });

@@ -42,6 +42,16 @@ class FailingStore implements KeyValueStore {
     if (this.failure !== null) throw this.failure;
   }
 
+  async edge(range: KeyRange, end: "first" | "last"): Promise<Uint8Array | null> {
+    let found: Uint8Array | null = null;
+    for await (const [key] of this.iterate(range)) {
+      if (found === null || end === "last") found = key;
+    }
+    return found;
+  }
+
+  async compact(): Promise<void> {}
+
   async close(): Promise<void> {}
 }
 
