@@ -23,7 +23,8 @@ export type PersistStep =
   | "markRaised"
   | "markSynced";
 
-const STEPS: readonly PersistStep[] = [
+/** In order. */
+export const STEPS: readonly PersistStep[] = [
   "begun",
   "voteA",
   "voteB",

@@ -24,7 +24,7 @@ const pointer: Pointer = {
   logStart: { index: 9, term: 2, chain: "f0e1d2c3b4a59687" },
 };
 
-function valueOf(operation: ReturnType<typeof encodeChunk>): Uint8Array {
+function bytesOf(operation: ReturnType<typeof encodeChunk>): Uint8Array {
   if (operation.type !== "put") throw new Error("not a put");
   return operation.value;
 }
@@ -68,14 +68,14 @@ describe("a chunk", () => {
       fc.property(id, chunk, fc.uint8Array({ maxLength: 300 }), (of, number, data) => {
         const operation = encodeChunk(of, number, data);
         expect(operation.key).toEqual(chunkKey(of, number));
-        expect(decodeChunk(operation.key, valueOf(operation))).toEqual(data);
+        expect(decodeChunk(operation.key, bytesOf(operation))).toEqual(data);
       }),
     );
   });
 
   it("is refused with any bit of key or value flipped, and at any other length", () => {
     const operation = encodeChunk(own, 3, new TextEncoder().encode("some data"));
-    const [key, value] = [operation.key, valueOf(operation)];
+    const [key, value] = [operation.key, bytesOf(operation)];
     for (let bit = 0; bit < (key.length + value.length) * 8; bit += 1) {
       const both = Buffer.concat([key, value]);
       both[bit >> 3]! ^= 1 << (bit & 7);
@@ -88,20 +88,20 @@ describe("a chunk", () => {
   });
 
   it("is refused in the place of another chunk, and of another snapshot's", () => {
-    const value = valueOf(encodeChunk(own, 3, new Uint8Array(100)));
+    const value = bytesOf(encodeChunk(own, 3, new Uint8Array(100)));
     expect(decodeChunk(chunkKey(own, 4), value)).toBeNull();
     expect(decodeChunk(chunkKey({ ...own, nonce: 98 }, 3), value)).toBeNull();
   });
 });
 
 describe("the pointer", () => {
-  const bytes = valueOf(encodePointer(pointer));
+  const bytes = bytesOf(encodePointer(pointer));
 
   it("gives back what went in, the configuration with whatever else it says", () => {
     expect(decodePointer(bytes)).toEqual(pointer);
     const conf = { voters: ["a"], learners: ["b"] };
     const snapshot: Snapshot = { ...pointer.snapshot, conf };
-    expect(decodePointer(valueOf(encodePointer({ ...pointer, snapshot })))?.snapshot.conf).toEqual(
+    expect(decodePointer(bytesOf(encodePointer({ ...pointer, snapshot })))?.snapshot.conf).toEqual(
       conf,
     );
   });
@@ -119,7 +119,7 @@ describe("the pointer", () => {
 
   it("is refused when the log would start behind the snapshot", () => {
     const logStart = { ...pointer.logStart, index: 13 };
-    expect(decodePointer(valueOf(encodePointer({ ...pointer, logStart })))).toBeNull();
+    expect(decodePointer(bytesOf(encodePointer({ ...pointer, logStart })))).toBeNull();
   });
 
   it("and a chunk are on disk in the form of format 1", () => {
@@ -132,7 +132,7 @@ describe("the pointer", () => {
     expect(Buffer.from(operation.key).toString("hex")).toMatchInlineSnapshot(
       `"730000000000000102000001000000000700000003"`,
     );
-    expect(Buffer.from(valueOf(operation)).toString("hex")).toMatchInlineSnapshot(
+    expect(Buffer.from(bytesOf(operation)).toString("hex")).toMatchInlineSnapshot(
       `"8621b6a164617461"`,
     );
   });
