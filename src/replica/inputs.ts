@@ -1,5 +1,5 @@
 import type { Refusal } from "../errors.ts";
-import type { LogStart } from "../raft/snapshot.ts";
+import type { ChunkRequest, LogStart } from "../raft/snapshot.ts";
 import type {
   Entry,
   HardState,
@@ -14,6 +14,7 @@ import type {
 import type { Change } from "../registry/change.ts";
 import type { EndReason, Reply, SessionCommand } from "../registry/command.ts";
 import type { Instance, Selector } from "../registry/instance.ts";
+import type { Registry } from "../registry/registry.ts";
 import type { PeerMessage } from "./peer-messages.ts";
 
 /** Given by the driver, counts up, never used again within a start of the node. */
@@ -33,6 +34,14 @@ export interface Restored {
   readonly entries: readonly Entry[];
   /** How far the entries were known to be committed; 0 where nothing was stored. */
   readonly commitIndex: LogIndex;
+  /** The state as of the snapshot; an empty one where there is none. The replica goes on with it. */
+  readonly registry: Registry;
+}
+
+/** Answers a `readChunk`; null where the snapshot was dropped. */
+export interface ChunkRead {
+  readonly request: ChunkRequest;
+  readonly chunk: { readonly data: Uint8Array; readonly chain: string } | null;
 }
 
 export type ReadConsistency =
@@ -113,6 +122,7 @@ export type Input =
   /** Every TICK_MS of this node's monotonic clock; a late one is one tick, not many. */
   | { readonly type: "tick" }
   | { readonly type: "persisted"; readonly write: number }
+  | ({ readonly type: "chunkRead" } & ChunkRead)
   | { readonly type: "peerMessage"; readonly message: PeerMessage }
   /** The link on which this node sends to `peer`. */
   | { readonly type: "peerLink"; readonly peer: MemberId; readonly isUp: boolean }
@@ -235,10 +245,19 @@ export type Notice =
       readonly revision: number;
     }
   | { readonly type: "caughtUp"; readonly index: LogIndex; readonly ageKnown: boolean }
-  | { readonly type: "massBreak"; readonly sessions: number };
+  | { readonly type: "massBreak"; readonly sessions: number }
+  /** Taken by this member, or received and installed; the log before it is cut. */
+  | {
+      readonly type: "snapshot";
+      readonly how: "taken" | "installed";
+      readonly index: LogIndex;
+      readonly bytes: number;
+    };
 
 export type Output =
   | { readonly type: "persist"; readonly request: PersistRequest }
+  /** A stored chunk is wanted, to be sent; answered by `chunkRead`, while persists go on. */
+  | { readonly type: "readChunk"; readonly request: ChunkRequest }
   | { readonly type: "send"; readonly message: PeerMessage }
   | { readonly type: "client"; readonly output: ClientOutput }
   | { readonly type: "notice"; readonly notice: Notice };

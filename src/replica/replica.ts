@@ -9,10 +9,11 @@ import {
   UNCOMMITTED_ENTRIES_MAX,
 } from "../limits.ts";
 import { Raft } from "../raft/raft.ts";
+import type { Received } from "../raft/snapshot.ts";
 import type { Entry, LogIndex, MemberId, Role, Term } from "../raft/types.ts";
 import type { Change } from "../registry/change.ts";
 import type { Command } from "../registry/command.ts";
-import { type EntryContext, Registry } from "../registry/registry.ts";
+import type { EntryContext, Registry } from "../registry/registry.ts";
 import { assert, unreachable } from "../util/assert.ts";
 import { Attachments } from "./attachments.ts";
 import { ClientRequests } from "./client-requests.ts";
@@ -26,6 +27,9 @@ import { Packing } from "./packing.ts";
 import type { PeerMessage } from "./peer-messages.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
+import type { SnapshotCodec } from "./snapshot-codec.ts";
+import { SNAPSHOT_LIMITS, type SnapshotLimits } from "./snapshot-taker.ts";
+import { Snapshots } from "./snapshots.ts";
 import type { ReplicaStatus } from "./status.ts";
 import { WATCH_LIMITS, Watches, type WatchLimits } from "./watches.ts";
 
@@ -33,9 +37,11 @@ export interface ReplicaOptions {
   readonly id: MemberId;
   readonly restored: Restored;
   readonly codec: CommandCodec;
+  readonly snapshotCodec: SnapshotCodec;
   /** An integer in [0, bound). */
   readonly random: (bound: number) => number;
   readonly watchLimits?: WatchLimits;
+  readonly snapshotLimits?: SnapshotLimits;
 }
 
 interface RaftView {
@@ -51,7 +57,7 @@ const START_BOUND = 2 ** 48;
  * machine, and what a node does for its clients. Any failed invariant throws and ends the node.
  */
 export class Replica {
-  readonly registry = new Registry();
+  readonly registry: Registry;
   readonly #raft: Raft;
   readonly #codec: CommandCodec;
   readonly #connections = new Connections();
@@ -62,6 +68,7 @@ export class Replica {
   readonly #attachments: Attachments;
   readonly #watches: Watches;
   readonly #clients: ClientRequests;
+  readonly #snapshots: Snapshots;
   #duties: LeaderDuties | null = null;
   readonly #linksUp = new Set<MemberId>();
   #seen: RaftView;
@@ -73,6 +80,7 @@ export class Replica {
   constructor(options: ReplicaOptions, now: Now) {
     const { id, restored, codec, random } = options;
     this.#codec = codec;
+    this.registry = restored.registry;
     this.#raft = new Raft(
       {
         id,
@@ -114,6 +122,14 @@ export class Replica {
       emit,
       lastApplied: () => this.#lastApplied,
     });
+    this.#snapshots = new Snapshots({
+      raft: this.#raft,
+      registry: this.registry,
+      codec: options.snapshotCodec,
+      limits: options.snapshotLimits ?? SNAPSHOT_LIMITS,
+      random,
+      emit,
+    });
     this.#seen = { term: this.#raft.term, role: "follower", leader: null };
     this.#advance(now);
   }
@@ -126,6 +142,9 @@ export class Replica {
       case "persisted":
         this.#isPersisting = false;
         this.#raft.persisted(input.write);
+        break;
+      case "chunkRead":
+        this.#snapshots.chunkRead(input);
         break;
       case "peerMessage":
         this.#peerMessage(input.message, now);
@@ -157,6 +176,8 @@ export class Replica {
       commitIndex: raft.commitIndex,
       lastApplied: this.#lastApplied,
       lastIndex: raft.lastIndex,
+      snapshotIndex: raft.snapshot?.index ?? 0,
+      firstIndex: raft.log.firstIndex,
       revision: this.registry.revision,
       digest: this.registry.digest(),
       sessions: this.registry.sessionCount,
@@ -354,7 +375,8 @@ export class Replica {
   }
 
   #drainRaft(now: Now): boolean {
-    const { persist, messages, committed, readStates } = this.#raft.ready();
+    const ready = this.#raft.ready();
+    const { persist, messages, received, committed, readStates } = ready;
     if (persist !== null) {
       assert(!this.#isPersisting, "one write is out at a time");
       this.#isPersisting = true;
@@ -363,25 +385,46 @@ export class Replica {
     for (const message of messages) {
       this.#send(message);
     }
+    const isInstalled = this.#install(received, now);
     for (const entry of committed) {
       this.#apply(entry, now);
     }
+    this.#snapshots.written(ready);
+    this.#snapshots.takeWhenDue(this.#lastApplied);
     for (const readState of readStates) {
       this.#reads.confirmed(readState);
     }
-    if (committed.length > 0 && this.#freshness.applied(this.#lastApplied)) {
+    const hasAdvanced = committed.length > 0 || isInstalled;
+    if (hasAdvanced && this.#freshness.applied(this.#lastApplied)) {
       this.#caughtUp(true, now);
     }
-    if (committed.length > 0 || readStates.length > 0) {
+    if (hasAdvanced || readStates.length > 0) {
       this.#attachments.applied(this.#lastApplied, now.monotonicMs);
       this.#reads.applied(this.#lastApplied, now.monotonicMs);
     }
-    return persist !== null || messages.length > 0 || committed.length > 0 || readStates.length > 0;
+    const isMore = messages.length > 0 || readStates.length > 0 || ready.snapshotWritten.length > 0;
+    return persist !== null || hasAdvanced || isMore;
+  }
+
+  /** Returns whether the state has leapt to that of another member's snapshot. */
+  #install(received: readonly Received[], now: Now): boolean {
+    const installed = this.#snapshots.received(received);
+    if (installed === null) {
+      return false;
+    }
+    const { index, bytes } = installed.snapshot;
+    assert(index > this.#lastApplied, "a snapshot leads on");
+    this.#lastApplied = index;
+    this.registry.become(installed.state);
+    this.#clients.installed(this.registry, now);
+    this.#notice({ type: "snapshot", how: "installed", index, bytes });
+    return true;
   }
 
   #apply(entry: Entry, now: Now): void {
     assert(entry.index === this.#lastApplied + 1, "entries are applied in order");
     this.#lastApplied = entry.index;
+    this.#snapshots.applied(entry.data.byteLength);
     switch (entry.kind) {
       case "noop":
         break;

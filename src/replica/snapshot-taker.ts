@@ -1,4 +1,9 @@
-import { LOG_TAIL_BYTES, SNAPSHOT_CHUNK_BYTES, SNAPSHOT_LOG_BYTES_MIN } from "../limits.ts";
+import {
+  LOG_LAGGARD_BYTES_MAX,
+  LOG_TAIL_BYTES,
+  SNAPSHOT_CHUNK_BYTES,
+  SNAPSHOT_LOG_BYTES_MIN,
+} from "../limits.ts";
 import type { Snapshot, SnapshotId, SnapshotMeta, SnapshotWrite } from "../raft/types.ts";
 import type { FrozenRegistry } from "../registry/freeze.ts";
 import type { Registry } from "../registry/registry.ts";
@@ -11,6 +16,8 @@ export interface SnapshotLimits {
   readonly logBytesMin: number;
   /** Bytes of entries before the snapshot that stay, for followers that are a little behind. */
   readonly tailBytes: number;
+  /** Bytes beyond the tail that stay for a peer which still needs them. */
+  readonly laggardBytesMax: number;
   /** A chunk is closed when it holds as much. */
   readonly chunkBytes: number;
 }
@@ -18,6 +25,7 @@ export interface SnapshotLimits {
 export const SNAPSHOT_LIMITS: SnapshotLimits = {
   logBytesMin: SNAPSHOT_LOG_BYTES_MIN,
   tailBytes: LOG_TAIL_BYTES,
+  laggardBytesMax: LOG_LAGGARD_BYTES_MAX,
   chunkBytes: SNAPSHOT_CHUNK_BYTES,
 };
 
@@ -27,8 +35,8 @@ interface Parts {
   readonly limits: SnapshotLimits;
   /** An integer in [0, bound). */
   readonly random: (bound: number) => number;
-  /** Queues it for the disk; `written` tells when it is there. */
-  readonly write: (write: SnapshotWrite) => void;
+  /** Queues it for the disk; `written` tells when it is there. False: it cannot be finished. */
+  readonly write: (write: SnapshotWrite) => boolean;
 }
 
 interface Taking {
@@ -53,22 +61,21 @@ export class SnapshotTaker {
   /** Of the last snapshot, taken or received: the next one is due when the log outgrows it. */
   #stateBytes: number;
   /** Of the entries applied since its index. */
-  #logBytes: number;
+  #logBytes = 0;
 
-  constructor(parts: Parts, stateBytes: number, logBytes: number) {
+  constructor(parts: Parts, stateBytes: number) {
     this.#parts = parts;
     this.#stateBytes = stateBytes;
-    this.#logBytes = logBytes;
   }
 
   get isTaking(): boolean {
     return this.#taking !== null;
   }
 
-  /** The log has outgrown both the least and the state: the cost of a snapshot is amortised. */
-  get isDue(): boolean {
+  /** The log has outgrown both the least and the state, `times` over: its cost is amortised. */
+  isDue(times: number): boolean {
     const threshold = Math.max(this.#parts.limits.logBytesMin, this.#stateBytes);
-    return this.#taking === null && this.#logBytes > threshold;
+    return this.#taking === null && this.#logBytes > threshold * times;
   }
 
   applied(bytes: number): void {
@@ -133,14 +140,20 @@ export class SnapshotTaker {
         const first = taking.chunks;
         taking.chunks += 1;
         taking.bytes += chunk.length;
-        this.#parts.write({ type: "stage", id: taking.id, first, chunks: [chunk] });
+        this.#write({ type: "stage", id: taking.id, first, chunks: [chunk] });
         return;
       }
     }
     const { meta, id, view, chunks, bytes } = taking;
     const { digest } = view;
     const snapshot: Snapshot = { ...meta, nonce: id.nonce, chunks, bytes, digest };
-    this.#parts.write({ type: "switch", snapshot, chain: null });
+    this.#write({ type: "switch", snapshot, chain: null });
+  }
+
+  #write(write: SnapshotWrite): void {
+    if (!this.#parts.write(write)) {
+      this.abandon();
+    }
   }
 
   /** Null where everything was given out. */

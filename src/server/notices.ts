@@ -62,6 +62,12 @@ export class Notices {
           "many sessions broke at once: they keep their TTL",
         );
         break;
+      case "snapshot": {
+        const { how, index, bytes } = notice;
+        this.#metrics.snapshots.inc({ how });
+        this.#logger.info({ index, bytes }, `snapshot ${how}`);
+        break;
+      }
       case "applied":
         break;
       default:

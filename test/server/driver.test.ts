@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Clock, Timer, Timers } from "../../src/env/env.ts";
 import { ELECTION_TICKS_MIN, TICK_MS } from "../../src/limits.ts";
 import type { PersistRequest } from "../../src/raft/types.ts";
+import { Registry } from "../../src/registry/registry.ts";
 import type { ClientOutput } from "../../src/replica/inputs.ts";
 import type { PeerMessage } from "../../src/replica/peer-messages.ts";
 import { Replica } from "../../src/replica/replica.ts";
@@ -9,6 +10,7 @@ import { Driver } from "../../src/server/driver.ts";
 import { SendPump } from "../../src/server/send-pump.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
+import { snapshotCodec } from "../../src/wire/snapshot-codec.ts";
 
 const [A, B, C] = ["a".repeat(16), "b".repeat(16), "c".repeat(16)] as const;
 
@@ -99,8 +101,10 @@ function world(voters: readonly string[]) {
         logStart: { index: 0, term: 0 },
         entries: [],
         commitIndex: 0,
+        registry: new Registry(),
       },
       codec: commandCodec,
+      snapshotCodec,
       random: () => 0,
     },
     { monotonicMs: loop.nowMs, wallMs: loop.nowMs },
