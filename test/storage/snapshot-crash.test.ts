@@ -128,19 +128,24 @@ describe("a crash behind any step", () => {
     },
   );
 
-  it.each(each)("of an install over a longer log, whose end the mark claims: %s", (step) => {
-    const node = nodeWithSnapshot();
-    node.persist({ hardState: hardState(2), entries: entriesBetween(8, 12, 2) });
-    node.log.syncMark();
-    node.persist({ hardState: hardState(3), snapshot: stage(INSTALLED) });
-    node.persist({ snapshot: switchTo(INSTALLED, CHAIN) }, step);
-    const { entries } = node.restart();
-    const old = [...entriesBetween(1, 7, 1), ...entriesBetween(8, 12, 2)];
-    expect(entries).toEqual(hasBatch(step) ? [] : old);
-    const next = entry(hasBatch(step) ? 10 : 13, 3);
-    node.persist({ entries: [next] });
-    expect(node.restart().entries.at(-1)).toEqual(next);
-  });
+  it.each(each)(
+    "of an install over a log that is as long or longer, as the mark claims: %s",
+    (step) => {
+      for (const last of [INSTALLED.index, INSTALLED.index + 3]) {
+        const node = nodeWithSnapshot();
+        node.persist({ hardState: hardState(2), entries: entriesBetween(8, last, 2) });
+        node.log.syncMark();
+        node.persist({ hardState: hardState(3), snapshot: stage(INSTALLED) });
+        node.persist({ snapshot: switchTo(INSTALLED, CHAIN) }, step);
+        const { entries } = node.restart();
+        const old = [...entriesBetween(1, 7, 1), ...entriesBetween(8, last, 2)];
+        expect(entries).toEqual(hasBatch(step) ? [] : old);
+        const next = entry(hasBatch(step) ? 10 : last + 1, 3);
+        node.persist({ entries: [next] });
+        expect(node.restart().entries.at(-1)).toEqual(next);
+      }
+    },
+  );
 
   it.each(each)("of a cut leaves the start of the log where it was, or moves it: %s", (step) => {
     const node = nodeWithSnapshot();
