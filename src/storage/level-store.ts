@@ -7,6 +7,11 @@ import { bufferOf } from "./layout.ts";
 /** Read at a time at a start; LevelDB's own default of 16 KiB would be a call an entry. */
 const READ_BYTES = 4 * 1024 * 1024;
 const READ_RECORDS = 1024;
+/**
+ * LevelDB's own default is 4 MiB: with it, 543 MB were written to store a snapshot of 200 MB, and
+ * 396 MB with this. Held in memory, twice at worst.
+ */
+const WRITE_BUFFER_BYTES = 16 * 1024 * 1024;
 
 /**
  * A LevelDB. `create` makes a new one and refuses to touch an old one; without it nothing is ever
@@ -24,6 +29,7 @@ export async function openLevelStore(
     valueEncoding: "buffer",
     createIfMissing: options.create,
     errorIfExists: options.create,
+    writeBufferSize: WRITE_BUFFER_BYTES,
   });
   try {
     await level.open();
