@@ -1,3 +1,4 @@
+import { confOf } from "../../src/raft/conf-state.ts";
 import type { Entry, HardState, LogIndex, PersistRequest } from "../../src/raft/types.ts";
 import type { Restored } from "../../src/replica/inputs.ts";
 import type { Prng } from "./prng.ts";
@@ -55,7 +56,11 @@ export class SimDisk {
   restored(voters: readonly string[]): Restored {
     return {
       hardState: this.#hardState,
-      snapshot: { index: 0, term: 0, conf: { voters } },
+      snapshot: {
+        index: 0,
+        term: 0,
+        conf: confOf(voters.map((id) => ({ id, name: id, address: "" }))),
+      },
       entries: [...this.#entries],
       commitIndex: this.#commitIndex,
     };

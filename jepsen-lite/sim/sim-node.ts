@@ -5,6 +5,7 @@ import { Replica } from "../../src/replica/replica.ts";
 import type { ReplicaStatus } from "../../src/replica/status.ts";
 import { WATCH_LIMITS } from "../../src/replica/watches.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
+import { confCodec } from "../../src/wire/conf-codec.ts";
 import { SimDisk } from "./disk.ts";
 import type { World } from "./world.ts";
 
@@ -57,6 +58,7 @@ export class SimNode {
         id: this.id,
         restored: this.disk.restored(this.#voters),
         codec: commandCodec,
+        confCodec,
         random: (bound) => prng.below(bound),
         watchLimits: { ...WATCH_LIMITS, historyChangesMax: options.historyChangesMax },
       },

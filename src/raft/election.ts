@@ -1,8 +1,9 @@
+import { isVoterOf } from "./conf-state.ts";
 import { header, isHardStateDurable, send } from "./durability.ts";
 import type { PreVote, PreVoteResponse, RequestVote, RequestVoteResponse } from "./messages.ts";
 import { voteResult } from "./quorum.ts";
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from "./roles.ts";
-import { isVoter, type RaftState, restartElectionTimer } from "./state.ts";
+import { isElectionDue, mayCampaign, type RaftState, restartElectionTimer } from "./state.ts";
 import type { MemberId } from "./types.ts";
 
 /** §5.2, §5.4.1; PreVote and stickiness: dissertation 9.6 and 4.2.3. */
@@ -11,18 +12,22 @@ import type { MemberId } from "./types.ts";
 export function tickElection(state: RaftState): void {
   if (state.role.type === "follower") state.role.ticksSinceLeader++;
   state.electionElapsedTicks++;
-  if (state.electionElapsedTicks < state.electionTimeoutTicks) return;
-  if (!isVoter(state, state.id)) return;
+  if (!isElectionDue(state) || !mayCampaign(state)) return;
   // While term and vote are on their way to a slow disk nothing could be said in a further term,
   // so each timeout would only raise it.
   if (!isHardStateDurable(state)) return;
   becomePreCandidate(state);
-  for (const peer of state.peers) {
+  for (const peer of electorate(state)) {
     const term = state.term + 1;
     const { lastIndex: lastLogIndex, lastTerm: lastLogTerm } = state.log;
     send(state, { ...header(state, peer), type: "preVote", term, lastLogIndex, lastLogTerm });
   }
   countPreVotes(state);
+}
+
+/** Whose votes count: the other voters of both halves. */
+function electorate(state: RaftState): readonly MemberId[] {
+  return state.peers.filter((peer) => isVoterOf(state.conf, peer));
 }
 
 /** The own vote is on disk: it counts, and the requests have just left. */
@@ -90,7 +95,7 @@ function countPreVotes(state: RaftState): void {
   if (result !== "won") return;
   becomeCandidate(state);
   const { lastIndex: lastLogIndex, lastTerm: lastLogTerm } = state.log;
-  for (const peer of state.peers) {
+  for (const peer of electorate(state)) {
     send(state, { ...header(state, peer), type: "requestVote", lastLogIndex, lastLogTerm });
   }
 }

@@ -7,6 +7,8 @@ export interface LogView {
   readonly lastIndex: LogIndex;
   readonly lastTerm: Term;
   readonly durableIndex: LogIndex;
+  /** Those of kind `conf`, by rising index. */
+  readonly confEntries: readonly Entry[];
   termAt(index: LogIndex): Term | undefined;
   entryAt(index: LogIndex): Entry | undefined;
 }
@@ -24,6 +26,8 @@ export class RaftLog implements LogView {
   readonly #snapshotTerm: Term;
   /** `#entries[i]` has index `#snapshotIndex + 1 + i`; terms never fall. */
   readonly #entries: Entry[];
+  /** Those of `#entries` that are of kind `conf`. */
+  readonly #confEntries: Entry[] = [];
   #durableIndex: LogIndex;
   #writingIndex: LogIndex;
   #handedIndex: LogIndex;
@@ -57,6 +61,10 @@ export class RaftLog implements LogView {
     return this.#durableIndex;
   }
 
+  get confEntries(): readonly Entry[] {
+    return this.#confEntries;
+  }
+
   /** There are entries that no write was given yet. */
   get hasUnhanded(): boolean {
     return this.#handedIndex < this.lastIndex;
@@ -85,6 +93,7 @@ export class RaftLog implements LogView {
         return `term ${entry.term} at ${entry.index} falls behind ${this.lastTerm}`;
       });
       this.#entries.push(entry);
+      if (entry.kind === "conf") this.#confEntries.push(entry);
     }
   }
 
@@ -98,6 +107,7 @@ export class RaftLog implements LogView {
     assert(from > this.#snapshotIndex, () => `truncation at ${from} reaches into the snapshot`);
     assert(from <= this.lastIndex, () => `nothing to truncate at ${from}`);
     this.#entries.length = from - this.firstIndex;
+    while ((this.#confEntries.at(-1)?.index ?? 0) >= from) this.#confEntries.pop();
     this.#handedIndex = Math.min(this.#handedIndex, from - 1);
     this.#writingIndex = Math.min(this.#writingIndex, from - 1);
     this.#durableIndex = Math.min(this.#durableIndex, from - 1);
@@ -152,6 +162,10 @@ export class RaftLog implements LogView {
   }
 
   checkInvariants(): void {
+    const conf = this.#confEntries.at(-1);
+    assert(conf === undefined || this.entryAt(conf.index) === conf, () => {
+      return `the configuration of ${conf?.index} is not in the log`;
+    });
     assert(
       this.#durableIndex <= this.#writingIndex &&
         this.#writingIndex <= this.#handedIndex &&

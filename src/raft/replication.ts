@@ -4,7 +4,7 @@ import type { AppendEntries, AppendEntriesResponse, Heartbeat } from "./messages
 import type { Progress } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
 import { heardLeader } from "./roles.ts";
-import type { Follower, Leader, RaftState } from "./state.ts";
+import { type Follower, type Leader, type RaftState, refreshConf } from "./state.ts";
 import type { Entry, LogIndex, MemberId } from "./types.ts";
 
 /** §5.3, §5.4.2. */
@@ -78,7 +78,9 @@ export function handleAppendEntriesResponse(
   message: AppendEntriesResponse,
 ): void {
   if (state.role.type !== "leader") return;
-  const progress = must(state.role.progress.get(message.from));
+  const progress = state.role.progress.get(message.from);
+  // Who is not followed any more has nothing to say that would count.
+  if (progress === undefined) return;
   progress.ticksSinceHeard = 0;
   if (!message.success) {
     const { hintIndex, hintTerm, prevLogIndex } = message;
@@ -168,6 +170,7 @@ function mergeEntries(state: RaftState, follower: Follower, entries: readonly En
     log.truncate(first.index);
   }
   log.append(entries.slice(start));
+  refreshConf(state);
   return true;
 }
 

@@ -1,8 +1,10 @@
-import { assert, must } from "../util/assert.ts";
+import { assert } from "../util/assert.ts";
+import { ConfHistory } from "./conf-history.ts";
+import { isSoleVoter, isVoterOf } from "./conf-state.ts";
 import { checkConfig, type RaftConfig, type RestoredLog } from "./config.ts";
 import { RaftLog } from "./log.ts";
 import type { RaftMessage } from "./messages.ts";
-import type { Progress } from "./progress.ts";
+import { Progress } from "./progress.ts";
 import type { ConfState, HardState, LogIndex, MemberId, ReadId, ReadState, Term } from "./types.ts";
 
 export interface Follower {
@@ -46,8 +48,13 @@ export interface Leader {
   readonly type: "leader";
   /** The no-op of this term: when it is committed, `commitIndex` is not behind any other's. */
   readonly noopIndex: LogIndex;
-  /** Of every peer, in the order of `peers`. */
-  readonly progress: Map<MemberId, Progress>;
+  /** Of every peer and of everybody who is leaving, in the order of their ids. */
+  progress: ReadonlyMap<MemberId, Progress>;
+  /**
+   * Who was a member until the configuration of `index`: is still sent what there is, so that it
+   * learns that it was removed, until `ticks` after that is committed reach an election timeout.
+   */
+  readonly leaving: Map<MemberId, { readonly index: LogIndex; ticks: number }>;
   heartbeatElapsedTicks: number;
   /** The latest round begun. Counts from 1 in each term; none is used twice. */
   round: number;
@@ -75,9 +82,10 @@ export interface RaftState {
   vote: MemberId | null;
   role: RoleState;
 
-  /** In force. Every change of the log that could change it ends in `refreshConf`. */
+  readonly confs: ConfHistory;
+  /** In force. Every change of the log ends in `refreshConf`. */
   conf: ConfState;
-  /** The other members, in the order of their ids. */
+  /** The other members in it, in the order of their ids. */
   peers: readonly MemberId[];
 
   /** Never falls; `snapshotIndex <= commitIndex <= lastIndex`. */
@@ -94,6 +102,7 @@ export interface RaftState {
 
   /** Since the timer was started; the leader's heartbeats and a granted vote start it. */
   electionElapsedTicks: number;
+  /** As drawn; see `isElectionDue`. */
   electionTimeoutTicks: number;
 
   readonly outbox: RaftMessage[];
@@ -102,13 +111,40 @@ export interface RaftState {
   readonly readStates: ReadState[];
 }
 
-/**
- * Membership changes: the configuration in force is the last one in the log, else the snapshot's,
- * found again after every append, truncation and start. Without them it is the snapshot's.
- */
-function refreshConf(state: RaftState, snapshotConf: ConfState): void {
-  state.conf = snapshotConf;
-  state.peers = [...snapshotConf.voters].filter((voter) => voter !== state.id).sort();
+/** After every append and truncation, and after the start of the log has moved. */
+export function refreshConf(state: RaftState): void {
+  if (state.confs.refresh(state.log)) confChanged(state);
+}
+
+function confChanged(state: RaftState): void {
+  state.conf = state.confs.inForce;
+  state.peers = state.conf.members.map(({ id }) => id).filter((id) => id !== state.id);
+  if (state.role.type === "leader") refreshProgress(state, state.role);
+}
+
+/** What is known of a peer is kept for as long as it is one, whatever it is besides. */
+function refreshProgress(state: RaftState, leader: Leader): void {
+  const { peers, confs, log, config } = state;
+  for (const peer of leader.progress.keys()) {
+    if (peers.includes(peer)) leader.leaving.delete(peer);
+    else if (!leader.leaving.has(peer)) {
+      leader.leaving.set(peer, { index: confs.inForceIndex, ticks: 0 });
+    }
+  }
+  const followed = [...peers, ...leader.leaving.keys()].sort();
+  leader.progress = new Map(
+    followed.map((id) => [id, leader.progress.get(id) ?? new Progress(config, log.lastIndex + 1)]),
+  );
+}
+
+/** One tick more for who was removed by what is committed; whose time is over is forgotten. */
+export function tickLeaving(state: RaftState, leader: Leader): void {
+  for (const [id, leaving] of leader.leaving) {
+    if (leaving.index <= state.commitIndex) leaving.ticks++;
+    if (leaving.ticks < state.config.electionTicksMax) continue;
+    leader.leaving.delete(id);
+    leader.progress = new Map([...leader.progress].filter(([peer]) => peer !== id));
+  }
 }
 
 export function createState(config: RaftConfig, restored: RestoredLog): RaftState {
@@ -125,6 +161,7 @@ export function createState(config: RaftConfig, restored: RestoredLog): RaftStat
     term: hardState.term,
     vote: hardState.vote,
     role: newFollower(null),
+    confs: new ConfHistory(config.confCodec, snapshot),
     conf: snapshot.conf,
     peers: [],
     // The batch that stored it held all entries up to it, so nothing below it can be missing here.
@@ -139,7 +176,8 @@ export function createState(config: RaftConfig, restored: RestoredLog): RaftStat
     held: [],
     readStates: [],
   };
-  refreshConf(state, snapshot.conf);
+  state.confs.refresh(log);
+  confChanged(state);
   restartElectionTimer(state);
   return state;
 }
@@ -148,20 +186,33 @@ export function newFollower(leader: MemberId | null): Follower {
   return { type: "follower", leader, ticksSinceLeader: 0, verifiedIndex: 0, ackedIndex: 0 };
 }
 
-/**
- * With a new timeout each time: of two nodes that drew the same one, neither would ever win (§5.2).
- * A sole voter has nobody to wait for.
- */
+/** With a new timeout each time: of two that drew the same one, neither would ever win (§5.2). */
 export function restartElectionTimer(state: RaftState): void {
   const { electionTicksMin, electionTicksMax, random } = state.config;
   const drawn = electionTicksMin + random(electionTicksMax - electionTicksMin + 1);
   state.electionElapsedTicks = 0;
-  state.electionTimeoutTicks = state.peers.length === 0 ? 1 : drawn;
+  state.electionTimeoutTicks = drawn;
 }
 
-/** A member that is in no configuration takes no part in elections. */
-export function isVoter(state: RaftState, member: MemberId): boolean {
-  return state.conf.voters.includes(member);
+/**
+ * A sole voter has nobody to wait for, but for a leader that has just removed itself and is about
+ * to commit that (dissertation 4.2.2).
+ */
+export function isElectionDue(state: RaftState): boolean {
+  const isAlone = isSoleVoter(state.conf, state.id) && leaderOf(state) === null;
+  return state.electionElapsedTicks >= (isAlone ? 1 : state.electionTimeoutTicks);
+}
+
+/**
+ * A voter of the configuration in force, or of one that may yet turn out to be in force: of any
+ * since the last that is known to be committed. Dissertation 4.2.2, in the joint manner: n1, n2,
+ * n3 become n2, n3, n4. The leader n1 has left the joint configuration, has stored that nowhere
+ * but on its own disk, and crashes with n3. n2 and n4 are joint still: without n1 they have no
+ * majority of the old half, and n1 with the longer log votes for neither. It has to be elected
+ * itself, by votes that do not include its own, commit, and go.
+ */
+export function mayCampaign(state: RaftState): boolean {
+  return state.confs.since(state.commitIndex).some((conf) => isVoterOf(conf, state.id));
 }
 
 export function leaderOf(state: RaftState): MemberId | null {
@@ -183,6 +234,8 @@ export function isLeaderReady(state: RaftState): boolean {
 export function checkInvariants(state: RaftState): void {
   const { log, role, durable } = state;
   log.checkInvariants();
+  state.confs.checkInvariants(log);
+  assert(state.conf === state.confs.inForce, "the configuration in force is the last one");
   assert(
     log.snapshotIndex <= state.handedIndex &&
       state.handedIndex <= state.commitIndex &&
@@ -219,8 +272,12 @@ function checkLeader(state: RaftState, role: Leader): void {
   const { log, durable } = state;
   assert(durable.term === state.term && durable.vote === state.id, "a leader's vote is durable");
   assert(log.lastTerm === state.term, "a leader's log ends in its own term");
-  assert(role.progress.size === state.peers.length, "a leader knows every peer");
-  for (const peer of state.peers) must(role.progress.get(peer)).checkInvariants(log.lastIndex);
+  assert(
+    role.progress.size === state.peers.length + role.leaving.size &&
+      [...state.peers, ...role.leaving.keys()].every((id) => role.progress.has(id)),
+    "a leader knows every peer and who is leaving, and nobody else",
+  );
+  for (const progress of role.progress.values()) progress.checkInvariants(log.lastIndex);
   assert(
     role.confirmedRound <= role.sentRound &&
       role.sentRound <= role.round &&

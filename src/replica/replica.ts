@@ -5,8 +5,10 @@ import {
   HEARTBEAT_TICKS,
   INFLIGHT_BYTES_MAX,
   INFLIGHT_ENTRIES_MAX,
+  LEARNER_LAG_ENTRIES_MAX,
   UNCOMMITTED_ENTRIES_MAX,
 } from "../limits.ts";
+import type { ConfCodec } from "../raft/conf-codec.ts";
 import { Raft } from "../raft/raft.ts";
 import type { Entry, LogIndex, MemberId, Role, Term } from "../raft/types.ts";
 import type { Change } from "../registry/change.ts";
@@ -32,6 +34,7 @@ export interface ReplicaOptions {
   readonly id: MemberId;
   readonly restored: Restored;
   readonly codec: CommandCodec;
+  readonly confCodec: ConfCodec;
   /** An integer in [0, bound). */
   readonly random: (bound: number) => number;
   readonly watchLimits?: WatchLimits;
@@ -70,7 +73,7 @@ export class Replica {
   #outputs: Output[] = [];
 
   constructor(options: ReplicaOptions, now: Now) {
-    const { id, restored, codec, random } = options;
+    const { id, restored, codec, confCodec, random } = options;
     this.#codec = codec;
     this.#raft = new Raft(
       {
@@ -81,6 +84,8 @@ export class Replica {
         inflightEntriesMax: INFLIGHT_ENTRIES_MAX,
         inflightBytesMax: INFLIGHT_BYTES_MAX,
         appendBytesMax: APPEND_BYTES_MAX,
+        learnerLagEntriesMax: LEARNER_LAG_ENTRIES_MAX,
+        confCodec,
         random,
       },
       restored,
@@ -382,6 +387,8 @@ export class Replica {
     this.#lastApplied = entry.index;
     switch (entry.kind) {
       case "noop":
+      // Who is a member is Raft's own affair; the registry does not know of it.
+      case "conf":
         break;
       case "commands": {
         this.#applyBatch(entry, now);

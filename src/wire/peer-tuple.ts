@@ -27,7 +27,7 @@ const TAG = {
   reportConfirmed: 13,
 } as const satisfies Record<PeerMessage["type"], number>;
 
-const KINDS: readonly EntryKind[] = ["noop", "commands"];
+const KINDS: readonly EntryKind[] = ["noop", "commands", "conf"];
 const ID_LENGTH_MAX = 64;
 
 /** Puts bytes behind the tuples of a frame; what stands in the tuple is their length. */

@@ -1,7 +1,9 @@
+import { confOf } from "../../src/raft/conf-state.ts";
 import type { RaftConfig } from "../../src/raft/config.ts";
 import type { RaftMessage } from "../../src/raft/messages.ts";
 import { Raft } from "../../src/raft/raft.ts";
 import type {
+  ConfState,
   Entry,
   HardState,
   LogIndex,
@@ -10,6 +12,7 @@ import type {
   ReadState,
   Term,
 } from "../../src/raft/types.ts";
+import { confCodec } from "../../src/wire/conf-codec.ts";
 
 /** Integers in [0, bound), the same for the same seed (mulberry32). */
 export function chanceFrom(seed: number): (bound: number) => number {
@@ -37,6 +40,11 @@ export function entriesOf(terms: readonly Term[], from: LogIndex = 1): Entry[] {
   }));
 }
 
+/** The configuration that is born with these voters, each named as its id. */
+export function votersConf(voters: readonly MemberId[]): ConfState {
+  return confOf(voters.map((id) => ({ id, name: id, address: "" })));
+}
+
 const noChance = (): number => 0;
 
 export function configOf(id: MemberId, overrides: Partial<RaftConfig> = {}): RaftConfig {
@@ -48,6 +56,8 @@ export function configOf(id: MemberId, overrides: Partial<RaftConfig> = {}): Raf
     inflightEntriesMax: 64,
     inflightBytesMax: 1 << 20,
     appendBytesMax: 1 << 16,
+    learnerLagEntriesMax: 16,
+    confCodec,
     random: noChance,
     ...overrides,
   };
@@ -90,7 +100,7 @@ export class Member {
     this.readStates = [];
     this.raft = new Raft(this.#config, {
       hardState: this.disk.hardState,
-      snapshot: { index: 0, term: 0, conf: { voters: this.#voters } },
+      snapshot: { index: 0, term: 0, conf: votersConf(this.#voters) },
       entries: [...this.disk.entries],
       commitIndex: this.disk.commitIndex,
     });

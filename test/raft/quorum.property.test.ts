@@ -26,7 +26,7 @@ describe("quorums", () => {
   test("a quorum value is the largest that more than half have reached", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(12), { minLength: 1, maxLength: 9 }), (values) => {
-        const conf = { voters: voters(values.length) };
+        const conf = { voters: voters(values.length), votersOutgoing: [] };
         const value = quorumValue(conf, (voter) => values[conf.voters.indexOf(voter)] ?? 0);
         expect(value).toBe(naiveQuorumValue(values));
       }),
@@ -37,7 +37,7 @@ describe("quorums", () => {
     const votes = fc.array(fc.constantFrom(true, false, undefined), { minLength: 1, maxLength: 7 });
     fc.assert(
       fc.property(votes, (cast) => {
-        const conf = { voters: voters(cast.length) };
+        const conf = { voters: voters(cast.length), votersOutgoing: [] };
         const known = conf.voters.flatMap((voter, at) => {
           const vote = cast[at];
           return vote === undefined ? [] : [[voter, vote] as const];
@@ -63,6 +63,6 @@ describe("quorums", () => {
       ["n0", true],
       ["stranger", true],
     ]);
-    expect(voteResult({ voters: voters(3) }, votes)).toBe("pending");
+    expect(voteResult({ voters: voters(3), votersOutgoing: [] }, votes)).toBe("pending");
   });
 });

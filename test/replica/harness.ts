@@ -1,4 +1,5 @@
 import { TICK_MS } from "../../src/limits.ts";
+import { confOf } from "../../src/raft/conf-state.ts";
 import type { Entry, HardState, LogIndex, MemberId, PersistRequest } from "../../src/raft/types.ts";
 import type { InstanceKey, InstanceSpec, Selector } from "../../src/registry/instance.ts";
 import type {
@@ -14,6 +15,7 @@ import type { PeerMessage } from "../../src/replica/peer-messages.ts";
 import { Replica } from "../../src/replica/replica.ts";
 import { WATCH_LIMITS, type WatchLimits } from "../../src/replica/watches.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
+import { confCodec } from "../../src/wire/conf-codec.ts";
 
 /** Ticks within which somebody has to win an election. */
 const ELECTION_TICKS = 120;
@@ -68,16 +70,18 @@ export class Node {
   start(): void {
     this.#starts += 1;
     const start = 1_000 * this.#position + this.#starts;
+    const members = this.#cluster.ids.map((id) => ({ id, name: id, address: "" }));
     this.replica = new Replica(
       {
         id: this.id,
         restored: {
           hardState: this.disk.hardState,
-          snapshot: { index: 0, term: 0, conf: { voters: this.#cluster.ids } },
+          snapshot: { index: 0, term: 0, conf: confOf(members) },
           entries: [...this.disk.entries],
           commitIndex: this.disk.commitIndex,
         },
         codec: commandCodec,
+        confCodec,
         random: (bound) => (bound > 1e9 ? start : Math.min(2 * this.#position, bound - 1)),
         watchLimits: this.#cluster.watchLimits,
       },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Clock, Timer, Timers } from "../../src/env/env.ts";
 import { ELECTION_TICKS_MIN, TICK_MS } from "../../src/limits.ts";
+import { confOf } from "../../src/raft/conf-state.ts";
 import type { PersistRequest } from "../../src/raft/types.ts";
 import type { ClientOutput } from "../../src/replica/inputs.ts";
 import type { PeerMessage } from "../../src/replica/peer-messages.ts";
@@ -9,6 +10,7 @@ import { Driver } from "../../src/server/driver.ts";
 import { SendPump } from "../../src/server/send-pump.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
+import { confCodec } from "../../src/wire/conf-codec.ts";
 
 const [A, B, C] = ["a".repeat(16), "b".repeat(16), "c".repeat(16)] as const;
 
@@ -84,16 +86,18 @@ function world(voters: readonly string[]) {
   const disk = new Disk();
   const sent: PeerMessage[][] = [];
   const fatal: { exitCode: number; error: unknown }[] = [];
+  const members = voters.map((id) => ({ id, name: id, address: "" }));
   const replica = new Replica(
     {
       id: A,
       restored: {
         hardState: { term: 1, vote: null },
-        snapshot: { index: 0, term: 0, conf: { voters } },
+        snapshot: { index: 0, term: 0, conf: confOf(members) },
         entries: [],
         commitIndex: 0,
       },
       codec: commandCodec,
+      confCodec,
       random: () => 0,
     },
     { monotonicMs: loop.nowMs, wallMs: loop.nowMs },
