@@ -173,9 +173,13 @@ export class Cluster {
     this.#byId = new Map(members.map((member) => [member.id, member]));
   }
 
-  /** n1, n2, … with logs of these terms (default: empty). n1 times out first, then n2, … */
-  static of(size: number, logs: readonly (readonly Term[])[] = []): Cluster {
-    const ids = Array.from({ length: size }, (_, at) => `n${at + 1}`);
+  /**
+   * n1, n2, … with logs of these terms (default: empty). n1 times out first, then n2, … The last
+   * ones, `spares`, are not members yet.
+   */
+  static of(size: number, logs: readonly (readonly Term[])[] = [], spares = 0): Cluster {
+    const ids = Array.from({ length: size + spares }, (_, at) => `n${at + 1}`);
+    const voters = ids.slice(0, size);
     return new Cluster(
       ids.map((id, at) => {
         const terms = logs[at] ?? [];
@@ -185,7 +189,7 @@ export class Cluster {
         };
         return new Member(
           configOf(id, { random: (bound) => Math.min(2 * at, bound - 1) }),
-          ids,
+          voters,
           disk,
         );
       }),
