@@ -1,6 +1,15 @@
 import type { RaftMessage } from "../../src/raft/messages.ts";
-import type { Entry, LogIndex, MemberId, ReadState, Term } from "../../src/raft/types.ts";
+import type {
+  ConfState,
+  Entry,
+  LogIndex,
+  MemberId,
+  ReadState,
+  Term,
+} from "../../src/raft/types.ts";
+import { confCodec } from "../../src/wire/conf-codec.ts";
 import type { Member } from "./cluster.ts";
+import { allOverlap, isQuorum } from "./naive-quorums.ts";
 
 interface Committed {
   readonly entry: Entry;
@@ -21,6 +30,7 @@ interface Watched {
 /** Looks at a cluster after every step and holds it to the properties of Figure 3. */
 export class Judge {
   readonly #members: readonly Member[];
+  readonly #birth: ConfState;
   readonly #watched = new Map<MemberId, Watched>();
   readonly #leaderOfTerm = new Map<Term, MemberId>();
   readonly #voteOf = new Map<string, MemberId>();
@@ -28,11 +38,13 @@ export class Judge {
   readonly #prefixes = new Map<number, number>();
   readonly committed: Committed[] = [];
   readonly #reads = new Map<number, LogIndex>();
+  readonly #confs: Entry[] = [];
   elections = 0;
   readsServed = 0;
 
-  constructor(members: readonly Member[]) {
+  constructor(members: readonly Member[], birth: ConfState) {
     this.#members = members;
+    this.#birth = birth;
     for (const member of members) this.started(member);
   }
 
@@ -76,10 +88,46 @@ export class Judge {
       const hash = hashOf(watched.hashes.at(-1) ?? 0, entry);
       const key = index * 2 ** 20 + entry.term;
       const known = this.#prefixes.get(key);
-      if (known === undefined) this.#prefixes.set(key, hash);
-      else if (known !== hash) fail(`Log Matching: ${member.id} differs at ${index}@${entry.term}`);
+      if (known === undefined) {
+        this.#prefixes.set(key, hash);
+        if (entry.kind === "conf") this.#succeeds(watched.log, entry, member.up.commitIndex);
+      } else if (known !== hash)
+        fail(`Log Matching: ${member.id} differs at ${index}@${entry.term}`);
       watched.log.push(entry);
       watched.hashes.push(hash);
+    }
+    const { conf } = this.#confOf(watched.log);
+    if (JSON.stringify(conf) !== JSON.stringify(member.up.conf)) {
+      fail(`${member.id} goes by another configuration than the last in its log`);
+    }
+  }
+
+  /** Configurations that were in force somewhere, and then cut off. */
+  get confsLost(): number {
+    return this.#confs.filter((conf) => this.committed[conf.index - 1]?.entry !== conf).length;
+  }
+
+  /** Of a log, by a plain scan: the last configuration in it, or that of the birth. */
+  #confOf(log: readonly Entry[]): { readonly conf: ConfState; readonly index: LogIndex } {
+    const entry = log.findLast(({ kind }) => kind === "conf");
+    return entry === undefined
+      ? { conf: this.#birth, index: 0 }
+      : { conf: confCodec.decode(entry.data), index: entry.index };
+  }
+
+  /**
+   * Seen for the first time, behind `log`: every quorum of it has a member in common with every
+   * quorum of the one before, and that one is committed, so that there are never three at a time.
+   */
+  #succeeds(log: readonly Entry[], entry: Entry, commitIndex: LogIndex): void {
+    this.#confs.push(entry);
+    const before = this.#confOf(log);
+    const name = `the configuration at ${entry.index}@${entry.term}`;
+    if (before.index > Math.max(this.committed.length, commitIndex)) {
+      fail(`${name} comes before the one at ${before.index} is committed`);
+    }
+    if (!allOverlap(before.conf, confCodec.decode(entry.data))) {
+      fail(`${name} has a quorum without any of the one at ${before.index}`);
     }
   }
 
@@ -91,7 +139,7 @@ export class Judge {
       const hash = watched.hashes[index - 1] ?? fail("no hash");
       const known = this.committed[index - 1];
       if (known === undefined) {
-        this.#isOnMajority(entry);
+        this.#isOnQuorum(entry, this.#confOf(watched.log).conf);
         this.committed.push({ entry, hash, inTerm: member.up.term });
       } else if (known.hash !== hash) {
         fail(`State Machine Safety: ${member.id} commits another entry at ${index}`);
@@ -106,12 +154,27 @@ export class Judge {
     }
   }
 
-  #isOnMajority(entry: Entry): void {
-    const holders = this.#members.filter(({ disk }) =>
-      isSame(disk.entries[entry.index - 1], entry),
+  /** It is first seen where it was committed: by the leader, whose configuration decides. */
+  #isOnQuorum(entry: Entry, conf: ConfState): void {
+    const holders = this.#members
+      .filter(({ disk }) => isSame(disk.entries[entry.index - 1], entry))
+      .map(({ id }) => id);
+    if (!isQuorum(conf, new Set(holders))) {
+      fail(`${entry.index}@${entry.term} is committed and only on the disks of ${holders}`);
+    }
+  }
+
+  /** By durable votes of a quorum of its own configuration. */
+  #isElected(member: Member, watched: Watched): void {
+    const { id, term } = member.up;
+    const { hardState } = member.disk;
+    const voters = this.#members.filter(
+      (other) => this.#voteOf.get(`${other.id} ${term}`) === id && other !== member,
     );
-    if (holders.length * 2 <= this.#members.length) {
-      fail(`${entry.index}@${entry.term} is committed and on ${holders.length} disks`);
+    const granted = new Set(voters.map((voter) => voter.id));
+    if (hardState.term === term && hardState.vote === id) granted.add(id);
+    if (!isQuorum(this.#confOf(watched.log).conf, granted)) {
+      fail(`${id} leads ${term} by the votes of ${[...granted]}`);
     }
   }
 
@@ -122,6 +185,7 @@ export class Judge {
     if (known === undefined) {
       this.#leaderOfTerm.set(raft.term, raft.id);
       this.elections++;
+      this.#isElected(member, watched);
       let last = this.committed.length;
       while (last > 0 && (this.committed[last - 1]?.inTerm ?? 0) >= raft.term) last--;
       if (last > 0 && watched.hashes[last - 1] !== this.committed[last - 1]?.hash) {
