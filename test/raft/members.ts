@@ -1,8 +1,10 @@
 import type { ConfChange } from "../../src/raft/conf-change.ts";
+import type { RaftMessage } from "../../src/raft/messages.ts";
 import type { Raft } from "../../src/raft/raft.ts";
 import type { ConfMember, ConfState, Entry, MemberId, Term } from "../../src/raft/types.ts";
 import { confCodec } from "../../src/wire/conf-codec.ts";
-import type { Cluster } from "./cluster.ts";
+import { Cluster } from "./cluster.ts";
+import { told } from "./conversation.ts";
 
 /** How tests change and read configurations. */
 
@@ -52,4 +54,29 @@ export function joins(cluster: Cluster, leader: Raft, id: MemberId): void {
 /** The configurations that stand in the log of `raft`, in order. */
 export function confsIn(raft: Raft): string[] {
   return raft.log.confEntries.map(({ data }) => shown(confCodec.decode(data)));
+}
+
+/** n1 of three, leading in term 1, and n4, n5 that are not members yet. */
+export function three(spares = 2): Cluster {
+  const cluster = Cluster.of(3, [], spares);
+  cluster.elect("n1");
+  return cluster;
+}
+
+/** The leader has crashed, and all others have given it up. */
+export function without(cluster: Cluster, leader: string): Cluster {
+  cluster.member(leader).crash("nothing");
+  cluster.tick(10);
+  return cluster;
+}
+
+export function appendConfs(term: number, prev: number, entries: readonly Entry[]): RaftMessage {
+  return told({
+    type: "appendEntries",
+    term,
+    prevLogIndex: prev,
+    prevLogTerm: prev === 0 ? 0 : 1,
+    entries,
+    commitIndex: 0,
+  });
 }

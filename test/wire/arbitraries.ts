@@ -140,13 +140,14 @@ const appendEntries: fc.Arbitrary<RaftMessage> = fc
     prevLogIndex: fc.nat(2 ** 40),
     commitIndex: count,
     data: fc.array(bytes, { minLength: 6, maxLength: 6 }),
+    kinds: fc.array(fc.constantFrom("commands", "conf"), { minLength: 6, maxLength: 6 }),
   })
-  .map(({ from, to, terms, prevLogIndex, commitIndex, data }) => {
+  .map(({ from, to, terms, prevLogIndex, commitIndex, data, kinds }) => {
     const rising = [...terms].sort((a, b) => a - b);
     const entries: Entry[] = rising.slice(1, -1).map((term, offset) => ({
       index: prevLogIndex + 1 + offset,
       term,
-      kind: data[offset]!.length === 0 ? "noop" : "commands",
+      kind: data[offset]!.length === 0 ? "noop" : kinds[offset]!,
       data: data[offset]!,
     }));
     return {
