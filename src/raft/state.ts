@@ -1,4 +1,4 @@
-import { assert } from "../util/assert.ts";
+import { assert, must } from "../util/assert.ts";
 import { ConfHistory } from "./conf-history.ts";
 import { isSoleVoter, isVoterOf } from "./conf-state.ts";
 import { checkConfig, type RaftConfig, type RestoredLog } from "./config.ts";
@@ -272,12 +272,10 @@ function checkLeader(state: RaftState, role: Leader): void {
   const { log, durable } = state;
   assert(durable.term === state.term && durable.vote === state.id, "a leader's vote is durable");
   assert(log.lastTerm === state.term, "a leader's log ends in its own term");
-  assert(
-    role.progress.size === state.peers.length + role.leaving.size &&
-      [...state.peers, ...role.leaving.keys()].every((id) => role.progress.has(id)),
-    "a leader knows every peer and who is leaving, and nobody else",
-  );
-  for (const progress of role.progress.values()) progress.checkInvariants(log.lastIndex);
+  const followed = state.peers.length + role.leaving.size;
+  assert(role.progress.size === followed, "a leader follows its peers and who is leaving");
+  for (const peer of state.peers) must(role.progress.get(peer)).checkInvariants(log.lastIndex);
+  for (const id of role.leaving.keys()) must(role.progress.get(id)).checkInvariants(log.lastIndex);
   assert(
     role.confirmedRound <= role.sentRound &&
       role.sentRound <= role.round &&

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Cluster, dataOf } from "./cluster.ts";
 import {
+  acked,
   allOf,
   append,
   beatAnswered,
@@ -107,6 +108,19 @@ describe("dissertation 4.1 safety: a server uses the latest configuration in its
     cluster.heal();
     cluster.tick(4);
     expect(cluster.raft("n1").proposeConf(adds("n5")).ok).toBe(true);
+  });
+
+  test("a change is refused while the joint configuration is committed and not yet left", () => {
+    const cluster = Cluster.of(2);
+    const leader = cluster.elect("n1");
+    cluster.passes = ({ type }) => type !== "appendEntriesResponse";
+    changes(cluster, leader, removes("n2"));
+    leader.step(acked(1, 2));
+    expect([leader.commitIndex, shown(leader.conf)]).toEqual([2, "n1 + n1 n2"]);
+    expect(leader.proposeConf(adds("n3"))).toEqual({ ok: false, reason: "inProgress", index: 2 });
+    cluster.settle();
+    expect(shown(leader.conf)).toBe("n1");
+    expect(leader.proposeConf(adds("n3")).ok).toBe(true);
   });
 
   test("a change is refused before an entry of the leader's own term is committed (pitfall 49)", () => {
