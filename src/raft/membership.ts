@@ -83,11 +83,10 @@ function appendConf(state: RaftState, conf: ConfState): LogIndex {
 
 /**
  * Once Cold,new is committed, nobody without it can be elected, and the new voters go on alone. A
- * leader that inherited it may know only by an entry of its own term that it is committed.
+ * leader that inherited it, and was not told that it is committed, finds out by its no-op.
  */
 export function leaveJoint(state: RaftState): void {
-  const isCommitted = state.confs.inForceIndex <= state.commitIndex;
-  if (!isJoint(state.conf) || !isCommitted || !isLeaderReady(state)) return;
+  if (!isJoint(state.conf) || state.confs.inForceIndex > state.commitIndex) return;
   appendConf(state, leftJoint(state.conf));
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Cluster, dataOf } from "./cluster.ts";
-import { beatAnswered, memberOf, told } from "./conversation.ts";
+import { allOf, beatAnswered, memberOf, told } from "./conversation.ts";
 import {
   adds,
   appendConfs,
@@ -102,6 +102,17 @@ describe("dissertation 4.3 arbitrary changes by joint consensus", () => {
     expect(voted("n2", "n3")).toBe("preCandidate");
     expect(voted("n4", "n5")).toBe("preCandidate");
     expect(voted("n2", "n4")).toBe("leader");
+  });
+
+  test("the voters of both halves are asked for their votes, and no learner", () => {
+    const member = memberOf([1]);
+    member.up.step(
+      appendConfs(1, 1, [confEntry(2, 1, ["n1", "n4", "n5"], ["n1", "n2", "n3"], ["n6"])]),
+    );
+    member.settle();
+    member.tick(10);
+    const asked = allOf(member.settle(), "preVote").map(({ to }) => to);
+    expect(asked).toEqual(["n2", "n3", "n4", "n5"]);
   });
 
   test("a round, and a leader's hold, take a majority of each half", () => {

@@ -177,6 +177,7 @@ export class RandomCluster {
       { type: "promote", id: learner },
       { type: "promote", id: learner },
       { type: "replace", id: voter, by: learner },
+      { type: "replace", id: voter, by: learner },
       { type: "replace", id: leader, by: learner },
       { type: "remove", id: gone },
       { type: "update", member: named(one, `port ${this.#chance(3)}`) },
