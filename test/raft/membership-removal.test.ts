@@ -171,6 +171,22 @@ describe("dissertation 4.2.3 disruptive servers", () => {
     expect(leader.progress().map(({ id }) => id)).toEqual(["n2"]);
   });
 
+  test("that time runs from the commit: before it there is nothing to learn", () => {
+    const cluster = three();
+    const leader = cluster.raft("n1");
+    cluster.passes = ({ type }) =>
+      type !== "appendEntriesResponse" || shown(leader.conf) !== "n1 n2";
+    changes(cluster, leader, removes("n3"));
+    cluster.tick(40);
+    expect([shown(leader.conf), leader.commitIndex]).toEqual(["n1 n2", 2]);
+    expect(leader.progress().map(({ id }) => id)).toEqual(["n2", "n3"]);
+    cluster.heal();
+    cluster.tick(4);
+    expect(cluster.raft("n3").isRemoved).toBe(true);
+    cluster.tick(20);
+    expect(leader.progress().map(({ id }) => id)).toEqual(["n2"]);
+  });
+
   test("who comes back while it is leaving stays", () => {
     const cluster = three();
     const leader = cluster.raft("n1");
