@@ -37,13 +37,25 @@ describe("dissertation 4.2.2 removing the current leader", () => {
     const cluster = Cluster.of(2);
     const leader = cluster.elect("n1");
     changes(cluster, leader, removes("n1"));
-    // n2 is a sole voter from the moment it has Cnew, and leaves n1 the time to commit it.
     expect([leader.isRemoved, leader.term, cluster.raft("n2").term]).toEqual([true, 1, 1]);
     cluster.tick(20);
     expect(cluster.leaders().map(({ id }) => id)).toEqual(["n2"]);
     expect(cluster.raft("n2").propose("commands", dataOf(1))).toBe(5);
     cluster.settle();
     expect(cluster.raft("n2").commitIndex).toBe(5);
+  });
+
+  test("of two, the one that is left waits for the leader that is about to go", () => {
+    const cluster = Cluster.of(2);
+    const leader = cluster.elect("n1");
+    cluster.passes = ({ type }) => type !== "appendEntriesResponse" || shown(leader.conf) !== "n2";
+    changes(cluster, leader, removes("n1"));
+    cluster.tick(9);
+    expect(shown(cluster.raft("n2").conf)).toBe("n2");
+    expect([cluster.raft("n2").role, leader.role, leader.term]).toEqual(["follower", "leader", 1]);
+    cluster.heal();
+    cluster.tick(3);
+    expect(leader.isRemoved).toBe(true);
   });
 
   test("of two, the leader that is left goes on alone (pitfall 52)", () => {
