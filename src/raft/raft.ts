@@ -65,7 +65,10 @@ export interface Ready {
   readonly persist: PersistRequest | null;
   /** May leave at once, in this order; everything that they vouch for is durable. */
   readonly messages: readonly RaftMessage[];
-  /** To be applied, each index once a start, in order. */
+  /**
+   * To be applied, each index once a start, in order. An entry of kind `conf` tells that this
+   * configuration is committed; in force it was before.
+   */
   readonly committed: readonly Entry[];
   /** An id may come twice, or never. */
   readonly readStates: readonly ReadState[];
