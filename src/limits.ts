@@ -73,6 +73,8 @@ export const PENDING_READS_MAX = 65_536;
 export const READ_INDEX_REPEAT_MS = 500;
 /** Entries a leader lets wait for their commit before it packs more. */
 export const UNCOMMITTED_ENTRIES_MAX = 256;
+/** Entries that a learner may lack and yet become a voter: no more than others lack under load. */
+export const LEARNER_LAG_ENTRIES_MAX = 256;
 export const OVERLOADED_RETRY_AFTER_MS = 200;
 
 // Frames and connections.

@@ -1,5 +1,12 @@
+import { confOf } from "../../src/raft/conf-state.ts";
 import type { ChunkRequest } from "../../src/raft/snapshot.ts";
-import type { Entry, HardState, LogIndex, PersistRequest } from "../../src/raft/types.ts";
+import type {
+  ConfMember,
+  Entry,
+  HardState,
+  LogIndex,
+  PersistRequest,
+} from "../../src/raft/types.ts";
 import { RegistryBuilder } from "../../src/registry/builder.ts";
 import { Registry } from "../../src/registry/registry.ts";
 import type { ChunkRead, Restored } from "../../src/replica/inputs.ts";
@@ -89,7 +96,7 @@ export class SimDisk {
     }
     return {
       ...loaded,
-      snapshot: snapshot ?? { index: 0, term: 0, conf: { voters } },
+      snapshot: snapshot ?? { index: 0, term: 0, conf: confOf(voters.map(memberOf)) },
       registry: snapshot === null ? new Registry() : builder.finish(snapshot.digest),
     };
   }
@@ -114,4 +121,8 @@ export class SimDisk {
       this.#entries.delete(index);
     }
   }
+}
+
+function memberOf(id: string): ConfMember {
+  return { id, name: id, address: "" };
 }

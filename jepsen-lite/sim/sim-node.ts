@@ -6,6 +6,7 @@ import { Replica } from "../../src/replica/replica.ts";
 import type { ReplicaStatus } from "../../src/replica/status.ts";
 import { WATCH_LIMITS } from "../../src/replica/watches.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
+import { confCodec } from "../../src/wire/conf-codec.ts";
 import { snapshotCodec } from "../../src/wire/snapshot-codec.ts";
 import { SimDisk } from "./disk.ts";
 import type { World } from "./world.ts";
@@ -61,6 +62,7 @@ export class SimNode {
         restored: this.disk.restored(this.#voters),
         codec: commandCodec,
         snapshotCodec,
+        confCodec,
         random: (bound) => prng.below(bound),
         watchLimits: { ...WATCH_LIMITS, historyChangesMax: options.historyChangesMax },
         snapshotLimits: options.snapshots,

@@ -46,7 +46,9 @@ export function retainIndex(state: RaftState): LogIndex {
   const { role, log, config } = state;
   let needed = log.lastIndex + 1;
   if (role.type !== "leader") return needed;
-  for (const { transfer, matchIndex, ticksSinceHeard } of role.progress.values()) {
+  for (const [peer, { transfer, matchIndex, ticksSinceHeard }] of role.progress) {
+    // Who is leaving is told so by what there is, or not at all.
+    if (!state.peers.includes(peer)) continue;
     if (transfer !== null) needed = Math.min(needed, transfer.snapshot.index + 1);
     else if (ticksSinceHeard < config.electionTicksMax) needed = Math.min(needed, matchIndex + 1);
   }

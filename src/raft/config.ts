@@ -1,4 +1,5 @@
 import { assert } from "../util/assert.ts";
+import type { ConfCodec } from "./conf-codec.ts";
 import type { LogStart } from "./snapshot.ts";
 import type { Entry, HardState, LogIndex, MemberId, Snapshot, SnapshotMeta } from "./types.ts";
 
@@ -16,6 +17,9 @@ export interface RaftConfig {
   readonly inflightBytesMax: number;
   /** Bytes of entries in one appendEntries; it holds at least one entry, however large. */
   readonly appendBytesMax: number;
+  /** A learner with more than this many entries to come does not become a voter. */
+  readonly learnerLagEntriesMax: number;
+  readonly confCodec: ConfCodec;
   /** An integer in [0, bound). */
   readonly random: (bound: number) => number;
   /** Chunks of a snapshot sent to one peer and not yet on its disk. */
@@ -44,6 +48,7 @@ export function checkConfig(config: RaftConfig): void {
     "inflightBytesMax",
     "appendBytesMax",
     "inflightChunksMax",
+    "learnerLagEntriesMax",
   ] as const) {
     assert(Number.isSafeInteger(config[name]) && config[name] >= 1, `${name} is at least 1`);
   }

@@ -5,7 +5,7 @@ import type { Progress } from "./progress.ts";
 import { acknowledge, commitUpTo, follow } from "./replication.ts";
 import { type ChunkRequest, idOf, isSameId, isStored, type LoadedChunk } from "./snapshot.ts";
 import type { WaitingSnapshotWrite } from "./snapshot-writes.ts";
-import { type Install, type Leader, type RaftState, refreshConf } from "./state.ts";
+import { type Install, type Leader, type RaftState, rebaseConf } from "./state.ts";
 import type { MemberId, Snapshot, SnapshotId } from "./types.ts";
 
 /** §7, Figure 13; dissertation 5.1 and 5.2. */
@@ -179,7 +179,10 @@ export function snapshotWriteDurable(state: RaftState, waiting: WaitingSnapshotW
   if (isCallers) state.snapshotWritten.push(write);
   if (write.type === "stage" && !isCallers)
     staged(state, write.id, write.first + write.chunks.length);
-  if (write.type === "switch" && write.chain === null) state.snapshot = write.snapshot;
+  if (write.type === "switch" && write.chain === null) {
+    state.snapshot = write.snapshot;
+    rebaseConf(state);
+  }
   if (write.type === "switch" && write.chain !== null) installed(state, write.snapshot);
 }
 
@@ -211,7 +214,7 @@ function installed(state: RaftState, snapshot: Snapshot): void {
   state.install = null;
   state.snapshot = snapshot;
   log.restore(snapshot);
-  refreshConf(state, snapshot.conf);
+  rebaseConf(state);
   state.commitIndex = Math.max(state.commitIndex, snapshot.index);
   const isAhead = state.handedIndex >= snapshot.index;
   if (!isAhead) state.handedIndex = snapshot.index;

@@ -9,6 +9,8 @@ export interface LogView {
   readonly lastIndex: LogIndex;
   readonly lastTerm: Term;
   readonly durableIndex: LogIndex;
+  /** Those of kind `conf`, by rising index. */
+  readonly confEntries: readonly Entry[];
   termAt(index: LogIndex): Term | undefined;
   entryAt(index: LogIndex): Entry | undefined;
 }
@@ -32,6 +34,8 @@ export class RaftLog implements LogView {
    */
   #entries: (Entry | undefined)[] = [];
   #gone = 0;
+  /** Those of `#entries` that are of kind `conf`. */
+  #confEntries: Entry[] = [];
   #durableIndex: LogIndex;
   #writingIndex: LogIndex;
   #handedIndex: LogIndex;
@@ -61,6 +65,10 @@ export class RaftLog implements LogView {
 
   get durableIndex(): LogIndex {
     return this.#durableIndex;
+  }
+
+  get confEntries(): readonly Entry[] {
+    return this.#confEntries;
   }
 
   /** There are entries that no write was given yet. */
@@ -95,6 +103,7 @@ export class RaftLog implements LogView {
         return `term ${entry.term} at ${entry.index} falls behind ${this.lastTerm}`;
       });
       this.#entries.push(entry);
+      if (entry.kind === "conf") this.#confEntries.push(entry);
     }
   }
 
@@ -108,6 +117,7 @@ export class RaftLog implements LogView {
     assert(from > this.#start.index, () => `truncation at ${from} reaches before the start`);
     assert(from <= this.lastIndex, () => `nothing to truncate at ${from}`);
     this.#entries.length = this.#placeOf(from);
+    while ((this.#confEntries.at(-1)?.index ?? 0) >= from) this.#confEntries.pop();
     this.#handedIndex = Math.min(this.#handedIndex, from - 1);
     this.#writingIndex = Math.min(this.#writingIndex, from - 1);
     this.#durableIndex = Math.min(this.#durableIndex, from - 1);
@@ -136,6 +146,7 @@ export class RaftLog implements LogView {
     this.#entries.fill(undefined, this.#gone, end);
     this.#gone = end;
     this.#start = { index, term };
+    this.#confEntries = this.#confEntries.filter((entry) => entry.index > index);
     if (2 * this.#gone > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#gone);
       this.#gone = 0;
@@ -152,6 +163,10 @@ export class RaftLog implements LogView {
     this.#entries = this.termAt(index) === term ? this.between(index, this.lastIndex) : [];
     this.#gone = 0;
     this.#start = { index, term };
+    const lastIndex = this.lastIndex;
+    this.#confEntries = this.#confEntries.filter(
+      (entry) => entry.index > index && entry.index <= lastIndex,
+    );
     this.#durableIndex = this.#writingIndex = this.#handedIndex = index;
   }
 
@@ -193,6 +208,10 @@ export class RaftLog implements LogView {
   }
 
   checkInvariants(): void {
+    const conf = this.#confEntries.at(-1);
+    assert(conf === undefined || this.entryAt(conf.index) === conf, () => {
+      return `the configuration of ${conf?.index} is not in the log`;
+    });
     assert(
       this.#durableIndex <= this.#writingIndex &&
         this.#writingIndex <= this.#handedIndex &&

@@ -1,5 +1,7 @@
 import { must, unreachable } from "../util/assert.ts";
 import { compact, retainIndex, writeSnapshot } from "./compaction.ts";
+import type { ConfChange } from "./conf-change.ts";
+import { isMemberOf } from "./conf-state.ts";
 import type { RaftConfig, RestoredLog } from "./config.ts";
 import { completeWrite, nextWrite } from "./durability.ts";
 import {
@@ -22,6 +24,7 @@ import {
   snapshotWriteDurable,
 } from "./install-snapshot.ts";
 import type { LogView } from "./log.ts";
+import { type ConfProposal, leaveJoint, proposeConf, stepDownIfGone } from "./membership.ts";
 import type { RaftMessage } from "./messages.ts";
 import type { Progress, ProgressState } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
@@ -50,10 +53,10 @@ import {
   checkInvariants,
   createState,
   isLeaderReady,
-  isVoter,
   type Leader,
   leaderOf,
   type RaftState,
+  tickLeaving,
 } from "./state.ts";
 import type {
   ConfState,
@@ -76,7 +79,10 @@ export interface Ready {
   readonly persist: PersistRequest | null;
   /** May leave at once, in this order; everything that they vouch for is durable. */
   readonly messages: readonly RaftMessage[];
-  /** To be applied, each index once a start, in order. */
+  /**
+   * To be applied, each index once a start, in order. An entry of kind `conf` tells that this
+   * configuration is committed; in force it was before.
+   */
   readonly committed: readonly Entry[];
   /** An id may come twice, or never. */
   readonly readStates: readonly ReadState[];
@@ -135,8 +141,19 @@ export class Raft {
     return leaderOf(this.#state);
   }
 
+  /** In force: the last in the log, committed or not. Its members are whom to keep links to. */
   get conf(): ConfState {
     return this.#state.conf;
+  }
+
+  /** As of `index`, which is not before the snapshot's: what a snapshot at `index` holds. */
+  confAt(index: LogIndex): ConfState {
+    return this.#state.confs.at(index);
+  }
+
+  /** A configuration without this node is committed, and it was in an earlier one. */
+  get isRemoved(): boolean {
+    return this.#state.confs.isGone(this.#state.id, this.#state.commitIndex);
   }
 
   get commitIndex(): LogIndex {
@@ -202,20 +219,29 @@ export class Raft {
 
   step(message: RaftMessage): void {
     const state = this.#state;
-    // Who is in no configuration that is known here has no say, nor has an echo (§6).
     if (message.to !== state.id || message.from === state.id) return;
-    if (!isVoter(state, message.from)) return;
     if (passTerm(state, message)) dispatch(state, message);
     abandonOvertakenInstall(state);
     checkInvariants(state);
   }
 
   /** The entry's index; null when not leader. It may still be lost with the leadership. */
-  propose(kind: EntryKind, data: Uint8Array): LogIndex | null {
+  propose(kind: Exclude<EntryKind, "conf">, data: Uint8Array): LogIndex | null {
     if (this.#state.role.type !== "leader") return null;
     const index = appendOwn(this.#state, kind, data);
     checkInvariants(this.#state);
     return index;
+  }
+
+  /**
+   * Begins a change of the configuration. Where voters change, `index` is that of the joint one,
+   * and the leader leaves it by itself: the change is complete when `conf` is not joint any more
+   * and committed. It may still be lost with the leadership.
+   */
+  proposeConf(change: ConfChange): ConfProposal {
+    const proposal = proposeConf(this.#state, change);
+    checkInvariants(this.#state);
+    return proposal;
   }
 
   /**
@@ -286,7 +312,7 @@ export class Raft {
     checkInvariants(this.#state);
   }
 
-  /** In the order of ids; empty when not leader. */
+  /** Of all that are followed, in the order of their ids; empty when not leader. */
   progress(): readonly PeerProgress[] {
     const { role } = this.#state;
     if (role.type !== "leader") return [];
@@ -307,10 +333,12 @@ export class Raft {
     const state = this.#state;
     let chunkRequests: readonly ChunkRequest[] = [];
     if (state.role.type === "leader") {
+      leaveJoint(state);
       beginReadRound(state, state.role);
       sendRound(state, state.role);
       replicate(state, state.role);
       chunkRequests = sendSnapshots(state, state.role);
+      stepDownIfGone(state);
     }
     const persist = nextWrite(state);
     const committed = state.log.between(state.handedIndex, state.commitIndex);
@@ -347,8 +375,12 @@ function tickLeader(state: RaftState, leader: Leader): void {
   const lastHeard = quorumValue(state.conf, (voter) =>
     voter === state.id ? 0 : -must(leader.progress.get(voter)).ticksSinceHeard,
   );
-  if (-lastHeard >= state.config.electionTicksMax) becomeFollower(state, state.term, null);
-  else tickHeartbeat(state, leader);
+  if (-lastHeard >= state.config.electionTicksMax) {
+    becomeFollower(state, state.term, null);
+    return;
+  }
+  tickLeaving(state, leader);
+  tickHeartbeat(state, leader);
 }
 
 /** §5.1: terms before anything else. True where the message is then of the current term. */
@@ -363,10 +395,45 @@ function passTerm(state: RaftState, message: RaftMessage): boolean {
     return false;
   }
   if (message.term > state.term) {
-    if (message.type === "requestVote" && isVoteIgnored(state, message)) return false;
+    if (!mayRaiseTerm(state, message)) return false;
     becomeFollower(state, message.term, null);
   }
   return true;
+}
+
+/**
+ * Whom to listen to is not a question of the own configuration, which may be the stale one
+ * (dissertation 4.1). n4 was added while it was away, and knows only the voters n1, n2, n3; n1 was
+ * removed since, n4 made a voter, and n5 leads: n4 has to take n5's entries to learn of all that,
+ * and n5 may have needed n4's vote. Nothing is lost by it: a leader of this term was elected by a
+ * quorum of a configuration that overlaps with all those in which something else could have been
+ * decided, whether it is known here or not; a vote obeys term and log, whoever asks; and votes,
+ * acknowledgements and rounds count only for who counts them, by the configuration in force there.
+ *
+ * What a removed member could do is to raise terms. Its requests for votes are ignored while a
+ * leader is heard; what it answers, or asks as a follower, raises none. That keeps no member
+ * silent: who is asked for a vote or sent entries is in the configuration of the one who asks.
+ */
+function mayRaiseTerm(state: RaftState, message: RaftMessage): boolean {
+  switch (message.type) {
+    case "appendEntries":
+    case "heartbeat":
+    case "installSnapshot":
+      return true;
+    case "requestVote":
+      return !isVoteIgnored(state, message);
+    case "preVote":
+    case "requestVoteResponse":
+    case "preVoteResponse":
+    case "appendEntriesResponse":
+    case "heartbeatResponse":
+    case "readIndex":
+    case "readIndexResponse":
+    case "installSnapshotResponse":
+      return isMemberOf(state.conf, message.from);
+    default:
+      return unreachable(message);
+  }
 }
 
 /**

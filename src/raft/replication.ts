@@ -5,7 +5,7 @@ import type { Progress } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
 import { heardLeader } from "./roles.ts";
 import { isStored } from "./snapshot.ts";
-import type { Follower, Leader, RaftState } from "./state.ts";
+import { type Follower, type Leader, type RaftState, refreshConf } from "./state.ts";
 import type { Entry, LogIndex, MemberId } from "./types.ts";
 
 /** §5.3, §5.4.2. */
@@ -56,6 +56,8 @@ function sendAppend(
   const prevLogIndex = progress.nextIndex - 1;
   const prevLogTerm = state.log.termAt(prevLogIndex);
   if (prevLogTerm === undefined) {
+    // Who is leaving needs no state any more.
+    if (!state.peers.includes(peer)) return false;
     const { snapshot } = state;
     assert(isStored(snapshot), "what is cut off the log is in a snapshot");
     progress.becomeSnapshot(snapshot);
@@ -84,7 +86,9 @@ export function handleAppendEntriesResponse(
   message: AppendEntriesResponse,
 ): void {
   if (state.role.type !== "leader") return;
-  const progress = must(state.role.progress.get(message.from));
+  const progress = state.role.progress.get(message.from);
+  // Who is not followed any more has nothing to say that would count.
+  if (progress === undefined) return;
   progress.ticksSinceHeard = 0;
   if (!message.success) {
     const { hintIndex, hintTerm, prevLogIndex } = message;
@@ -191,6 +195,7 @@ function mergeEntries(state: RaftState, follower: Follower, entries: readonly En
     log.truncate(first.index);
   }
   log.append(entries.slice(start));
+  refreshConf(state);
   return true;
 }
 

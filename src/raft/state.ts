@@ -1,8 +1,10 @@
 import { assert, must } from "../util/assert.ts";
+import { ConfHistory } from "./conf-history.ts";
+import { isSoleVoter, isVoterOf } from "./conf-state.ts";
 import { checkConfig, type RaftConfig, type RestoredLog } from "./config.ts";
 import { RaftLog } from "./log.ts";
 import type { RaftMessage } from "./messages.ts";
-import type { Progress } from "./progress.ts";
+import { Progress } from "./progress.ts";
 import { isStored, type Received } from "./snapshot.ts";
 import { SnapshotWrites, type WaitingSnapshotWrite } from "./snapshot-writes.ts";
 import type {
@@ -59,8 +61,13 @@ export interface Leader {
   readonly type: "leader";
   /** The no-op of this term: when it is committed, `commitIndex` is not behind any other's. */
   readonly noopIndex: LogIndex;
-  /** Of every peer, in the order of `peers`. */
-  readonly progress: Map<MemberId, Progress>;
+  /** Of every peer and of everybody who is leaving, in the order of their ids. */
+  progress: ReadonlyMap<MemberId, Progress>;
+  /**
+   * Who was a member until the configuration of `index`: is still sent what there is, so that it
+   * learns that it was removed, until `ticks` after that is committed reach an election timeout.
+   */
+  readonly leaving: Map<MemberId, { readonly index: LogIndex; ticks: number }>;
   heartbeatElapsedTicks: number;
   /** The latest round begun. Counts from 1 in each term; none is used twice. */
   round: number;
@@ -113,9 +120,10 @@ export interface RaftState {
   vote: MemberId | null;
   role: RoleState;
 
-  /** In force. Every change of the log that could change it ends in `refreshConf`. */
+  readonly confs: ConfHistory;
+  /** In force. Every change of the log ends in `refreshConf`. */
   conf: ConfState;
-  /** The other members, in the order of their ids. */
+  /** The other members in it, in the order of their ids. */
   peers: readonly MemberId[];
 
   /**
@@ -123,7 +131,7 @@ export interface RaftState {
    * everything. Its index never falls; `log.start.index <= snapshot.index <= handedIndex`.
    */
   snapshot: Snapshot | SnapshotMeta;
-  /** Being received. Null in candidates and leaders: see `mayCampaign`. */
+  /** Being received. Null in candidates and leaders: see `mayStartElection`. */
   install: Install | null;
   readonly snapshotWrites: SnapshotWrites;
 
@@ -140,6 +148,7 @@ export interface RaftState {
 
   /** Since the timer was started; the leader's heartbeats and a granted vote start it. */
   electionElapsedTicks: number;
+  /** As drawn; see `isElectionDue`. */
   electionTimeoutTicks: number;
 
   readonly outbox: RaftMessage[];
@@ -150,13 +159,46 @@ export interface RaftState {
   readonly snapshotWritten: SnapshotWrite[];
 }
 
-/**
- * Membership changes: the configuration in force is the last one in the log, else the snapshot's,
- * found again after every append, truncation and start. Without them it is the snapshot's.
- */
-export function refreshConf(state: RaftState, snapshotConf: ConfState): void {
-  state.conf = snapshotConf;
-  state.peers = [...snapshotConf.voters].filter((voter) => voter !== state.id).sort();
+/** After every append and truncation. What `compact` cuts off the log was the snapshot's before. */
+export function refreshConf(state: RaftState): void {
+  if (state.confs.refresh(state.log)) confChanged(state);
+}
+
+/** The current snapshot is another one: taken here, or sent by a leader. */
+export function rebaseConf(state: RaftState): void {
+  state.confs.rebase(state.snapshot, state.log);
+  confChanged(state);
+}
+
+function confChanged(state: RaftState): void {
+  state.conf = state.confs.inForce;
+  state.peers = state.conf.members.map(({ id }) => id).filter((id) => id !== state.id);
+  if (state.role.type === "leader") refreshProgress(state, state.role);
+}
+
+/** What is known of a peer is kept for as long as it is one, whatever it is besides. */
+function refreshProgress(state: RaftState, leader: Leader): void {
+  const { peers, confs, log, config } = state;
+  for (const peer of leader.progress.keys()) {
+    if (peers.includes(peer)) leader.leaving.delete(peer);
+    else if (!leader.leaving.has(peer)) {
+      leader.leaving.set(peer, { index: confs.inForceIndex, ticks: 0 });
+    }
+  }
+  const followed = [...peers, ...leader.leaving.keys()].sort();
+  leader.progress = new Map(
+    followed.map((id) => [id, leader.progress.get(id) ?? new Progress(config, log.lastIndex + 1)]),
+  );
+}
+
+/** One tick more for who was removed by what is committed; whose time is over is forgotten. */
+export function tickLeaving(state: RaftState, leader: Leader): void {
+  for (const [id, leaving] of leader.leaving) {
+    if (leaving.index <= state.commitIndex) leaving.ticks++;
+    if (leaving.ticks < state.config.electionTicksMax) continue;
+    leader.leaving.delete(id);
+    leader.progress = new Map([...leader.progress].filter(([peer]) => peer !== id));
+  }
 }
 
 export function createState(config: RaftConfig, restored: RestoredLog): RaftState {
@@ -177,6 +219,7 @@ export function createState(config: RaftConfig, restored: RestoredLog): RaftStat
     term: hardState.term,
     vote: hardState.vote,
     role: newFollower(null),
+    confs: new ConfHistory(config.confCodec, snapshot),
     conf: snapshot.conf,
     peers: [],
     snapshot,
@@ -196,7 +239,8 @@ export function createState(config: RaftConfig, restored: RestoredLog): RaftStat
     received: [],
     snapshotWritten: [],
   };
-  refreshConf(state, snapshot.conf);
+  state.confs.refresh(log);
+  confChanged(state);
   restartElectionTimer(state);
   return state;
 }
@@ -205,20 +249,33 @@ export function newFollower(leader: MemberId | null): Follower {
   return { type: "follower", leader, ticksSinceLeader: 0, verifiedIndex: 0, ackedIndex: 0 };
 }
 
-/**
- * With a new timeout each time: of two nodes that drew the same one, neither would ever win (§5.2).
- * A sole voter has nobody to wait for.
- */
+/** With a new timeout each time: of two that drew the same one, neither would ever win (§5.2). */
 export function restartElectionTimer(state: RaftState): void {
   const { electionTicksMin, electionTicksMax, random } = state.config;
   const drawn = electionTicksMin + random(electionTicksMax - electionTicksMin + 1);
   state.electionElapsedTicks = 0;
-  state.electionTimeoutTicks = state.peers.length === 0 ? 1 : drawn;
+  state.electionTimeoutTicks = drawn;
 }
 
-/** A member that is in no configuration takes no part in elections. */
-export function isVoter(state: RaftState, member: MemberId): boolean {
-  return state.conf.voters.includes(member);
+/**
+ * A sole voter has nobody to wait for, but for a leader that has just removed itself and is about
+ * to commit that (dissertation 4.2.2).
+ */
+export function isElectionDue(state: RaftState): boolean {
+  const isAlone = isSoleVoter(state.conf, state.id) && leaderOf(state) === null;
+  return state.electionElapsedTicks >= (isAlone ? 1 : state.electionTimeoutTicks);
+}
+
+/**
+ * A voter of the configuration in force, or of one that may yet turn out to be in force: of any
+ * since the last that is known to be committed. Dissertation 4.2.2, in the joint manner: n1, n2,
+ * n3 become n2, n3, n4. The leader n1 has left the joint configuration, has stored that nowhere
+ * but on its own disk, and crashes with n3. n2 and n4 are joint still: without n1 they have no
+ * majority of the old half, and n1 with the longer log votes for neither. It has to be elected
+ * itself, by votes that do not include its own, commit, and go.
+ */
+export function mayCampaign(state: RaftState): boolean {
+  return state.confs.since(state.commitIndex).some((conf) => isVoterOf(conf, state.id));
 }
 
 export function leaderOf(state: RaftState): MemberId | null {
@@ -240,6 +297,8 @@ export function isLeaderReady(state: RaftState): boolean {
 export function checkInvariants(state: RaftState): void {
   const { log, role, durable } = state;
   log.checkInvariants();
+  state.confs.checkInvariants(log);
+  assert(state.conf === state.confs.inForce, "the configuration in force is the last one");
   assert(
     log.start.index <= state.snapshot.index &&
       state.snapshot.index <= state.handedIndex &&
@@ -292,8 +351,10 @@ function checkLeader(state: RaftState, role: Leader): void {
   const { log, durable } = state;
   assert(durable.term === state.term && durable.vote === state.id, "a leader's vote is durable");
   assert(log.lastTerm === state.term, "a leader's log ends in its own term");
-  assert(role.progress.size === state.peers.length, "a leader knows every peer");
+  const followed = state.peers.length + role.leaving.size;
+  assert(role.progress.size === followed, "a leader follows its peers and who is leaving");
   for (const peer of state.peers) must(role.progress.get(peer)).checkInvariants(log.lastIndex);
+  for (const id of role.leaving.keys()) must(role.progress.get(id)).checkInvariants(log.lastIndex);
   assert(
     role.confirmedRound <= role.sentRound &&
       role.sentRound <= role.round &&

@@ -4,8 +4,11 @@ export type Term = number;
 /** The first entry has index 1. */
 export type LogIndex = number;
 
-/** Opaque to Raft but for its kind: `noop` opens a leader's term, `commands` is a batch. */
-export type EntryKind = "noop" | "commands";
+/**
+ * Opaque to Raft but for its kind: `noop` opens a leader's term, `commands` is a batch, `conf` is a
+ * whole configuration.
+ */
+export type EntryKind = "noop" | "commands" | "conf";
 
 export interface Entry {
   readonly index: LogIndex;
@@ -23,9 +26,27 @@ export interface HardState {
 
 export type Role = "follower" | "preCandidate" | "candidate" | "leader";
 
-/** The members that vote. Membership changes will add learners and a joint half. */
+/** A member, and what may be changed of it. */
+export interface ConfMember {
+  readonly id: MemberId;
+  /** A label. */
+  readonly name: string;
+  /** `host:port`; empty where it was never told, as of those that a cluster was born with. */
+  readonly address: string;
+}
+
+/**
+ * A configuration (§6). Ids rise in each list. A voter may stand in both halves; a learner is in
+ * neither.
+ */
 export interface ConfState {
   readonly voters: readonly MemberId[];
+  /** While joint, the voters of before: whatever is decided takes a majority of each. Else empty. */
+  readonly votersOutgoing: readonly MemberId[];
+  /** Get everything and decide nothing. */
+  readonly learners: readonly MemberId[];
+  /** Everybody in one of the three, once. */
+  readonly members: readonly ConfMember[];
 }
 
 /** What the log starts after: index 0 and term 0 where there is no snapshot. */

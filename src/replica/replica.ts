@@ -6,8 +6,10 @@ import {
   INFLIGHT_BYTES_MAX,
   INFLIGHT_CHUNKS_MAX,
   INFLIGHT_ENTRIES_MAX,
+  LEARNER_LAG_ENTRIES_MAX,
   UNCOMMITTED_ENTRIES_MAX,
 } from "../limits.ts";
+import type { ConfCodec } from "../raft/conf-codec.ts";
 import { Raft } from "../raft/raft.ts";
 import type { Received } from "../raft/snapshot.ts";
 import type { Entry, LogIndex, MemberId, Role, Term } from "../raft/types.ts";
@@ -38,6 +40,7 @@ export interface ReplicaOptions {
   readonly restored: Restored;
   readonly codec: CommandCodec;
   readonly snapshotCodec: SnapshotCodec;
+  readonly confCodec: ConfCodec;
   /** An integer in [0, bound). */
   readonly random: (bound: number) => number;
   readonly watchLimits?: WatchLimits;
@@ -78,7 +81,7 @@ export class Replica {
   #outputs: Output[] = [];
 
   constructor(options: ReplicaOptions, now: Now) {
-    const { id, restored, codec, random } = options;
+    const { id, restored, codec, confCodec, random } = options;
     this.#codec = codec;
     this.registry = restored.registry;
     this.#raft = new Raft(
@@ -90,6 +93,8 @@ export class Replica {
         inflightEntriesMax: INFLIGHT_ENTRIES_MAX,
         inflightBytesMax: INFLIGHT_BYTES_MAX,
         appendBytesMax: APPEND_BYTES_MAX,
+        learnerLagEntriesMax: LEARNER_LAG_ENTRIES_MAX,
+        confCodec,
         random,
         inflightChunksMax: INFLIGHT_CHUNKS_MAX,
       },
@@ -427,6 +432,8 @@ export class Replica {
     this.#snapshots.applied(entry.data.byteLength);
     switch (entry.kind) {
       case "noop":
+      // Who is a member is Raft's own affair; the registry does not know of it.
+      case "conf":
         break;
       case "commands": {
         this.#applyBatch(entry, now);

@@ -58,7 +58,7 @@ export class Snapshots {
     }
     this.#former = raft.snapshot === null ? null : idOf(raft.snapshot);
     const term = must(raft.log.termAt(lastApplied), "what was just applied is in the log");
-    this.#taker.begin({ index: lastApplied, term, conf: raft.conf });
+    this.#taker.begin({ index: lastApplied, term, conf: raft.confAt(lastApplied) });
   }
 
   /** Returns the state that this member's is to become, where a snapshot was installed. */

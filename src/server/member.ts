@@ -1,11 +1,13 @@
 import type { Clock, Dialer, Logger, Random, Socket, Timers } from "../env/env.ts";
 import { WATCHES_PER_CONNECTION_MAX } from "../limits.ts";
+import { confOf } from "../raft/conf-state.ts";
 import { RegistryBuilder } from "../registry/builder.ts";
 import { Registry } from "../registry/registry.ts";
 import { Replica } from "../replica/replica.ts";
 import type { DataDirectory } from "../storage/directory.ts";
 import type { BirthRecord, LoadedLog, Storage } from "../storage/storage.ts";
 import { commandCodec } from "../wire/command-codec.ts";
+import { confCodec } from "../wire/conf-codec.ts";
 import { snapshotCodec } from "../wire/snapshot-codec.ts";
 import type { AddressBook } from "./address-book.ts";
 import { Clients } from "./clients.ts";
@@ -69,7 +71,9 @@ export class Member implements HttpPages {
     this.#storage = storage;
     this.lineage = lineageOf(options.birth);
     const { clock, timers, random, metrics, logger, birth, directory } = options;
-    const voters = birth.members.map((member) => member.incarnation);
+    const conf = confOf(
+      birth.members.map(({ name, incarnation: id }) => ({ id, name, address: "" })),
+    );
     const { snapshot, ...log } = loaded;
     this.#notices = new Notices(logger, timers, metrics, (id) => nameOf(birth, id));
     const pump = new SendPump(clock, timers, (seconds) => metrics.pushSeconds.observe(seconds));
@@ -77,12 +81,9 @@ export class Member implements HttpPages {
     this.#replica = new Replica(
       {
         id: directory.identity.incarnation,
-        restored: {
-          ...log,
-          snapshot: snapshot ?? { index: 0, term: 0, conf: { voters } },
-          registry,
-        },
+        restored: { ...log, snapshot: snapshot ?? { index: 0, term: 0, conf }, registry },
         codec: commandCodec,
+        confCodec,
         snapshotCodec,
         random: (bound) => random.below(bound),
       },

@@ -87,7 +87,7 @@ const KIND_AT = 44;
 const DATA_AT = 52;
 
 /** On disk for ever: a number is never given a second meaning. */
-const KIND_NUMBERS: Readonly<Record<EntryKind, number>> = { noop: 0, commands: 1 };
+const KIND_NUMBERS: Readonly<Record<EntryKind, number>> = { noop: 0, commands: 1, conf: 2 };
 const KINDS = new Map<number, EntryKind>(
   (Object.keys(KIND_NUMBERS) as EntryKind[]).map((kind) => [KIND_NUMBERS[kind], kind]),
 );

@@ -115,10 +115,16 @@ function snapshotOf(record: unknown): Snapshot | null {
   return { index, term, conf, nonce, chunks, bytes, digest };
 }
 
-/** As it was given, whatever else it says beside the voters: its meaning is Raft's. */
+/** Complete, as it was given; what it means is Raft's to say. */
 function confOf(record: unknown): ConfState | null {
-  const voters = fieldOf(record, "voters");
-  const isThere = Array.isArray(voters) && voters.every((voter) => typeof voter === "string");
+  const lists = ["voters", "votersOutgoing", "learners"].map((list) => fieldOf(record, list));
+  const members = fieldOf(record, "members");
+  const isThere =
+    lists.every((list) => Array.isArray(list) && list.every((id) => typeof id === "string")) &&
+    Array.isArray(members) &&
+    members.every((member) =>
+      ["id", "name", "address"].every((field) => textField(member, field) !== null),
+    );
   return isThere ? (record as ConfState) : null;
 }
 

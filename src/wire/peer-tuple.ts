@@ -14,6 +14,7 @@ import type {
   ReportConfirmed,
 } from "../replica/peer-messages.ts";
 import { assert, unreachable } from "../util/assert.ts";
+import { confCodec } from "./conf-codec.ts";
 import { DecodeError } from "./decode-error.ts";
 
 /** First in every message's tuple. A number is never used again for something else. */
@@ -35,7 +36,7 @@ const TAG = {
   installSnapshotResponse: 16,
 } as const satisfies Record<PeerMessage["type"], number>;
 
-const KINDS: readonly EntryKind[] = ["noop", "commands"];
+const KINDS: readonly EntryKind[] = ["noop", "commands", "conf"];
 const ID_LENGTH_MAX = 64;
 
 /** Puts bytes behind the tuples of a frame; what stands in the tuple is their length. */
@@ -86,7 +87,7 @@ export function peerTuple(message: PeerMessage, put: PutBlob): readonly unknown[
     }
     case "installSnapshot": {
       const { snapshot, chain, chunk, data } = message;
-      return [...head, snapshotRow(snapshot), chain, chunk, put(data)];
+      return [...head, snapshotRow(snapshot, put), chain, chunk, put(data)];
     }
     case "installSnapshotResponse": {
       const { id, next, received } = message;
@@ -97,12 +98,9 @@ export function peerTuple(message: PeerMessage, put: PutBlob): readonly unknown[
   }
 }
 
-function snapshotRow({ index, term, conf, nonce, chunks, bytes, digest }: Snapshot): unknown[] {
-  return [index, term, nonce, chunks, bytes, digest, confRow(conf)];
-}
-
-function confRow({ voters }: ConfState): readonly unknown[] {
-  return [voters];
+function snapshotRow(snapshot: Snapshot, put: PutBlob): unknown[] {
+  const { index, term, conf, nonce, chunks, bytes, digest } = snapshot;
+  return [index, term, nonce, chunks, bytes, digest, put(confCodec.encode(conf))];
 }
 
 /** Term, kind and length of each entry; its index follows from where the row begins. */
@@ -250,7 +248,7 @@ function readAppendEntriesResponse(head: Head, tuple: TupleReader): AppendEntrie
 }
 
 function readInstallSnapshot(head: Head, tuple: TupleReader, take: TakeBlob): InstallSnapshot {
-  const snapshot = readSnapshot(new TupleReader(tuple.list()));
+  const snapshot = readSnapshot(new TupleReader(tuple.list()), take);
   const chain = tuple.text();
   const chunk = tuple.integer();
   const data = take(tuple.integer());
@@ -262,7 +260,7 @@ function readInstallSnapshot(head: Head, tuple: TupleReader, take: TakeBlob): In
   return { type: "installSnapshot", ...head, snapshot, chain, chunk, data };
 }
 
-function readSnapshot(row: TupleReader): Snapshot {
+function readSnapshot(row: TupleReader, take: TakeBlob): Snapshot {
   const snapshot = {
     index: row.integer(),
     term: row.integer(),
@@ -270,7 +268,7 @@ function readSnapshot(row: TupleReader): Snapshot {
     chunks: row.integer(),
     bytes: row.integer(),
     digest: row.text(),
-    conf: readConf(new TupleReader(row.list())),
+    conf: readConf(take(row.integer())),
   };
   row.end();
   if (snapshot.index === 0 || snapshot.chunks === 0) {
@@ -279,10 +277,12 @@ function readSnapshot(row: TupleReader): Snapshot {
   return snapshot;
 }
 
-function readConf(row: TupleReader): ConfState {
-  const voters = row.list().map(idOf);
-  row.end();
-  return { voters };
+function readConf(bytes: Uint8Array): ConfState {
+  try {
+    return confCodec.decode(bytes);
+  } catch (cause) {
+    throw new DecodeError("PROTOCOL", "a snapshot has no configuration", { cause });
+  }
 }
 
 function readInstallSnapshotResponse(head: Head, tuple: TupleReader): InstallSnapshotResponse {

@@ -1,8 +1,10 @@
+import { confOf } from "../../src/raft/conf-state.ts";
 import type { RaftConfig } from "../../src/raft/config.ts";
 import type { RaftMessage } from "../../src/raft/messages.ts";
 import { Raft } from "../../src/raft/raft.ts";
 import { type ChunkRequest, isSameId, type Received } from "../../src/raft/snapshot.ts";
 import type {
+  ConfState,
   Entry,
   LogIndex,
   MemberId,
@@ -12,6 +14,7 @@ import type {
   SnapshotWrite,
   Term,
 } from "../../src/raft/types.ts";
+import { confCodec } from "../../src/wire/conf-codec.ts";
 import { chainAt, type Disk, EMPTY_DISK, snapshotOf, store } from "./disk.ts";
 import { StateMachine } from "./state-machine.ts";
 
@@ -41,6 +44,11 @@ export function entriesOf(terms: readonly Term[], from: LogIndex = 1): Entry[] {
   }));
 }
 
+/** The configuration that is born with these voters, each named as its id. */
+export function votersConf(voters: readonly MemberId[]): ConfState {
+  return confOf(voters.map((id) => ({ id, name: id, address: "" })));
+}
+
 const noChance = (): number => 0;
 
 export function configOf(id: MemberId, overrides: Partial<RaftConfig> = {}): RaftConfig {
@@ -52,6 +60,8 @@ export function configOf(id: MemberId, overrides: Partial<RaftConfig> = {}): Raf
     inflightEntriesMax: 64,
     inflightBytesMax: 1 << 20,
     appendBytesMax: 1 << 16,
+    learnerLagEntriesMax: 16,
+    confCodec,
     random: noChance,
     inflightChunksMax: 4,
     ...overrides,
@@ -110,7 +120,7 @@ export class Member {
     if (disk.current !== null) this.state.restore(disk.current.snapshot, disk.current.chunks);
     this.raft = new Raft(this.#config, {
       hardState: disk.hardState,
-      snapshot: disk.current?.snapshot ?? { index: 0, term: 0, conf: { voters: this.#voters } },
+      snapshot: disk.current?.snapshot ?? { index: 0, term: 0, conf: votersConf(this.#voters) },
       logStart: disk.logStart,
       entries: [...disk.entries],
       commitIndex: disk.commitIndex,
@@ -176,7 +186,7 @@ export class Member {
     const { index } = this.state;
     if (index <= (this.up.snapshot?.index ?? 0)) return false;
     const term = this.up.log.termAt(index) ?? -1;
-    const snapshot = snapshotOf(index, term, { voters: this.#voters, nonce, chunks });
+    const snapshot = snapshotOf(index, term, { conf: this.up.confAt(index), nonce, chunks });
     const id = { index, nonce };
     const writes: SnapshotWrite[] = this.state
       .chunks(snapshot)
@@ -247,9 +257,13 @@ export class Cluster {
     this.#byId = new Map(members.map((member) => [member.id, member]));
   }
 
-  /** n1, n2, … with logs of these terms (default: empty). n1 times out first, then n2, … */
-  static of(size: number, logs: readonly (readonly Term[])[] = []): Cluster {
-    const ids = Array.from({ length: size }, (_, at) => `n${at + 1}`);
+  /**
+   * n1, n2, … with logs of these terms (default: empty). n1 times out first, then n2, … The last
+   * ones, `spares`, are not members yet.
+   */
+  static of(size: number, logs: readonly (readonly Term[])[] = [], spares = 0): Cluster {
+    const ids = Array.from({ length: size + spares }, (_, at) => `n${at + 1}`);
+    const voters = ids.slice(0, size);
     return new Cluster(
       ids.map((id, at) => {
         const terms = logs[at] ?? [];
@@ -259,7 +273,7 @@ export class Cluster {
         };
         return new Member(
           configOf(id, { random: (bound) => Math.min(2 * at, bound - 1) }),
-          ids,
+          voters,
           disk,
         );
       }),

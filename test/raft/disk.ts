@@ -1,9 +1,9 @@
+import { confOf } from "../../src/raft/conf-state.ts";
 import { isSameId, type LogStart } from "../../src/raft/snapshot.ts";
 import type {
   Entry,
   HardState,
   LogIndex,
-  MemberId,
   PersistRequest,
   Snapshot,
   SnapshotId,
@@ -47,14 +47,9 @@ export function entryOn(disk: Disk, index: LogIndex): Entry | undefined {
 }
 
 /** Of three voters unless said otherwise. */
-export function snapshotOf(
-  index: LogIndex,
-  term: Term,
-  rest: Partial<Snapshot> & { readonly voters?: readonly MemberId[] } = {},
-): Snapshot {
-  const { voters = ["n1", "n2", "n3"], ...others } = rest;
-  const some = { nonce: index, chunks: 3, bytes: 30, digest: "0".repeat(16) };
-  return { index, term, conf: { voters }, ...some, ...others };
+export function snapshotOf(index: LogIndex, term: Term, rest: Partial<Snapshot> = {}): Snapshot {
+  const conf = confOf(["n1", "n2", "n3"].map((id) => ({ id, name: id, address: "" })));
+  return { index, term, conf, nonce: index, chunks: 3, bytes: 30, digest: "0".repeat(16), ...rest };
 }
 
 /** What the log is known by at that index, as a real disk's chain checksum is. */

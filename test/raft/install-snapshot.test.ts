@@ -3,7 +3,7 @@ import { describeMessage } from "../../src/raft/describe.ts";
 import type { RaftMessage } from "../../src/raft/messages.ts";
 import type { SnapshotWrite } from "../../src/raft/types.ts";
 import { AssertionError } from "../../src/util/assert.ts";
-import type { Member } from "./cluster.ts";
+import { type Member, votersConf } from "./cluster.ts";
 import {
   allOf,
   append,
@@ -132,7 +132,8 @@ describe("§7, Figure 13: who receives a snapshot", () => {
   });
 
   test("8: takes the configuration of the snapshot", () => {
-    const five = snapshotOf(9, 2, { voters: ["n1", "n2", "n3", "n4", "n5"], chunks: 1 });
+    const conf = votersConf(["n1", "n2", "n3", "n4", "n5"]);
+    const five = snapshotOf(9, 2, { conf, chunks: 1 });
     const member = memberOf([1, 1]);
     member.up.step(chunkOf(3, five, 0));
     member.drain();

@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import type { RaftMessage } from "../../src/raft/messages.ts";
 import { isSameId } from "../../src/raft/snapshot.ts";
 import type {
+  ConfState,
   Entry,
   LogIndex,
   MemberId,
@@ -8,8 +10,10 @@ import type {
   SnapshotId,
   Term,
 } from "../../src/raft/types.ts";
+import { confCodec } from "../../src/wire/conf-codec.ts";
 import type { Member } from "./cluster.ts";
 import { entryOn, lastIndexOn } from "./disk.ts";
+import { allOverlap, isQuorum } from "./naive-quorums.ts";
 import { hashOf } from "./state-machine.ts";
 
 interface Committed {
@@ -27,11 +31,15 @@ interface Watched {
   commitIndex: LogIndex;
   appliedIndex: LogIndex;
   snapshotIndex: LogIndex;
+  /** In force when last seen, and the end of the log that it was in force in. */
+  conf: ConfState | null;
+  confEnd: Entry | undefined;
 }
 
 /** Looks at a cluster after every step and holds it to the properties of Figure 3. */
 export class Judge {
   readonly #members: readonly Member[];
+  readonly #birth: ConfState;
   readonly #watched = new Map<MemberId, Watched>();
   readonly #leaderOfTerm = new Map<Term, MemberId>();
   readonly #voteOf = new Map<string, MemberId>();
@@ -39,18 +47,21 @@ export class Judge {
   readonly #prefixes = new Map<number, number>();
   readonly committed: Committed[] = [];
   readonly #reads = new Map<number, LogIndex>();
+  readonly #confs: Entry[] = [];
   elections = 0;
   readsServed = 0;
 
-  constructor(members: readonly Member[]) {
+  constructor(members: readonly Member[], birth: ConfState) {
     this.#members = members;
+    this.#birth = birth;
     for (const member of members) this.started(member);
   }
 
   started(member: Member): void {
     const term = this.#watched.get(member.id)?.term ?? 0;
     const from = { commitIndex: 0, appliedIndex: 0, snapshotIndex: 0 };
-    this.#watched.set(member.id, { log: [], hashes: [], term: 0, ...from });
+    const conf = { conf: null, confEnd: undefined };
+    this.#watched.set(member.id, { log: [], hashes: [], term: 0, ...from, ...conf });
     // What was not durable may be forgotten; `left` sees to it that nobody was told.
     if (member.up.term > term) fail(`${member.id} started in a term it never had`);
     this.look(member);
@@ -64,6 +75,7 @@ export class Judge {
     watched.term = raft.term;
     this.#cutOff(member, watched);
     this.#logMatching(member, watched);
+    this.#goesBy(member, watched);
     this.#commits(member, watched);
     this.#applies(member, watched);
     if (raft.role === "leader") this.#leads(member, watched);
@@ -80,7 +92,6 @@ export class Judge {
     const snapshotIndex = member.up.snapshot?.index ?? 0;
     if (start.index > snapshotIndex) fail(`${member.id} starts at ${start.index}, no snapshot`);
     if (snapshotIndex < watched.snapshotIndex) fail(`${member.id} went back to a snapshot`);
-    watched.snapshotIndex = snapshotIndex;
     if (start.index === 0) return;
     const last = this.committed[start.index - 1] ?? fail(`${member.id} cuts off ${start.index}`);
     if (last.entry.term !== start.term) fail(`${member.id} starts at another ${start.index}`);
@@ -108,10 +119,67 @@ export class Judge {
       const hash = hashOf(watched.hashes.at(-1) ?? 0, entry);
       const key = index * 2 ** 20 + entry.term;
       const known = this.#prefixes.get(key);
-      if (known === undefined) this.#prefixes.set(key, hash);
-      else if (known !== hash) fail(`Log Matching: ${member.id} differs at ${index}@${entry.term}`);
+      if (known === undefined) {
+        this.#prefixes.set(key, hash);
+        if (entry.kind === "conf") this.#succeeds(watched.log, entry, member.up.commitIndex);
+      } else if (known !== hash)
+        fail(`Log Matching: ${member.id} differs at ${index}@${entry.term}`);
       watched.log.push(entry);
       watched.hashes.push(hash);
+    }
+  }
+
+  /**
+   * The configuration in force is the last of everything up to the end of the log, be it in the log
+   * or in what was cut off it. A snapshot holds the one as of its index, no earlier and no later.
+   */
+  #goesBy(member: Member, watched: Watched): void {
+    const { conf, snapshot } = member.up;
+    const end = watched.log.at(-1);
+    if (conf !== watched.conf || end !== watched.confEnd) {
+      if (!isSameConf(this.#confOf(watched.log).conf, conf)) {
+        fail(`${member.id} goes by another configuration than the last one up to ${end?.index}`);
+      }
+      watched.conf = conf;
+      watched.confEnd = end;
+    }
+    if (snapshot === null || snapshot.index === watched.snapshotIndex) return;
+    const { index } = snapshot;
+    watched.snapshotIndex = index;
+    if (!isSameConf(this.#confOf(watched.log.slice(0, index)).conf, snapshot.conf)) {
+      fail(`${member.id} has a snapshot with another configuration than that as of ${index}`);
+    }
+    if (!isSameConf(member.up.confAt(index), snapshot.conf)) {
+      fail(`${member.id} knows of another configuration as of ${index} than its snapshot`);
+    }
+  }
+
+  /** Configurations that were in force somewhere, and then cut off. */
+  get confsLost(): number {
+    return this.#confs.filter((conf) => this.committed[conf.index - 1]?.entry !== conf).length;
+  }
+
+  /** Of a log from index 1 on, by a plain scan: the last configuration in it, or that of the birth. */
+  #confOf(log: readonly Entry[]): { readonly conf: ConfState; readonly index: LogIndex } {
+    const entry = log.findLast(({ kind }) => kind === "conf");
+    return entry === undefined
+      ? { conf: this.#birth, index: 0 }
+      : { conf: confCodec.decode(entry.data), index: entry.index };
+  }
+
+  /**
+   * Seen for the first time, behind `log`: every quorum of it has a member in common with every
+   * quorum of the one before, and that one is committed, so that there are never three at a time.
+   */
+  #succeeds(log: readonly Entry[], entry: Entry, commitIndex: LogIndex): void {
+    this.#confs.push(entry);
+    const before = this.#confOf(log);
+    const name = `the configuration at ${entry.index}@${entry.term}`;
+    if (before.index > Math.max(this.committed.length, commitIndex)) {
+      fail(`${name} comes before the one at ${before.index} is committed`);
+    }
+    if (!allOverlap(before.conf, confCodec.decode(entry.data))) {
+      fail(`${name} has a quorum without any of the one at ${before.index}`);
     }
   }
 
@@ -123,7 +191,7 @@ export class Judge {
       const hash = watched.hashes[index - 1] ?? fail("no hash");
       const known = this.committed[index - 1];
       if (known === undefined) {
-        this.#isOnMajority(entry);
+        this.#isOnQuorum(entry, this.#confOf(watched.log).conf);
         this.committed.push({ entry, hash, inTerm: member.up.term });
       } else if (known.hash !== hash) {
         fail(`State Machine Safety: ${member.id} commits another entry at ${index}`);
@@ -142,10 +210,27 @@ export class Judge {
     if (expected.hash !== hash) fail(`${member.id} has another state at ${index}`);
   }
 
-  #isOnMajority(entry: Entry): void {
-    const holders = this.#members.filter(({ disk }) => isSame(entryOn(disk, entry.index), entry));
-    if (holders.length * 2 <= this.#members.length) {
-      fail(`${entry.index}@${entry.term} is committed and on ${holders.length} disks`);
+  /** It is first seen where it was committed: by the leader, whose configuration decides. */
+  #isOnQuorum(entry: Entry, conf: ConfState): void {
+    const holders = this.#members
+      .filter(({ disk }) => isSame(entryOn(disk, entry.index), entry))
+      .map(({ id }) => id);
+    if (!isQuorum(conf, new Set(holders))) {
+      fail(`${entry.index}@${entry.term} is committed and only on the disks of ${holders}`);
+    }
+  }
+
+  /** By durable votes of a quorum of its own configuration. */
+  #isElected(member: Member, watched: Watched): void {
+    const { id, term } = member.up;
+    const { hardState } = member.disk;
+    const voters = this.#members.filter(
+      (other) => this.#voteOf.get(`${other.id} ${term}`) === id && other !== member,
+    );
+    const granted = new Set(voters.map((voter) => voter.id));
+    if (hardState.term === term && hardState.vote === id) granted.add(id);
+    if (!isQuorum(this.#confOf(watched.log).conf, granted)) {
+      fail(`${id} leads ${term} by the votes of ${[...granted]}`);
     }
   }
 
@@ -156,6 +241,7 @@ export class Judge {
     if (known === undefined) {
       this.#leaderOfTerm.set(raft.term, raft.id);
       this.elections++;
+      this.#isElected(member, watched);
       let last = this.committed.length;
       while (last > 0 && (this.committed[last - 1]?.inTerm ?? 0) >= raft.term) last--;
       if (last > 0 && watched.hashes[last - 1] !== this.committed[last - 1]?.hash) {
@@ -221,6 +307,10 @@ export class Judge {
 
 function isSame(one: Entry | undefined, other: Entry | undefined): boolean {
   return one !== undefined && one === other;
+}
+
+function isSameConf(one: ConfState, other: ConfState): boolean {
+  return isDeepStrictEqual(one, other);
 }
 
 function isSnapshot(one: SnapshotId | undefined, id: SnapshotId): boolean {

@@ -1,4 +1,5 @@
 import { TICK_MS } from "../../src/limits.ts";
+import { confOf } from "../../src/raft/conf-state.ts";
 import type { MemberId, PersistRequest, Snapshot } from "../../src/raft/types.ts";
 import { RegistryBuilder } from "../../src/registry/builder.ts";
 import type { InstanceKey, InstanceSpec, Selector } from "../../src/registry/instance.ts";
@@ -18,6 +19,7 @@ import { SNAPSHOT_LIMITS, type SnapshotLimits } from "../../src/replica/snapshot
 import { WATCH_LIMITS, type WatchLimits } from "../../src/replica/watches.ts";
 import { MemoryDisk, type MemoryLog } from "../../src/storage/memory-storage.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
+import { confCodec } from "../../src/wire/conf-codec.ts";
 import { snapshotCodec } from "../../src/wire/snapshot-codec.ts";
 
 /** Ticks within which somebody has to win an election. */
@@ -70,6 +72,7 @@ export class Node {
   start(): void {
     this.#starts += 1;
     const start = 1_000 * this.#position + this.#starts;
+    const members = this.#cluster.ids.map((id) => ({ id, name: id, address: "" }));
     const { loaded, log } = this.disk.open();
     this.log = log;
     this.replica = new Replica(
@@ -77,10 +80,11 @@ export class Node {
         id: this.id,
         restored: {
           ...loaded,
-          snapshot: loaded.snapshot ?? { index: 0, term: 0, conf: { voters: this.#cluster.ids } },
+          snapshot: loaded.snapshot ?? { index: 0, term: 0, conf: confOf(members) },
           registry: storedRegistry(loaded.snapshot, log),
         },
         codec: commandCodec,
+        confCodec,
         snapshotCodec,
         snapshotLimits: this.#cluster.snapshotLimits,
         random: (bound) => (bound > 1e9 ? start : Math.min(2 * this.#position, bound - 1)),

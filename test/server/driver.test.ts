@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Clock, Timer, Timers } from "../../src/env/env.ts";
 import { ELECTION_TICKS_MIN, TICK_MS } from "../../src/limits.ts";
+import { confOf } from "../../src/raft/conf-state.ts";
 import type { PersistRequest } from "../../src/raft/types.ts";
 import { Registry } from "../../src/registry/registry.ts";
 import type { ClientOutput } from "../../src/replica/inputs.ts";
@@ -10,6 +11,7 @@ import { Driver } from "../../src/server/driver.ts";
 import { SendPump } from "../../src/server/send-pump.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
+import { confCodec } from "../../src/wire/conf-codec.ts";
 import { snapshotCodec } from "../../src/wire/snapshot-codec.ts";
 
 const [A, B, C] = ["a".repeat(16), "b".repeat(16), "c".repeat(16)] as const;
@@ -92,12 +94,13 @@ function world(voters: readonly string[]) {
   const disk = new Disk();
   const sent: PeerMessage[][] = [];
   const fatal: { exitCode: number; error: unknown }[] = [];
+  const members = voters.map((id) => ({ id, name: id, address: "" }));
   const replica = new Replica(
     {
       id: A,
       restored: {
         hardState: { term: 1, vote: null },
-        snapshot: { index: 0, term: 0, conf: { voters } },
+        snapshot: { index: 0, term: 0, conf: confOf(members) },
         logStart: { index: 0, term: 0 },
         entries: [],
         commitIndex: 0,
@@ -105,6 +108,7 @@ function world(voters: readonly string[]) {
       },
       codec: commandCodec,
       snapshotCodec,
+      confCodec,
       random: () => 0,
     },
     { monotonicMs: loop.nowMs, wallMs: loop.nowMs },

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import { confOf } from "../../src/raft/conf-state.ts";
 import type {
   Entry,
   HardState,
@@ -56,7 +57,7 @@ const CHUNKS = 5;
 export function snapshotAt(index: number, term: number, nonce: number): Snapshot {
   const id = { index, nonce };
   const bytes = chunksOf(id, 0, CHUNKS).reduce((sum, chunk) => sum + chunk.length, 0);
-  const conf = { voters: ["a", "b"] };
+  const conf = confOf(["a", "b"].map((id) => ({ id, name: `n${id}`, address: "" })));
   return { ...id, term, conf, chunks: CHUNKS, bytes, digest: "0123456789abcdef" };
 }
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Snapshot } from "../../src/raft/types.ts";
+import type { ConfState, Snapshot } from "../../src/raft/types.ts";
 import {
   CHUNK_KEYS,
   chunkKey,
@@ -97,9 +97,14 @@ describe("a chunk", () => {
 describe("the pointer", () => {
   const bytes = bytesOf(encodePointer(pointer));
 
-  it("gives back what went in, the configuration with whatever else it says", () => {
+  it("gives back what went in, a joint configuration as well", () => {
     expect(decodePointer(bytes)).toEqual(pointer);
-    const conf = { voters: ["a"], learners: ["b"] };
+    const conf: ConfState = {
+      voters: ["a", "b"],
+      votersOutgoing: ["b", "c"],
+      learners: ["d"],
+      members: ["a", "b", "c", "d"].map((id) => ({ id, name: `n${id}`, address: `${id}:1` })),
+    };
     const snapshot: Snapshot = { ...pointer.snapshot, conf };
     expect(decodePointer(bytesOf(encodePointer({ ...pointer, snapshot })))?.snapshot.conf).toEqual(
       conf,
@@ -125,7 +130,7 @@ describe("the pointer", () => {
   it("and a chunk are on disk in the form of format 1", () => {
     expect(POINTER_KEY.toString()).toBe("p");
     expect(Buffer.from(bytes).toString()).toMatchInlineSnapshot(`
-      "fabcdfea {"snapshot":{"index":12,"nonce":99,"term":3,"conf":{"voters":["a","b"]},"chunks":5,"bytes":50,"digest":"0123456789abcdef"},"chain":"00112233445566ff","logStart":{"index":9,"term":2,"chain":"f0e1d2c3b4a59687"}}
+      "4bbfc4cf {"snapshot":{"index":12,"nonce":99,"term":3,"conf":{"voters":["a","b"],"votersOutgoing":[],"learners":[],"members":[{"id":"a","name":"na","address":""},{"id":"b","name":"nb","address":""}]},"chunks":5,"bytes":50,"digest":"0123456789abcdef"},"chain":"00112233445566ff","logStart":{"index":9,"term":2,"chain":"f0e1d2c3b4a59687"}}
       "
     `);
     const operation = encodeChunk({ index: 258, nonce: 2 ** 40 + 7 }, 3, Buffer.from("data"));

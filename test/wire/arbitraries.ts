@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import type { RaftMessage } from "../../src/raft/messages.ts";
-import type { Entry } from "../../src/raft/types.ts";
+import type { ConfState, Entry } from "../../src/raft/types.ts";
 import type { Command, EndReason, Reply } from "../../src/registry/command.ts";
 import type {
   Instance,
@@ -190,13 +190,14 @@ const appendEntries: fc.Arbitrary<RaftMessage> = fc
     prevLogIndex: fc.nat(2 ** 40),
     commitIndex: count,
     data: fc.array(bytes, { minLength: 6, maxLength: 6 }),
+    kinds: fc.array(fc.constantFrom("commands", "conf"), { minLength: 6, maxLength: 6 }),
   })
-  .map(({ from, to, terms, prevLogIndex, commitIndex, data }) => {
+  .map(({ from, to, terms, prevLogIndex, commitIndex, data, kinds }) => {
     const rising = [...terms].sort((a, b) => a - b);
     const entries: Entry[] = rising.slice(1, -1).map((term, offset) => ({
       index: prevLogIndex + 1 + offset,
       term,
-      kind: data[offset]!.length === 0 ? "noop" : "commands",
+      kind: data[offset]!.length === 0 ? "noop" : kinds[offset]!,
       data: data[offset]!,
     }));
     return {
@@ -211,6 +212,17 @@ const appendEntries: fc.Arbitrary<RaftMessage> = fc
     };
   });
 
+const ids = fc.array(member, { maxLength: 7 });
+/** What the codec carries, whether it makes sense to Raft or not. */
+export const confState: fc.Arbitrary<ConfState> = fc.record({
+  voters: ids,
+  votersOutgoing: ids,
+  learners: ids,
+  members: fc.array(fc.record({ id: member, name: fc.string(), address: fc.string() }), {
+    maxLength: 20,
+  }),
+});
+
 const installSnapshot: fc.Arbitrary<RaftMessage> = fc
   .record({
     from: member,
@@ -223,10 +235,10 @@ const installSnapshot: fc.Arbitrary<RaftMessage> = fc
     bytes: count,
     digest: hex(16),
     chain: hex(16),
-    voters: fc.array(member, { maxLength: 5 }),
+    conf: confState,
     data: fc.uint8Array({ maxLength: 300 }),
   })
-  .map(({ from, to, terms, chunk, chunks, voters, chain, data, ...rest }) => {
+  .map(({ from, to, terms, chunk, chunks, conf, chain, data, ...rest }) => {
     const isQuestion = chunk % (chunks + 1) === chunks;
     return {
       type: "installSnapshot",
@@ -236,7 +248,7 @@ const installSnapshot: fc.Arbitrary<RaftMessage> = fc
       snapshot: {
         index: rest.index,
         term: Math.min(...terms),
-        conf: { voters },
+        conf,
         nonce: rest.nonce,
         chunks,
         bytes: rest.bytes,

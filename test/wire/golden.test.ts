@@ -4,6 +4,7 @@ import type { Command } from "../../src/registry/command.ts";
 import type { PeerMessage } from "../../src/replica/peer-messages.ts";
 import { msgpackCodec } from "../../src/wire/client-codec.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
+import { confCodec } from "../../src/wire/conf-codec.ts";
 import { decodePeerFrame, encodePeerFrame } from "../../src/wire/peer-codec.ts";
 
 const file = new URL("golden/bytes.json", import.meta.url);
@@ -95,10 +96,20 @@ const peerMessages: PeerMessage[] = [
   },
 ];
 
+const configuration = {
+  voters: ["00000000000000a1", "00000000000000b2"],
+  votersOutgoing: ["00000000000000a1"],
+  learners: ["00000000000000c3"],
+  members: [
+    { id: "00000000000000a1", name: "n1", address: "" },
+    { id: "00000000000000b2", name: "n2", address: "10.0.0.2:7420" },
+    { id: "00000000000000c3", name: "n3", address: "10.0.0.3:7420" },
+  ],
+};
 const snapshot = {
   index: 40,
   term: 6,
-  conf: { voters: ["00000000000000a1", "00000000000000b2", "00000000000000c3"] },
+  conf: configuration,
   nonce: 2 ** 47 + 5,
   chunks: 3,
   bytes: 300_000,
@@ -132,6 +143,7 @@ function current(): Record<string, string> {
   }
   const parts = Object.values(commands).map(commandCodec.encode);
   bytes["batch of all commands"] = hex(commandCodec.encodeBatch(1_700_000_000_000, parts));
+  bytes["configuration"] = hex(confCodec.encode(configuration));
   bytes["peer frame"] = hex(encodePeerFrame(peerMessages));
   bytes["peer frame of a snapshot"] = hex(encodePeerFrame(snapshotMessages));
   const ping = msgpackCodec.encode({ type: "ping", id: 7 }) as Uint8Array;

@@ -2,6 +2,7 @@ import { crc32 as zlibCrc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { NESTING_MAX, PEER_FRAME_BYTES_MAX } from "../../src/limits.ts";
+import { confOf } from "../../src/raft/conf-state.ts";
 import type { PeerMessage } from "../../src/replica/peer-messages.ts";
 import { checkPeerAnswer, checkPeerHello } from "../../src/schema/peer-hello.ts";
 import { crc32 } from "../../src/wire/crc32.ts";
@@ -137,7 +138,7 @@ describe("a frame between nodes", () => {
     const snapshot = {
       index: 9,
       term: 7,
-      conf: { voters: ["00000000000000a1"] },
+      conf: confOf([{ id: "00000000000000a1", name: "n1", address: "10.0.0.1:7420" }]),
       nonce: 1,
       chunks: 2,
       bytes: 3,
@@ -174,7 +175,8 @@ describe("a frame between nodes", () => {
   });
 
   it("counts the chunks of snapshots among its bytes", () => {
-    const snapshot = { index: 9, term: 7, conf: { voters: [] }, nonce: 1, chunks: 99, bytes: 3 };
+    const conf = confOf([{ id: "00000000000000a1", name: "n1", address: "" }]);
+    const snapshot = { index: 9, term: 7, conf, nonce: 1, chunks: 99, bytes: 3 };
     const messages: PeerMessage[] = Array.from({ length: 20 }, (_, chunk) => ({
       type: "installSnapshot",
       from: append.from,
