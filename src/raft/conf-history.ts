@@ -20,10 +20,12 @@ export class ConfHistory {
   readonly #codec: ConfCodec;
   /** By rising index; the first is the snapshot's, the others are the log's behind it. */
   #steps: readonly Step[];
+  /** Were members as of something committed that a snapshot has taken the place of since. */
+  readonly #former = new Set<MemberId>();
 
   constructor(codec: ConfCodec, snapshot: Omit<SnapshotMeta, "term">) {
     this.#codec = codec;
-    this.#steps = [{ entry: null, index: snapshot.index, conf: snapshot.conf }];
+    this.#steps = [baseOf(snapshot)];
   }
 
   get inForce(): ConfState {
@@ -56,12 +58,14 @@ export class ConfHistory {
     return this.#steps.slice(first).map(({ conf }) => conf);
   }
 
-  /** `id` is in no configuration as of `index`, but was in one before. */
+  /**
+   * `id` is in no configuration as of `index`, which is committed, but was in one before. What
+   * stood before the snapshot that a start begins with is not known.
+   */
   isGone(id: MemberId, index: LogIndex): boolean {
     const before = this.#steps.filter((step) => step.index <= index);
-    return (
-      before.some(({ conf }) => isMemberOf(conf, id)) && !isMemberOf(must(before.at(-1)).conf, id)
-    );
+    const wasMember = this.#former.has(id) || before.some(({ conf }) => isMemberOf(conf, id));
+    return wasMember && !isMemberOf(must(before.at(-1)).conf, id);
   }
 
   /** The log was appended to or cut off; true where another configuration is in force now. */
@@ -79,10 +83,16 @@ export class ConfHistory {
     return this.#last !== before;
   }
 
-  /** The log goes on behind this snapshot: one taken here, or one that a leader has sent. */
-  rebase(snapshot: Omit<SnapshotMeta, "term">, log: LogView): void {
-    const base = { entry: null, index: snapshot.index, conf: snapshot.conf };
-    this.#steps = [base, ...this.#steps.filter((step) => step.index > snapshot.index)];
+  /**
+   * The log goes on behind this snapshot: one taken here, or one that a leader has sent. Where it
+   * was sent, what stood here past `commitIndex` may never have been committed.
+   */
+  rebase(snapshot: Omit<SnapshotMeta, "term">, log: LogView, commitIndex: LogIndex): void {
+    for (const { index, conf } of this.#steps) {
+      if (index > Math.min(snapshot.index, commitIndex)) break;
+      for (const { id } of conf.members) this.#former.add(id);
+    }
+    this.#steps = [baseOf(snapshot), ...this.#steps.filter(({ index }) => index > snapshot.index)];
     this.refresh(log);
   }
 
@@ -102,4 +112,9 @@ export class ConfHistory {
       return `the configuration of ${index} is in force, and not in the log`;
     });
   }
+}
+
+function baseOf({ index, conf }: Omit<SnapshotMeta, "term">): Step {
+  checkConf(conf);
+  return { entry: null, index, conf };
 }

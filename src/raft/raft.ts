@@ -151,7 +151,11 @@ export class Raft {
     return this.#state.confs.at(index);
   }
 
-  /** A configuration without this node is committed, and it was in an earlier one. */
+  /**
+   * A configuration without this node is committed, and it was in an earlier one. Known from what
+   * snapshot and log hold, and held since the start: a start from a snapshot without this node
+   * cannot tell whether it was removed or is yet to be added.
+   */
   get isRemoved(): boolean {
     return this.#state.confs.isGone(this.#state.id, this.#state.commitIndex);
   }

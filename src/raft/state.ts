@@ -164,9 +164,12 @@ export function refreshConf(state: RaftState): void {
   if (state.confs.refresh(state.log)) confChanged(state);
 }
 
-/** The current snapshot is another one: taken here, or sent by a leader. */
+/**
+ * The current snapshot is another one: taken here, or sent by a leader, before `commitIndex` is
+ * that of it.
+ */
 export function rebaseConf(state: RaftState): void {
-  state.confs.rebase(state.snapshot, state.log);
+  state.confs.rebase(state.snapshot, state.log, state.commitIndex);
   confChanged(state);
 }
 

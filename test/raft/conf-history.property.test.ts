@@ -82,9 +82,9 @@ describe("the configuration in force", () => {
     ]);
     const confs = new ConfHistory(confCodec, { index: 0, conf: birth });
     confs.refresh(log);
-    confs.rebase({ index: 1, conf: confs.at(1) }, log);
+    confs.rebase({ index: 1, conf: confs.at(1) }, log, 2);
     expect([shown(confs.at(1)), shown(confs.inForce)]).toEqual(["n1", "n2"]);
-    confs.rebase({ index: 2, conf: confs.at(2) }, new RaftLog({ index: 2, term: 1 }, []));
+    confs.rebase({ index: 2, conf: confs.at(2) }, new RaftLog({ index: 2, term: 1 }, []), 2);
     expect([shown(confs.inForce), confs.inForceIndex]).toEqual(["n2", 2]);
     expect(() => confs.at(1)).toThrow("no configuration is known as of 1");
   });
@@ -98,5 +98,20 @@ describe("the configuration in force", () => {
     confs.refresh(log);
     expect([0, 1, 2].map((index) => confs.isGone("n1", index))).toEqual([false, false, true]);
     expect(confs.isGone("n0", 2)).toBe(false);
+    const snapshot = { index: 2, conf: confs.at(2) };
+    confs.rebase(snapshot, new RaftLog({ index: 2, term: 1 }, []), 2);
+    expect([confs.isGone("n1", 2), confs.isGone("n0", 2)]).toEqual([true, false]);
+  });
+
+  test("nobody is gone who was in none but one that was lost", () => {
+    const log = new RaftLog({ index: 0, term: 0 }, [
+      confEntry(1, 1, ["n0"]),
+      confEntry(2, 1, ["n0"], [], ["n1"]),
+    ]);
+    const confs = new ConfHistory(confCodec, { index: 0, conf: birth });
+    confs.refresh(log);
+    log.restore({ index: 3, term: 2 });
+    confs.rebase({ index: 3, conf: birth }, log, 1);
+    expect(confs.isGone("n1", 3)).toBe(false);
   });
 });

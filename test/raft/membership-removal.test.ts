@@ -199,6 +199,17 @@ describe("dissertation 4.2.3 disruptive servers", () => {
     expect(leader.progress().map(({ id }) => id)).toEqual(["n2"]);
   });
 
+  test("who has learnt it knows it when a snapshot has taken the place of the log", () => {
+    const cluster = three();
+    changes(cluster, cluster.raft("n1"), removes("n3"));
+    cluster.tick(4);
+    const member = cluster.member("n3");
+    const { index } = member.takeSnapshot();
+    member.up.compact(index);
+    expect([shown(member.up.conf), member.up.log.confEntries]).toEqual(["n1 n2", []]);
+    expect(member.up.isRemoved).toBe(true);
+  });
+
   test("who comes back while it is leaving stays", () => {
     const cluster = three();
     const leader = cluster.raft("n1");
