@@ -1,18 +1,7 @@
-import {
-  APPEND_BYTES_MAX,
-  ELECTION_TICKS_MAX,
-  ELECTION_TICKS_MIN,
-  HEARTBEAT_TICKS,
-  INFLIGHT_BYTES_MAX,
-  INFLIGHT_CHUNKS_MAX,
-  INFLIGHT_ENTRIES_MAX,
-  LEARNER_LAG_ENTRIES_MAX,
-  UNCOMMITTED_ENTRIES_MAX,
-} from "../limits.ts";
-import type { ConfCodec } from "../raft/conf-codec.ts";
+import { ELECTION_TICKS_MAX, UNCOMMITTED_ENTRIES_MAX } from "../limits.ts";
 import { Raft } from "../raft/raft.ts";
 import type { Received } from "../raft/snapshot.ts";
-import type { Entry, LogIndex, MemberId, Role, Term } from "../raft/types.ts";
+import type { Entry, LogIndex, MemberId } from "../raft/types.ts";
 import type { Change } from "../registry/change.ts";
 import type { Command } from "../registry/command.ts";
 import type { EntryContext, Registry } from "../registry/registry.ts";
@@ -22,36 +11,20 @@ import { ClientRequests } from "./client-requests.ts";
 import type { CommandCodec } from "./command-codec.ts";
 import { Connections } from "./connections.ts";
 import { Freshness } from "./freshness.ts";
-import type { Input, Notice, Output, Restored } from "./inputs.ts";
+import type { Input, Notice, Output } from "./inputs.ts";
 import { LeaderDuties } from "./leader-duties.ts";
 import type { Now } from "./now.ts";
 import { Packing } from "./packing.ts";
 import type { PeerMessage } from "./peer-messages.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
-import type { SnapshotCodec } from "./snapshot-codec.ts";
-import { SNAPSHOT_LIMITS, type SnapshotLimits } from "./snapshot-taker.ts";
+import { type ReplicaOptions, raftConfigOf } from "./replica-options.ts";
+import { SNAPSHOT_LIMITS } from "./snapshot-taker.ts";
 import { Snapshots } from "./snapshots.ts";
 import type { ReplicaStatus } from "./status.ts";
-import { WATCH_LIMITS, Watches, type WatchLimits } from "./watches.ts";
+import { WATCH_LIMITS, Watches } from "./watches.ts";
 
-export interface ReplicaOptions {
-  readonly id: MemberId;
-  readonly restored: Restored;
-  readonly codec: CommandCodec;
-  readonly snapshotCodec: SnapshotCodec;
-  readonly confCodec: ConfCodec;
-  /** An integer in [0, bound). */
-  readonly random: (bound: number) => number;
-  readonly watchLimits?: WatchLimits;
-  readonly snapshotLimits?: SnapshotLimits;
-}
-
-interface RaftView {
-  readonly term: Term;
-  readonly role: Role;
-  readonly leader: MemberId | null;
-}
+type RaftView = Pick<Raft, "term" | "role" | "leader">;
 
 const START_BOUND = 2 ** 48;
 
@@ -81,25 +54,10 @@ export class Replica {
   #outputs: Output[] = [];
 
   constructor(options: ReplicaOptions, now: Now) {
-    const { id, restored, codec, confCodec, random } = options;
+    const { restored, codec, random } = options;
     this.#codec = codec;
     this.registry = restored.registry;
-    this.#raft = new Raft(
-      {
-        id,
-        heartbeatTicks: HEARTBEAT_TICKS,
-        electionTicksMin: ELECTION_TICKS_MIN,
-        electionTicksMax: ELECTION_TICKS_MAX,
-        inflightEntriesMax: INFLIGHT_ENTRIES_MAX,
-        inflightBytesMax: INFLIGHT_BYTES_MAX,
-        appendBytesMax: APPEND_BYTES_MAX,
-        learnerLagEntriesMax: LEARNER_LAG_ENTRIES_MAX,
-        confCodec,
-        random,
-        inflightChunksMax: INFLIGHT_CHUNKS_MAX,
-      },
-      restored,
-    );
+    this.#raft = new Raft(raftConfigOf(options), restored);
     this.#lastApplied = restored.snapshot.index;
     const emit = (output: Output): void => {
       this.#outputs.push(output);
