@@ -5,13 +5,13 @@ import { describeDamage } from "./damage.ts";
 import { damaged } from "./disk-errors.ts";
 import type { KeyRange, KeyValueOperation } from "./key-value-store.ts";
 import { decodeEntry, entryKey, LOG_START, type LogPosition } from "./layout.ts";
-import { decodeMark, encodeMark, laterMark } from "./mark-file.ts";
+import { decodeMark, encodeMark, laterMark } from "./mark-record.ts";
 import { PersistPlanner } from "./persist-plan.ts";
 import type { Verdict } from "./recovery.ts";
 import { chunkKey, chunkRange, decodeChunk } from "./snapshot-layout.ts";
 import { SnapshotVerifier } from "./snapshot-verifier.ts";
 import type { LoadedLog, Storage, StoredChunk } from "./storage.ts";
-import { decodeVote, encodeVote, firstVote, newerVote } from "./vote-file.ts";
+import { decodeVote, encodeVote, firstVote, newerVote } from "./vote-record.ts";
 
 /** The steps of a persist, in order; a crash falls behind one of them. */
 export type PersistStep =
