@@ -58,6 +58,8 @@ export const INFLIGHT_ENTRIES_MAX = 64;
 export const INFLIGHT_BYTES_MAX = 4 * 1024 * 1024;
 /** Log entries in one AppendEntries. */
 export const APPEND_BYTES_MAX = 1024 * 1024;
+/** Chunks of a snapshot sent to one peer and not yet on its disk. */
+export const INFLIGHT_CHUNKS_MAX = 8;
 
 // Requests.
 export const CALL_TIMEOUT_MS_DEFAULT = 5_000;
@@ -71,6 +73,8 @@ export const PENDING_READS_MAX = 65_536;
 export const READ_INDEX_REPEAT_MS = 500;
 /** Entries a leader lets wait for their commit before it packs more. */
 export const UNCOMMITTED_ENTRIES_MAX = 256;
+/** Entries that a learner may lack and yet become a voter: no more than others lack under load. */
+export const LEARNER_LAG_ENTRIES_MAX = 256;
 export const OVERLOADED_RETRY_AFTER_MS = 200;
 
 // Frames and connections.
@@ -122,8 +126,22 @@ export const CATCH_UP_BYTES_MAX = 4 * 1024 * 1024;
 /** Time a node gives to one slice of sending before it lets peers and clients in. */
 export const SLICE_MS_MAX = 5;
 
+// Snapshots.
+/** Bytes of log since the last snapshot before which none is taken. */
+export const SNAPSHOT_LOG_BYTES_MIN = 64 * 1024 * 1024;
+/** A chunk is made in one turn of the loop, and goes to disk with the entries of one write. */
+export const SNAPSHOT_CHUNK_BYTES = 64 * 1024;
+/** Bytes of entries before a snapshot that stay, for followers that are a little behind. */
+export const LOG_TAIL_BYTES = 16 * 1024 * 1024;
+/** The most that is kept beyond the tail for a follower that still needs it. */
+export const LOG_LAGGARD_BYTES_MAX = 64 * 1024 * 1024;
+
 // Storage.
 export const MARK_SYNC_MS = 100;
+/** Deletions of what is left over in one batch: of cut entries and of old snapshots. */
+export const SWEEP_KEYS_MAX = 256;
+/** How long nobody writes before deletions get a batch of their own, and between such batches. */
+export const SWEEP_IDLE_MS = 50;
 
 // Leaving.
 export const DRAIN_MS_DEFAULT = 10_000;

@@ -23,6 +23,7 @@ export class Invariants {
   readonly #progress = new Map<MemberId, Progress>();
   /** Committed entries as `term/bytes` by index. */
   readonly #committed: { readonly term: Term; readonly data: Uint8Array }[] = [];
+  readonly #snapshots = { taken: 0, installed: 0 };
   #leaderChanges = 0;
   #eventsAtSecond = 0;
 
@@ -32,6 +33,10 @@ export class Invariants {
 
   get leaderChanges(): number {
     return this.#leaderChanges;
+  }
+
+  get snapshots(): { readonly taken: number; readonly installed: number } {
+    return this.#snapshots;
   }
 
   notice(node: SimNode, notice: Notice): void {
@@ -46,6 +51,9 @@ export class Invariants {
         break;
       case "sessionEnded":
         this.#world.sessionEnded(notice.session, notice.reason);
+        break;
+      case "snapshot":
+        this.#snapshots[notice.how] += 1;
         break;
       case "caughtUp":
       case "massBreak":

@@ -35,6 +35,13 @@ export interface SimOptions {
   readonly graceMs: number;
   /** Small histories force RESETs. */
   readonly historyChangesMax: number;
+  /** Small ones make members take, send and install snapshots all the time. */
+  readonly snapshots: {
+    readonly logBytesMin: number;
+    readonly tailBytes: number;
+    readonly laggardBytesMax: number;
+    readonly chunkBytes: number;
+  };
 }
 
 function drawFault(prng: Prng, low: number, high: number): number {
@@ -90,5 +97,11 @@ function drawAll(prng: Prng): SimOptions {
     ttlMs: prng.pick([3_000, 4_000, 10_000]),
     graceMs: prng.pick([0, 500, 2_000]),
     historyChangesMax: prng.pick([5, 50, 100_000]),
+    snapshots: {
+      logBytesMin: prng.pick([1_000, 5_000, 30_000, 10_000_000]),
+      tailBytes: prng.pick([0, 1_000, 10_000]),
+      laggardBytesMax: prng.pick([0, 5_000]),
+      chunkBytes: prng.pick([1, 300, 2_000]),
+    },
   };
 }

@@ -20,6 +20,7 @@ export interface RunResult {
   readonly deliveries: number;
   readonly reads: number;
   readonly definiteRefusals: number;
+  readonly snapshots: { readonly taken: number; readonly installed: number };
   readonly faults: FaultCounts;
 }
 
@@ -66,6 +67,7 @@ export function run(seed: number): RunResult {
     deliveries: sum(watchers.map((watcher) => watcher.deliveries)),
     reads: sum(watchers.map((watcher) => watcher.reads)),
     definiteRefusals: world.neverHappened().size,
+    snapshots: world.invariants.snapshots,
     faults: faults.counts,
   };
 }

@@ -1,10 +1,13 @@
 import { TICK_MS } from "../../src/limits.ts";
+import type { ChunkRequest } from "../../src/raft/snapshot.ts";
 import type { Alarm, PersistRequest } from "../../src/raft/types.ts";
 import type { Input, Output } from "../../src/replica/inputs.ts";
 import { Replica } from "../../src/replica/replica.ts";
 import type { ReplicaStatus } from "../../src/replica/status.ts";
 import { WATCH_LIMITS } from "../../src/replica/watches.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
+import { confCodec } from "../../src/wire/conf-codec.ts";
+import { snapshotCodec } from "../../src/wire/snapshot-codec.ts";
 import { SimDisk } from "./disk.ts";
 import type { World } from "./world.ts";
 
@@ -16,7 +19,7 @@ interface Now {
 /** One member: a real replica, a disk that survives it, and a clock of its own. */
 export class SimNode {
   readonly id: string;
-  readonly disk = new SimDisk();
+  readonly disk: SimDisk;
   readonly #world: World;
   readonly #voters: readonly string[];
   #replica: Replica | null = null;
@@ -32,6 +35,7 @@ export class SimNode {
 
   constructor(id: string, voters: readonly string[], world: World) {
     this.id = id;
+    this.disk = new SimDisk(id);
     this.#voters = voters;
     this.#world = world;
   }
@@ -62,8 +66,11 @@ export class SimNode {
         id: this.id,
         restored: this.disk.restored(this.#voters),
         codec: commandCodec,
+        snapshotCodec,
+        confCodec,
         random: (bound) => prng.below(bound),
         watchLimits: { ...WATCH_LIMITS, historyChangesMax: options.historyChangesMax },
+        snapshotLimits: options.snapshots,
       },
       this.#now(),
     );
@@ -141,6 +148,9 @@ export class SimNode {
         case "persist":
           this.#persist(output.request);
           break;
+        case "readChunk":
+          this.#readChunk(output.request);
+          break;
         case "send":
           this.#world.network.send(output.message);
           break;
@@ -176,6 +186,13 @@ export class SimNode {
     } else if (this.disk.complete(request)) {
       this.input({ type: "persisted", write: request.write });
     }
+  }
+
+  #readChunk(request: ChunkRequest): void {
+    const { delayMsMin, delayMsMax } = this.#world.options.disk;
+    this.#later(this.#world.prng.between(delayMsMin, delayMsMax), () => {
+      this.input({ type: "chunkRead", ...this.disk.readChunk(request) });
+    });
   }
 
   #later(delayMs: number, run: () => void): void {

@@ -1,5 +1,7 @@
 import { assert } from "../util/assert.ts";
-import type { Entry, HardState, LogIndex, MemberId, SnapshotMeta } from "./types.ts";
+import type { ConfCodec } from "./conf-codec.ts";
+import type { LogStart } from "./snapshot.ts";
+import type { Entry, HardState, LogIndex, MemberId, Snapshot, SnapshotMeta } from "./types.ts";
 
 export interface RaftConfig {
   readonly id: MemberId;
@@ -15,15 +17,23 @@ export interface RaftConfig {
   readonly inflightBytesMax: number;
   /** Bytes of entries in one appendEntries; it holds at least one entry, however large. */
   readonly appendBytesMax: number;
+  /** A learner with more than this many entries to come does not become a voter. */
+  readonly learnerLagEntriesMax: number;
+  readonly confCodec: ConfCodec;
   /** An integer in [0, bound). */
   readonly random: (bound: number) => number;
+  /** Chunks of a snapshot sent to one peer and not yet on its disk. */
+  readonly inflightChunksMax: number;
 }
 
 /** What a start finds on disk. */
 export interface RestoredLog {
   readonly hardState: HardState;
-  readonly snapshot: SnapshotMeta;
-  /** Contiguous, the first one after the snapshot. */
+  /** Where there is none: index 0 and term 0, and the configuration at birth. */
+  readonly snapshot: Snapshot | SnapshotMeta;
+  /** At or before the snapshot. */
+  readonly logStart: LogStart;
+  /** Contiguous, the first one after `logStart`, the last one at or after the snapshot. */
   readonly entries: readonly Entry[];
   /** Written with an earlier batch; how far the log was known to be committed. 0 for nothing. */
   readonly commitIndex: LogIndex;
@@ -37,6 +47,8 @@ export function checkConfig(config: RaftConfig): void {
     "inflightEntriesMax",
     "inflightBytesMax",
     "appendBytesMax",
+    "inflightChunksMax",
+    "learnerLagEntriesMax",
   ] as const) {
     assert(Number.isSafeInteger(config[name]) && config[name] >= 1, `${name} is at least 1`);
   }

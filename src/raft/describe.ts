@@ -1,10 +1,15 @@
 import { unreachable } from "../util/assert.ts";
 import type { RaftMessage } from "./messages.ts";
-import type { Entry } from "./types.ts";
+import type { Entry, SnapshotId } from "./types.ts";
 
 /** `12@3 commands 400B`: index, term, kind, size. */
 export function describeEntry(entry: Entry): string {
   return `${entry.index}@${entry.term} ${entry.kind} ${entry.data.byteLength}B`;
+}
+
+/** `100#beef`: index and nonce. */
+export function describeSnapshot(id: SnapshotId): string {
+  return `${id.index}#${id.nonce.toString(16)}`;
 }
 
 /** One line a message: `n1>n2 t3 appendEntries after 11@3 [12@3 commands 400B] commit 11`. */
@@ -40,6 +45,14 @@ function contentOf(message: RaftMessage): string {
       return `read ${message.id.start}.${message.id.counter} at ${message.index}`;
     case "timeoutNow":
       return `log ends ${message.lastLogIndex}`;
+    case "installSnapshot": {
+      const { snapshot, chunk, data } = message;
+      const { index, term, nonce, chunks } = snapshot;
+      const what = chunk === chunks ? "?" : `${chunk} of ${chunks} ${data.byteLength}B`;
+      return `${describeSnapshot({ index, nonce })} of term ${term} chunk ${what}`;
+    }
+    case "installSnapshotResponse":
+      return `${describeSnapshot(message.id)} next ${message.next}, received ${message.received}`;
     default:
       return unreachable(message);
   }

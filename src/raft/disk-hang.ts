@@ -1,3 +1,4 @@
+import { isSoleVoter } from "./conf-state.ts";
 import type { Leader, RaftState } from "./state.ts";
 import { beginTransfer } from "./transfer.ts";
 
@@ -17,7 +18,7 @@ export function isDiskGivenUp(state: RaftState, leader: Leader): boolean {
   state.waitingWrite = { number, ticks };
   const isHanging = ticks >= electionTicksMin && log.durableIndex < log.lastIndex;
   // A sole voter has nobody to leave it to.
-  if (!isHanging || state.peers.length === 0) return false;
+  if (!isHanging || isSoleVoter(state.conf, state.id)) return false;
   if (leader.transfer !== null) return false;
   return ticks > electionTicksMin || !beginTransfer(state, null).isStarted;
 }

@@ -1,5 +1,7 @@
 import { assert, must } from "../util/assert.ts";
 import type { RaftMessage } from "./messages.ts";
+import { isSameId, isStored } from "./snapshot.ts";
+import type { WaitingSnapshotWrite } from "./snapshot-writes.ts";
 import type { RaftState } from "./state.ts";
 import type { MemberId, PersistRequest, Term } from "./types.ts";
 
@@ -48,18 +50,43 @@ export function isHardStateDurable(state: RaftState): boolean {
 
 /** One write at a time: two at once may become durable in the wrong order. */
 export function nextWrite(state: RaftState): PersistRequest | null {
+  if (state.write !== null) return null;
   const isHardStateNew = !isHardStateDurable(state);
-  if (state.write !== null || !(isHardStateNew || state.log.hasUnhanded)) return null;
+  const { log, snapshotWrites, commitIndex } = state;
+  if (!isHardStateNew && !log.hasUnhanded && snapshotWrites.isEmpty) return null;
   state.writes++;
   const hardState = isHardStateNew ? { term: state.term, vote: state.vote } : null;
-  state.write = { number: state.writes, hardState };
-  const entries = state.log.takeUnhanded();
-  const { commitIndex } = state;
-  return { write: state.writes, hardState, entries, commitIndex, snapshot: null };
+  const snapshot = snapshotWrites.take();
+  assert(!isDropOfCurrent(state, snapshot), "the current snapshot is not dropped");
+  // Where the log starts again on disk, nothing that stands in it now would be left.
+  const entries = isRestart(snapshot) ? [] : log.takeUnhanded();
+  state.write = { number: state.writes, hardState, snapshot };
+  return {
+    write: state.writes,
+    hardState,
+    entries,
+    commitIndex,
+    snapshot: snapshot?.write ?? null,
+  };
 }
 
-/** Takes note of what the write in flight made durable, and lets go what waited for it. */
-export function completeWrite(state: RaftState, number: number): void {
+function isDropOfCurrent(state: RaftState, waiting: WaitingSnapshotWrite | null): boolean {
+  const { snapshot } = state;
+  return (
+    waiting?.write.type === "drop" && isStored(snapshot) && isSameId(snapshot, waiting.write.id)
+  );
+}
+
+/** A switch to a snapshot that was received. */
+export function isRestart(waiting: WaitingSnapshotWrite | null): boolean {
+  return waiting?.write.type === "switch" && waiting.write.chain !== null;
+}
+
+/**
+ * Takes note of what the write in flight made durable, and lets go what waited for it. What it did
+ * to the stored snapshots is the caller's to take note of.
+ */
+export function completeWrite(state: RaftState, number: number): WaitingSnapshotWrite | null {
   const write = must(state.write, () => `write ${number} is not in flight`);
   assert(write.number === number, () => `write ${write.number} is in flight, not ${number}`);
   state.write = null;
@@ -68,4 +95,5 @@ export function completeWrite(state: RaftState, number: number): void {
   const waiting = state.held;
   state.held = [];
   for (const message of waiting) send(state, message);
+  return write.snapshot;
 }

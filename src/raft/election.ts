@@ -1,8 +1,9 @@
+import { isVoterOf } from "./conf-state.ts";
 import { header, isHardStateDurable, send } from "./durability.ts";
 import type { PreVote, PreVoteResponse, RequestVote, RequestVoteResponse } from "./messages.ts";
 import { voteResult } from "./quorum.ts";
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from "./roles.ts";
-import { isVoter, type RaftState, restartElectionTimer } from "./state.ts";
+import { isElectionDue, mayCampaign, type RaftState, restartElectionTimer } from "./state.ts";
 import type { MemberId } from "./types.ts";
 
 /** §5.2, §5.4.1; PreVote and stickiness: dissertation 9.6 and 4.2.3. */
@@ -11,15 +12,14 @@ import type { MemberId } from "./types.ts";
 export function tickElection(state: RaftState): void {
   if (state.role.type === "follower") state.role.ticksSinceLeader++;
   state.electionElapsedTicks++;
-  if (state.electionElapsedTicks < state.electionTimeoutTicks) return;
-  askForPreVotes(state);
+  if (isElectionDue(state)) askForPreVotes(state);
 }
 
 /** Where this node may campaign. */
 export function askForPreVotes(state: RaftState): void {
-  if (!mayCampaign(state)) return;
+  if (!mayStartElection(state)) return;
   becomePreCandidate(state);
-  for (const peer of state.peers) {
+  for (const peer of electorate(state)) {
     const term = state.term + 1;
     const { lastIndex: lastLogIndex, lastTerm: lastLogTerm } = state.log;
     send(state, { ...header(state, peer), type: "preVote", term, lastLogIndex, lastLogTerm });
@@ -29,10 +29,16 @@ export function askForPreVotes(state: RaftState): void {
 
 /**
  * While term and vote are on their way to a slow disk nothing could be said in a further term, so
- * each timeout would only raise it.
+ * each timeout would only raise it. What a snapshot that is being received holds is committed, and
+ * this log lacks it: nobody can be elected with it (§5.4.3), and who leads would only be disturbed.
  */
-export function mayCampaign(state: RaftState): boolean {
-  return isVoter(state, state.id) && isHardStateDurable(state);
+export function mayStartElection(state: RaftState): boolean {
+  return mayCampaign(state) && isHardStateDurable(state) && state.install === null;
+}
+
+/** Whose votes count: the other voters of both halves. */
+function electorate(state: RaftState): readonly MemberId[] {
+  return state.peers.filter((peer) => isVoterOf(state.conf, peer));
 }
 
 /** The own vote is on disk: it counts, and the requests have just left. */
@@ -106,7 +112,7 @@ export function campaign(state: RaftState, isTransfer: boolean): void {
   becomeCandidate(state, isTransfer);
   const { lastIndex: lastLogIndex, lastTerm: lastLogTerm } = state.log;
   const type = "requestVote";
-  for (const peer of state.peers) {
+  for (const peer of electorate(state)) {
     send(state, { ...header(state, peer), type, lastLogIndex, lastLogTerm, isTransfer });
   }
 }

@@ -1,4 +1,4 @@
-import { askForPreVotes, mayCampaign } from "./election.ts";
+import { askForPreVotes, mayStartElection } from "./election.ts";
 import { endLoss, type RaftState, restartElectionTimer, setAlarm } from "./state.ts";
 import type { MemberId } from "./types.ts";
 
@@ -31,6 +31,6 @@ export function peerGone(state: RaftState, peer: MemberId, isGone: boolean): voi
 
 export function alarmWent(state: RaftState, number: number): void {
   if (number !== state.alarms || state.lostLeader === null) return;
-  if (mayCampaign(state)) askForPreVotes(state);
+  if (mayStartElection(state)) askForPreVotes(state);
   else restartElectionTimer(state);
 }

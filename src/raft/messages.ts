@@ -1,4 +1,4 @@
-import type { Entry, LogIndex, MemberId, ReadId, Term } from "./types.ts";
+import type { Entry, LogIndex, MemberId, ReadId, Snapshot, SnapshotId, Term } from "./types.ts";
 
 interface Header {
   readonly from: MemberId;
@@ -89,6 +89,32 @@ export interface TimeoutNow extends Header {
   readonly lastLogIndex: LogIndex;
 }
 
+/**
+ * §7, Figure 13: one chunk of a snapshot. With `chunk === snapshot.chunks` it brings nothing and
+ * asks what has come; `chain` and `data` are empty then.
+ */
+export interface InstallSnapshot extends Header {
+  readonly type: "installSnapshot";
+  readonly snapshot: Snapshot;
+  /** Chain checksum of the log at the snapshot's index, 16 hex digits. */
+  readonly chain: string;
+  /** Counts from 0. */
+  readonly chunk: number;
+  readonly data: Uint8Array;
+}
+
+/**
+ * The chunks before `received` have come, and those before `next` are on this disk: at most
+ * `received`, which is at most the number of chunks. That all is installed is said, as of any other
+ * entries, by a successful `appendEntriesResponse` at or past the snapshot's index.
+ */
+export interface InstallSnapshotResponse extends Header {
+  readonly type: "installSnapshotResponse";
+  readonly id: SnapshotId;
+  readonly next: number;
+  readonly received: number;
+}
+
 export type RaftMessage =
   | RequestVote
   | RequestVoteResponse
@@ -100,4 +126,6 @@ export type RaftMessage =
   | HeartbeatResponse
   | ReadIndex
   | ReadIndexResponse
-  | TimeoutNow;
+  | TimeoutNow
+  | InstallSnapshot
+  | InstallSnapshotResponse;

@@ -1,8 +1,9 @@
 import { assert } from "../util/assert.ts";
 import type { RaftConfig } from "./config.ts";
-import type { Entry, LogIndex } from "./types.ts";
+import { SnapshotTransfer } from "./snapshot-transfer.ts";
+import type { Entry, LogIndex, Snapshot } from "./types.ts";
 
-export type ProgressState = "probe" | "replicate";
+export type ProgressState = "probe" | "replicate" | "snapshot";
 
 interface Inflight {
   readonly lastIndex: LogIndex;
@@ -16,13 +17,14 @@ export function bytesOf(entries: readonly Entry[]): number {
 /**
  * What a leader knows of one peer. `probe`: where the logs agree is not known, one message at a
  * time looks for it. `replicate`: entries are sent ahead of the answers, within a window.
+ * `snapshot`: the peer needs entries that are cut off, and is sent a snapshot instead.
  */
 export class Progress {
   readonly #config: RaftConfig;
   #state: ProgressState = "probe";
   /** Vouched for by the peer in this term: never falls, always below `nextIndex`. */
   #matchIndex: LogIndex = 0;
-  /** The first entry of the next message. */
+  /** The first entry of the next message; in `snapshot`, of the first one behind it. */
   #nextIndex: LogIndex;
   /** `probe` only: a message is out and neither answered nor given up. */
   #isProbeSent = false;
@@ -30,6 +32,8 @@ export class Progress {
   readonly #inflight: Inflight[] = [];
   /** The sum of `#inflight`. */
   #inflightBytes = 0;
+  /** `snapshot` only, and there always. */
+  #transfer: SnapshotTransfer | null = null;
   /** The peer was told, if nothing was lost, that this much is committed. */
   sentCommitIndex: LogIndex = 0;
   /** The latest round that the peer has answered. */
@@ -60,6 +64,10 @@ export class Progress {
     return this.#nextIndex;
   }
 
+  get transfer(): SnapshotTransfer | null {
+    return this.#transfer;
+  }
+
   get inflightBytes(): number {
     return this.#inflightBytes;
   }
@@ -70,6 +78,7 @@ export class Progress {
 
   /** A message with entries may be sent; 0 entries or bytes left close the window. */
   get isOpen(): boolean {
+    if (this.#state === "snapshot") return false;
     return this.#state === "probe"
       ? !this.#isProbeSent
       : this.inflightEntries < this.#config.inflightEntriesMax &&
@@ -92,6 +101,7 @@ export class Progress {
 
   /** A message with these entries, from `nextIndex` on, was sent. */
   sent(entries: readonly Entry[]): void {
+    assert(this.#state !== "snapshot", "entries wait for the snapshot before them");
     assert(this.#state === "replicate" || !this.#isProbeSent, "one probe at a time");
     this.#isCheckDue = false;
     if (this.#state === "probe") {
@@ -130,7 +140,7 @@ export class Progress {
    * taken twice would be a message more, each of them rejected again.
    */
   rejected(prevLogIndex: LogIndex, agreeIndex: LogIndex): boolean {
-    if (prevLogIndex <= this.#matchIndex) return false;
+    if (this.#state === "snapshot" || prevLogIndex <= this.#matchIndex) return false;
     if (this.#state === "replicate") {
       // Something before it was lost or overtaken; all up to match is known to be there. Once a
       // heartbeat: where a network reorders, one window sent again can bring as many rejections
@@ -146,10 +156,38 @@ export class Progress {
     return true;
   }
 
+  /** The entry at `nextIndex - 1` is cut off the log. Also takes up another snapshot. */
+  becomeSnapshot(snapshot: Snapshot): void {
+    this.becomeProbe();
+    this.#state = "snapshot";
+    this.#transfer = new SnapshotTransfer(snapshot, this.#config.inflightChunksMax);
+    this.#nextIndex = Math.max(snapshot.index, this.#matchIndex) + 1;
+    this.#isCheckDue = false;
+  }
+
+  /** The peer has vouched for all that the snapshot would bring it, or for enough of the log. */
+  endSnapshot(): void {
+    assert(this.#state === "snapshot", "a snapshot was sent");
+    this.#transfer = null;
+    this.#state = "replicate";
+    this.#nextIndex = this.#matchIndex + 1;
+  }
+
+  /** The link to the peer came up or went down, and lost what was on it. */
+  linkChanged(isUp: boolean): void {
+    if (this.#transfer !== null) {
+      this.#transfer.linkChanged(isUp);
+      return;
+    }
+    this.becomeProbe();
+    if (!isUp) this.pause();
+  }
+
   /** What was sent may be lost: start again from what is known, or go on looking for it. */
   becomeProbe(): void {
-    if (this.#state === "replicate") this.#nextIndex = this.#matchIndex + 1;
+    if (this.#state !== "probe") this.#nextIndex = this.#matchIndex + 1;
     this.#state = "probe";
+    this.#transfer = null;
     this.#isProbeSent = false;
     this.#inflight.length = 0;
     this.#inflightBytes = 0;
@@ -166,6 +204,7 @@ export class Progress {
   heartbeatSent(round: number): void {
     this.#checkRound = round;
     this.#mayFallBack = true;
+    this.#transfer?.heartbeatSent();
   }
 
   /** A heartbeat was answered: what was sent before it and is not acknowledged may be lost. */
@@ -173,6 +212,10 @@ export class Progress {
     this.ackedRound = Math.max(this.ackedRound, round);
     if (this.#checkRound === 0 || round < this.#checkRound) return;
     this.#checkRound = 0;
+    if (this.#transfer !== null) {
+      this.#transfer.heartbeatAnswered();
+      return;
+    }
     this.#isProbeSent = false;
     this.#isCheckDue = this.#matchIndex < lastIndex;
   }
@@ -186,5 +229,7 @@ export class Progress {
       () => `${this.inflightEntries} entries, ${this.#inflightBytes} bytes in flight`,
     );
     assert(this.#state === "replicate" || this.#inflight.length === 0, "a probe has no window");
+    assert((this.#state === "snapshot") === (this.#transfer !== null), "a snapshot is on its way");
+    this.#transfer?.checkInvariants();
   }
 }

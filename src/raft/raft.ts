@@ -1,4 +1,6 @@
 import { must, unreachable } from "../util/assert.ts";
+import { compact, retainIndex, writeSnapshot } from "./compaction.ts";
+import type { ConfChange } from "./conf-change.ts";
 import type { RaftConfig, RestoredLog } from "./config.ts";
 import { isDiskGivenUp } from "./disk-hang.ts";
 import { completeWrite, nextWrite } from "./durability.ts";
@@ -7,15 +9,23 @@ import {
   handlePreVoteResponse,
   handleRequestVote,
   handleRequestVoteResponse,
-  isVoteIgnored,
   ownVoteDurable,
-  refuseVote,
   tickElection,
 } from "./election.ts";
+import {
+  abandonOvertakenInstall,
+  chunkLoaded,
+  chunkMissing,
+  handleInstallSnapshot,
+  handleInstallSnapshotResponse,
+  sendSnapshots,
+  snapshotWriteDurable,
+} from "./install-snapshot.ts";
 import { alarmWent, peerGone } from "./leader-loss.ts";
 import type { LogView } from "./log.ts";
+import { type ConfProposal, leaveJoint, proposeConf, stepDownIfGone } from "./membership.ts";
 import type { RaftMessage } from "./messages.ts";
-import type { ProgressState } from "./progress.ts";
+import type { Progress } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
 import {
   beginReadRound,
@@ -27,25 +37,27 @@ import {
   sendRound,
   tickHeartbeat,
 } from "./read-index.ts";
+import type { PeerProgress, Ready } from "./ready.ts";
 import {
   acknowledgeDurable,
   advanceCommit,
   handleAppendEntries,
   handleAppendEntriesResponse,
   handleHeartbeat,
-  refuseLeader,
   replicate,
 } from "./replication.ts";
 import { appendOwn, becomeFollower } from "./roles.ts";
+import { type ChunkRequest, idOf, isStored, type LoadedChunk } from "./snapshot.ts";
 import {
   checkInvariants,
   createState,
   isLeaderReady,
-  isVoter,
   type Leader,
   leaderOf,
   type RaftState,
+  tickLeaving,
 } from "./state.ts";
+import { passTerm } from "./term-gate.ts";
 import {
   advanceTransfer,
   beginTransfer,
@@ -54,42 +66,16 @@ import {
   tickTransfer,
 } from "./transfer.ts";
 import type {
-  Alarm,
   ConfState,
-  Entry,
   EntryKind,
   LogIndex,
   MemberId,
-  PersistRequest,
   ReadId,
-  ReadState,
   Role,
+  Snapshot,
+  SnapshotWrite,
   Term,
 } from "./types.ts";
-
-export interface Ready {
-  /** To be made durable, then told by `persisted`; null while another is, or for nothing to do. */
-  readonly persist: PersistRequest | null;
-  /** May leave at once, in this order; everything that they vouch for is durable. */
-  readonly messages: readonly RaftMessage[];
-  /** To be applied, each index once a start, in order. */
-  readonly committed: readonly Entry[];
-  /** An id may come twice, or never. */
-  readonly readStates: readonly ReadState[];
-  /** To be told by `alarm` when its time has come; it replaces any earlier one. */
-  readonly alarm: Alarm | null;
-}
-
-export interface PeerProgress {
-  readonly id: MemberId;
-  readonly state: ProgressState;
-  readonly matchIndex: LogIndex;
-  readonly nextIndex: LogIndex;
-  readonly inflightEntries: number;
-  readonly inflightBytes: number;
-  /** Since it last answered. */
-  readonly ticksSinceHeard: number;
-}
 
 /**
  * One member's Raft, pure: what happens is told to it, `ready` says what there is to do. Inputs
@@ -121,8 +107,23 @@ export class Raft {
     return leaderOf(this.#state);
   }
 
+  /** In force: the last in the log, committed or not. Its members are whom to keep links to. */
   get conf(): ConfState {
     return this.#state.conf;
+  }
+
+  /** As of `index`, which is not before the snapshot's: what a snapshot at `index` holds. */
+  confAt(index: LogIndex): ConfState {
+    return this.#state.confs.at(index);
+  }
+
+  /**
+   * A configuration without this node is committed, and it was in an earlier one. Known from what
+   * snapshot and log hold, and held since the start: a start from a snapshot without this node
+   * cannot tell whether it was removed or is yet to be added.
+   */
+  get isRemoved(): boolean {
+    return this.#state.confs.isGone(this.#state.id, this.#state.commitIndex);
   }
 
   get commitIndex(): LogIndex {
@@ -140,6 +141,17 @@ export class Raft {
 
   get log(): LogView {
     return this.#state.log;
+  }
+
+  /** The current one; null where the log goes back to the beginning of everything. */
+  get snapshot(): Snapshot | null {
+    const { snapshot } = this.#state;
+    return isStored(snapshot) ? snapshot : null;
+  }
+
+  /** A snapshot of another member is being received. */
+  get isInstalling(): boolean {
+    return this.#state.install !== null;
   }
 
   /** Leads, and an entry of its own term is committed: it is behind nobody. */
@@ -183,10 +195,9 @@ export class Raft {
 
   step(message: RaftMessage): void {
     const state = this.#state;
-    // Who is in no configuration that is known here has no say, nor has an echo (§6).
     if (message.to !== state.id || message.from === state.id) return;
-    if (!isVoter(state, message.from)) return;
     if (passTerm(state, message)) dispatch(state, message);
+    abandonOvertakenInstall(state);
     checkInvariants(state);
   }
 
@@ -194,12 +205,23 @@ export class Raft {
    * The entry's index; null when not leader, or while the leadership is handed over. It may still
    * be lost with the leadership.
    */
-  propose(kind: EntryKind, data: Uint8Array): LogIndex | null {
+  propose(kind: Exclude<EntryKind, "conf">, data: Uint8Array): LogIndex | null {
     const { role } = this.#state;
     if (role.type !== "leader" || role.transfer !== null) return null;
     const index = appendOwn(this.#state, kind, data);
     checkInvariants(this.#state);
     return index;
+  }
+
+  /**
+   * Begins a change of the configuration. Where voters change, `index` is that of the joint one,
+   * and the leader leaves it by itself: the change is complete when `conf` is not joint any more
+   * and committed. It may still be lost with the leadership.
+   */
+  proposeConf(change: ConfChange): ConfProposal {
+    const proposal = proposeConf(this.#state, change);
+    checkInvariants(this.#state);
+    return proposal;
   }
 
   /**
@@ -217,8 +239,7 @@ export class Raft {
   peerLink(peer: MemberId, isUp: boolean): void {
     const { role } = this.#state;
     const progress = role.type === "leader" ? role.progress.get(peer) : undefined;
-    progress?.becomeProbe();
-    if (!isUp) progress?.pause();
+    progress?.linkChanged(isUp);
     checkInvariants(this.#state);
   }
 
@@ -251,14 +272,53 @@ export class Raft {
   /** The write of that number is on disk. */
   persisted(write: number): void {
     const state = this.#state;
-    completeWrite(state, write);
+    const snapshotWrite = completeWrite(state, write);
+    if (snapshotWrite !== null) snapshotWriteDurable(state, snapshotWrite);
     ownVoteDurable(state);
     acknowledgeDurable(state);
     advanceCommit(state);
     checkInvariants(state);
   }
 
-  /** In the order of ids; empty when not leader. */
+  /**
+   * A step in taking, or dropping, a snapshot: `stage` from chunk 0 on, then `switch` with chain
+   * null, then `drop` of the former one. They are carried out in order, one with each write; `ready`
+   * tells which are on disk. False where a snapshot of another member has come between: this one
+   * cannot be finished, and is to be begun anew when that is `installed` or `abandoned`.
+   */
+  writeSnapshot(write: SnapshotWrite): boolean {
+    const isTaken = writeSnapshot(this.#state, write);
+    checkInvariants(this.#state);
+    return isTaken;
+  }
+
+  /**
+   * Cuts off the entries up to `index`, which is at most the current snapshot's. Peers that still
+   * need them will be sent that snapshot: see `retainIndex`.
+   */
+  compact(index: LogIndex): void {
+    compact(this.#state, index);
+    checkInvariants(this.#state);
+  }
+
+  /** The first entry that a peer still needs, to which the log is best cut at most. */
+  retainIndex(): LogIndex {
+    return retainIndex(this.#state);
+  }
+
+  /** Answers a request of `ready`. */
+  chunkLoaded(loaded: LoadedChunk): void {
+    chunkLoaded(this.#state, loaded);
+    checkInvariants(this.#state);
+  }
+
+  /** Answers a request of `ready`: the snapshot was dropped meanwhile. */
+  chunkMissing(request: Pick<ChunkRequest, "to" | "id">): void {
+    chunkMissing(this.#state, request);
+    checkInvariants(this.#state);
+  }
+
+  /** Of all that are followed, in the order of their ids; empty when not leader. */
   progress(): readonly PeerProgress[] {
     const { role } = this.#state;
     if (role.type !== "leader") return [];
@@ -270,28 +330,50 @@ export class Raft {
       inflightEntries: progress.inflightEntries,
       inflightBytes: progress.inflightBytes,
       ticksSinceHeard: progress.ticksSinceHeard,
+      snapshot: snapshotOf(progress),
     }));
   }
 
   /** What there is to do, given out once. */
   ready(): Ready {
     const state = this.#state;
+    let chunkRequests: readonly ChunkRequest[] = [];
     if (state.role.type === "leader") {
+      leaveJoint(state);
       beginReadRound(state, state.role);
       sendRound(state, state.role);
       replicate(state, state.role);
+      chunkRequests = sendSnapshots(state, state.role);
       advanceTransfer(state, state.role);
+      stepDownIfGone(state);
     }
     const persist = nextWrite(state);
     const committed = state.log.between(state.handedIndex, state.commitIndex);
     state.handedIndex = state.commitIndex;
     const messages = state.outbox.splice(0);
     const readStates = state.readStates.splice(0);
+    const received = state.received.splice(0);
+    const snapshotWritten = state.snapshotWritten.splice(0);
     const { alarm } = state;
     state.alarm = null;
     checkInvariants(state);
-    return { persist, messages, committed, readStates, alarm };
+    return {
+      persist,
+      messages,
+      committed,
+      readStates,
+      alarm,
+      received,
+      snapshotWritten,
+      chunkRequests,
+    };
   }
+}
+
+function snapshotOf({ transfer }: Progress): PeerProgress["snapshot"] {
+  if (transfer === null) return null;
+  const { snapshot, next } = transfer;
+  return { id: idOf(snapshot), chunks: snapshot.chunks, next };
 }
 
 /**
@@ -308,37 +390,8 @@ function tickLeader(state: RaftState, leader: Leader): void {
     return;
   }
   tickTransfer(state, leader);
+  tickLeaving(state, leader);
   tickHeartbeat(state, leader);
-}
-
-/** §5.1: terms before anything else. True where the message is then of the current term. */
-function passTerm(state: RaftState, message: RaftMessage): boolean {
-  // A trial moves nobody's term; a refusal of it tells the answerer's.
-  if (message.type === "preVote") return true;
-  if (message.type === "preVoteResponse" && (message.granted || message.term <= state.term)) {
-    return true;
-  }
-  if (message.term < state.term) {
-    teachTerm(state, message);
-    return false;
-  }
-  if (message.term > state.term) {
-    if (message.type === "requestVote" && isVoteIgnored(state, message)) return false;
-    becomeFollower(state, message.term, null);
-  }
-  return true;
-}
-
-/**
- * A candidate or leader of a lower term is answered with ours, whatever it asked. n3 has a higher
- * term than the leader n1, and follows nobody: ignored, it could neither follow nor, while n2
- * hears n1, be elected. Its answer makes n1 step down, and the next election takes both along.
- */
-function teachTerm(state: RaftState, message: RaftMessage): void {
-  if (message.type === "requestVote") refuseVote(state, message);
-  if (message.type === "appendEntries" || message.type === "heartbeat") {
-    refuseLeader(state, message.from);
-  }
 }
 
 function dispatch(state: RaftState, message: RaftMessage): void {
@@ -375,6 +428,12 @@ function dispatch(state: RaftState, message: RaftMessage): void {
       break;
     case "timeoutNow":
       handleTimeoutNow(state, message);
+      break;
+    case "installSnapshot":
+      handleInstallSnapshot(state, message);
+      break;
+    case "installSnapshotResponse":
+      handleInstallSnapshotResponse(state, message);
       break;
     default:
       unreachable(message);

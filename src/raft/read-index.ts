@@ -1,4 +1,4 @@
-import { assert, must } from "../util/assert.ts";
+import { assert } from "../util/assert.ts";
 import { header, send } from "./durability.ts";
 import type { HeartbeatResponse, ReadIndex, ReadIndexResponse } from "./messages.ts";
 import { quorumValue } from "./quorum.ts";
@@ -65,17 +65,22 @@ export function handleHeartbeatResponse(state: RaftState, message: HeartbeatResp
   assert(message.round <= leader.sentRound, () => {
     return `${message.from} answers round ${message.round} of ${leader.sentRound}`;
   });
-  const progress = must(leader.progress.get(message.from));
+  const progress = leader.progress.get(message.from);
+  if (progress === undefined) return;
   progress.ticksSinceHeard = 0;
   progress.heartbeatAnswered(message.round, state.log.lastIndex);
   confirmRounds(state, leader);
 }
 
-/** An answer to a round was sent after every earlier round began: it confirms those too. */
+/**
+ * An answer to a round was sent after every earlier round began: it confirms those too. What a
+ * quorum has confirmed stays so, where a new configuration has voters who have answered nothing.
+ */
 function confirmRounds(state: RaftState, leader: Leader): void {
-  leader.confirmedRound = quorumValue(state.conf, (voter) =>
+  const round = quorumValue(state.conf, (voter) =>
     voter === state.id ? leader.sentRound : (leader.progress.get(voter)?.ackedRound ?? 0),
   );
+  leader.confirmedRound = Math.max(leader.confirmedRound, round);
   const { readBatches, confirmedRound } = leader;
   while (readBatches[0] !== undefined && readBatches[0].round <= confirmedRound) {
     const { index, reads } = readBatches[0];

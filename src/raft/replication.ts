@@ -4,7 +4,8 @@ import type { AppendEntries, AppendEntriesResponse, Heartbeat } from "./messages
 import type { Progress } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
 import { heardLeader } from "./roles.ts";
-import type { Follower, Leader, RaftState } from "./state.ts";
+import { isStored } from "./snapshot.ts";
+import { type Follower, type Leader, type RaftState, refreshConf } from "./state.ts";
 import type { Entry, LogIndex, MemberId } from "./types.ts";
 
 /** §5.3, §5.4.2. */
@@ -45,7 +46,7 @@ function isCheckWanted(progress: Progress): boolean {
   return progress.isCheckDue && progress.state === "replicate";
 }
 
-/** False where the peer needs entries that are no longer in the log. */
+/** False where the peer needs entries that are no longer in the log, and gets the snapshot (§7). */
 function sendAppend(
   state: RaftState,
   peer: MemberId,
@@ -54,7 +55,14 @@ function sendAppend(
 ): boolean {
   const prevLogIndex = progress.nextIndex - 1;
   const prevLogTerm = state.log.termAt(prevLogIndex);
-  if (prevLogTerm === undefined) return false;
+  if (prevLogTerm === undefined) {
+    // Who is leaving needs no state any more.
+    if (!state.peers.includes(peer)) return false;
+    const { snapshot } = state;
+    assert(isStored(snapshot), "what is cut off the log is in a snapshot");
+    progress.becomeSnapshot(snapshot);
+    return false;
+  }
   const entries = hasEntries
     ? state.log.slice(progress.nextIndex, progress.entriesMax, progress.bytesMax)
     : [];
@@ -78,17 +86,36 @@ export function handleAppendEntriesResponse(
   message: AppendEntriesResponse,
 ): void {
   if (state.role.type !== "leader") return;
-  const progress = must(state.role.progress.get(message.from));
+  const progress = state.role.progress.get(message.from);
+  // Who is not followed any more has nothing to say that would count.
+  if (progress === undefined) return;
   progress.ticksSinceHeard = 0;
   if (!message.success) {
     const { hintIndex, hintTerm, prevLogIndex } = message;
-    progress.rejected(prevLogIndex, state.log.lastIndexWithTermAtMost(hintIndex, hintTerm));
+    // Before the start of this log nothing is known, and nothing can be sent from there.
+    const agreeIndex = state.log.lastIndexWithTermAtMost(hintIndex, hintTerm);
+    progress.rejected(prevLogIndex, Math.min(agreeIndex, hintIndex));
     return;
   }
   assert(message.matchIndex <= state.log.lastIndex, () => {
     return `${message.from} vouches for ${message.matchIndex}, the log ends at ${state.log.lastIndex}`;
   });
-  if (progress.acknowledged(message.matchIndex)) advanceCommit(state);
+  const isNews = progress.acknowledged(message.matchIndex);
+  endTransfer(state, progress);
+  if (isNews) advanceCommit(state);
+}
+
+/**
+ * What n2 vouches for is all that the snapshot on its way to it would bring, or reaches into this
+ * log again: n1 knew less of n2 than n2 had. Where not even the end of that snapshot is in this log
+ * any more, it is sent the current one.
+ */
+function endTransfer(state: RaftState, progress: Progress): void {
+  const { transfer, matchIndex } = progress;
+  if (transfer === null) return;
+  if (matchIndex >= Math.min(transfer.snapshot.index, state.log.start.index)) {
+    progress.endSnapshot();
+  }
 }
 
 /**
@@ -115,11 +142,11 @@ export function handleAppendEntries(state: RaftState, message: AppendEntries): v
   checkContiguous(message);
   const { log } = state;
   let { prevLogIndex, prevLogTerm, entries } = message;
-  if (prevLogIndex < log.snapshotIndex) {
-    // What the snapshot holds is committed, so the leader has it as well (§5.4.3).
-    entries = entries.slice(log.snapshotIndex - prevLogIndex);
-    prevLogIndex = log.snapshotIndex;
-    prevLogTerm = must(log.termAt(prevLogIndex));
+  if (prevLogIndex < log.start.index) {
+    // What is cut off is committed, so the leader has it as well (§5.4.3).
+    entries = entries.slice(log.start.index - prevLogIndex);
+    prevLogIndex = log.start.index;
+    prevLogTerm = log.start.term;
   }
   if (log.termAt(prevLogIndex) !== prevLogTerm) {
     reject(state, message);
@@ -135,7 +162,7 @@ export function handleAppendEntries(state: RaftState, message: AppendEntries): v
   if (!hasAppended) acknowledge(state, follower);
 }
 
-function follow(state: RaftState, from: MemberId): Follower {
+export function follow(state: RaftState, from: MemberId): Follower {
   heardLeader(state, from);
   assert(state.role.type === "follower", "who hears a leader follows it");
   return state.role;
@@ -168,17 +195,19 @@ function mergeEntries(state: RaftState, follower: Follower, entries: readonly En
     log.truncate(first.index);
   }
   log.append(entries.slice(start));
+  refreshConf(state);
   return true;
 }
 
-function commitUpTo(state: RaftState, index: LogIndex): void {
+export function commitUpTo(state: RaftState, index: LogIndex): void {
   assert(index <= state.log.lastIndex, () => {
     return `${index} is committed, but the log ends at ${state.log.lastIndex}`;
   });
   state.commitIndex = Math.max(state.commitIndex, index);
 }
 
-function acknowledge(state: RaftState, follower: Follower): void {
+/** Vouches to the leader for what is its log and is durable. */
+export function acknowledge(state: RaftState, follower: Follower): void {
   if (follower.leader === null) return;
   const matchIndex = Math.min(follower.verifiedIndex, state.log.durableIndex);
   follower.ackedIndex = matchIndex;

@@ -1,6 +1,12 @@
 import { assert } from "../util/assert.ts";
 import { Progress } from "./progress.ts";
-import { endLoss, newFollower, type RaftState, restartElectionTimer } from "./state.ts";
+import {
+  endLoss,
+  newFollower,
+  type RaftState,
+  refreshConf,
+  restartElectionTimer,
+} from "./state.ts";
 import type { EntryKind, LogIndex, MemberId, Term } from "./types.ts";
 
 const NO_DATA = new Uint8Array(0);
@@ -54,6 +60,7 @@ export function becomeLeader(state: RaftState): void {
     type: "leader",
     noopIndex,
     progress: new Map(state.peers.map((peer) => [peer, new Progress(state.config, nextIndex)])),
+    leaving: new Map(),
     heartbeatElapsedTicks: 0,
     round: 0,
     sentRound: 0,
@@ -68,6 +75,7 @@ export function becomeLeader(state: RaftState): void {
 export function appendOwn(state: RaftState, kind: EntryKind, data: Uint8Array): LogIndex {
   const index = state.log.lastIndex + 1;
   state.log.append([{ index, term: state.term, kind, data }]);
+  refreshConf(state);
   return index;
 }
 

@@ -1,8 +1,12 @@
 import { assert, must } from "../util/assert.ts";
+import { ConfHistory } from "./conf-history.ts";
+import { isSoleVoter, isVoterOf } from "./conf-state.ts";
 import { checkConfig, type RaftConfig, type RestoredLog } from "./config.ts";
 import { RaftLog } from "./log.ts";
 import type { RaftMessage } from "./messages.ts";
-import type { Progress } from "./progress.ts";
+import { Progress } from "./progress.ts";
+import { isStored, type Received } from "./snapshot.ts";
+import { SnapshotWrites, type WaitingSnapshotWrite } from "./snapshot-writes.ts";
 import type {
   Alarm,
   ConfState,
@@ -11,6 +15,9 @@ import type {
   MemberId,
   ReadId,
   ReadState,
+  Snapshot,
+  SnapshotMeta,
+  SnapshotWrite,
   Term,
 } from "./types.ts";
 
@@ -68,8 +75,13 @@ export interface Leader {
   readonly type: "leader";
   /** The no-op of this term: when it is committed, `commitIndex` is not behind any other's. */
   readonly noopIndex: LogIndex;
-  /** Of every peer, in the order of `peers`. */
-  readonly progress: Map<MemberId, Progress>;
+  /** Of every peer and of everybody who is leaving, in the order of their ids. */
+  progress: ReadonlyMap<MemberId, Progress>;
+  /**
+   * Who was a member until the configuration of `index`: is still sent what there is, so that it
+   * learns that it was removed, until `ticks` after that is committed reach an election timeout.
+   */
+  readonly leaving: Map<MemberId, { readonly index: LogIndex; ticks: number }>;
   heartbeatElapsedTicks: number;
   /** The latest round begun. Counts from 1 in each term; none is used twice. */
   round: number;
@@ -87,6 +99,31 @@ export interface Leader {
 /** What exists only in a role lives only there, so that nothing of one outlasts it. */
 export type RoleState = Follower | PreCandidate | Candidate | Leader;
 
+/**
+ * A snapshot that comes from another member. It outlives its leader and the term, since what is
+ * staged can be used by the next one, but no crash.
+ */
+export interface Install {
+  readonly snapshot: Snapshot;
+  /** Chain checksum of the log at the snapshot's index. */
+  readonly chain: string;
+  /** In which a leader last sent of it. */
+  term: Term;
+  /** Chunks before it have come. */
+  receivedChunks: number;
+  /** Chunks before it are on disk. At most `receivedChunks`. */
+  durableChunks: number;
+  /** All are on disk, and the switch to them waits for a write, or is in flight. */
+  isSwitching: boolean;
+}
+
+/** The write in flight. Parts that are null it does not hold. */
+export interface InflightWrite {
+  readonly number: number;
+  readonly hardState: HardState | null;
+  readonly snapshot: WaitingSnapshotWrite | null;
+}
+
 export interface RaftState {
   readonly config: RaftConfig;
   readonly id: MemberId;
@@ -98,25 +135,35 @@ export interface RaftState {
   vote: MemberId | null;
   role: RoleState;
 
-  /** In force. Every change of the log that could change it ends in `refreshConf`. */
+  readonly confs: ConfHistory;
+  /** In force. Every change of the log ends in `refreshConf`. */
   conf: ConfState;
-  /** The other members, in the order of their ids. */
+  /** The other members in it, in the order of their ids. */
   peers: readonly MemberId[];
 
-  /** Never falls; `snapshotIndex <= commitIndex <= lastIndex`. */
+  /**
+   * The current one on this disk; without chunks where the log goes back to the beginning of
+   * everything. Its index never falls; `log.start.index <= snapshot.index <= handedIndex`.
+   */
+  snapshot: Snapshot | SnapshotMeta;
+  /** Being received. Null in candidates and leaders: see `mayStartElection`. */
+  install: Install | null;
+  readonly snapshotWrites: SnapshotWrites;
+
+  /** Never falls; `handedIndex <= commitIndex <= log.lastIndex`. */
   commitIndex: LogIndex;
-  /** Up to here `ready` has handed out what is committed. */
+  /** Up to here `ready` has handed out what is committed, by itself or in a snapshot. */
   handedIndex: LogIndex;
 
   /** Term and vote on disk. Never ahead of those above. */
   durable: HardState;
-  /** The write in flight. `hardState` null: it holds none. */
-  write: { readonly number: number; readonly hardState: HardState | null } | null;
+  write: InflightWrite | null;
   /** Writes handed out since the start. */
   writes: number;
 
   /** Since the timer was started; the leader's heartbeats and a granted vote start it. */
   electionElapsedTicks: number;
+  /** As drawn; see `isElectionDue`. */
   electionTimeoutTicks: number;
 
   /** Peers whose processes do not answer a dial. */
@@ -137,21 +184,63 @@ export interface RaftState {
   /** Of the current term, and waiting for it, or for the vote that they tell of, to be durable. */
   held: RaftMessage[];
   readonly readStates: ReadState[];
+  readonly received: Received[];
+  readonly snapshotWritten: SnapshotWrite[];
+}
+
+/** After every append and truncation. What `compact` cuts off the log was the snapshot's before. */
+export function refreshConf(state: RaftState): void {
+  if (state.confs.refresh(state.log)) confChanged(state);
 }
 
 /**
- * Membership changes: the configuration in force is the last one in the log, else the snapshot's,
- * found again after every append, truncation and start. Without them it is the snapshot's.
+ * The current snapshot is another one: taken here, or sent by a leader, before `commitIndex` is
+ * that of it.
  */
-function refreshConf(state: RaftState, snapshotConf: ConfState): void {
-  state.conf = snapshotConf;
-  state.peers = [...snapshotConf.voters].filter((voter) => voter !== state.id).sort();
+export function rebaseConf(state: RaftState): void {
+  state.confs.rebase(state.snapshot, state.log, state.commitIndex);
+  confChanged(state);
+}
+
+function confChanged(state: RaftState): void {
+  state.conf = state.confs.inForce;
+  state.peers = state.conf.members.map(({ id }) => id).filter((id) => id !== state.id);
+  if (state.role.type === "leader") refreshProgress(state, state.role);
+}
+
+/** What is known of a peer is kept for as long as it is one, whatever it is besides. */
+function refreshProgress(state: RaftState, leader: Leader): void {
+  const { peers, confs, log, config } = state;
+  for (const peer of leader.progress.keys()) {
+    if (peers.includes(peer)) leader.leaving.delete(peer);
+    else if (!leader.leaving.has(peer)) {
+      leader.leaving.set(peer, { index: confs.inForceIndex, ticks: 0 });
+    }
+  }
+  const followed = [...peers, ...leader.leaving.keys()].sort();
+  leader.progress = new Map(
+    followed.map((id) => [id, leader.progress.get(id) ?? new Progress(config, log.lastIndex + 1)]),
+  );
+}
+
+/** One tick more for who was removed by what is committed; whose time is over is forgotten. */
+export function tickLeaving(state: RaftState, leader: Leader): void {
+  for (const [id, leaving] of leader.leaving) {
+    if (leaving.index <= state.commitIndex) leaving.ticks++;
+    if (leaving.ticks < state.config.electionTicksMax) continue;
+    leader.leaving.delete(id);
+    leader.progress = new Map([...leader.progress].filter(([peer]) => peer !== id));
+  }
 }
 
 export function createState(config: RaftConfig, restored: RestoredLog): RaftState {
   checkConfig(config);
-  const { hardState, snapshot, entries } = restored;
-  const log = new RaftLog(snapshot, entries);
+  const { hardState, snapshot, logStart, entries } = restored;
+  const log = new RaftLog(logStart, entries);
+  assert(snapshot.index === 0 || isStored(snapshot), "a snapshot has chunks");
+  assert(log.termAt(snapshot.index) === snapshot.term, () => {
+    return `a snapshot at ${snapshot.index}@${snapshot.term}, a log from ${log.start.index} to ${log.lastIndex}`;
+  });
   assert(log.lastTerm <= hardState.term, () => {
     return `an entry of term ${log.lastTerm} is durable, but no term past ${hardState.term}`;
   });
@@ -162,8 +251,12 @@ export function createState(config: RaftConfig, restored: RestoredLog): RaftStat
     term: hardState.term,
     vote: hardState.vote,
     role: newFollower(null),
+    confs: new ConfHistory(config.confCodec, snapshot),
     conf: snapshot.conf,
     peers: [],
+    snapshot,
+    install: null,
+    snapshotWrites: new SnapshotWrites(),
     // The batch that stored it held all entries up to it, so nothing below it can be missing here.
     commitIndex: Math.max(snapshot.index, restored.commitIndex),
     handedIndex: snapshot.index,
@@ -181,8 +274,11 @@ export function createState(config: RaftConfig, restored: RestoredLog): RaftStat
     outbox: [],
     held: [],
     readStates: [],
+    received: [],
+    snapshotWritten: [],
   };
-  refreshConf(state, snapshot.conf);
+  state.confs.refresh(log);
+  confChanged(state);
   restartElectionTimer(state);
   return state;
 }
@@ -191,15 +287,12 @@ export function newFollower(leader: MemberId | null): Follower {
   return { type: "follower", leader, ticksSinceLeader: 0, verifiedIndex: 0, ackedIndex: 0 };
 }
 
-/**
- * With a new timeout each time: of two nodes that drew the same one, neither would ever win (§5.2).
- * A sole voter has nobody to wait for.
- */
+/** With a new timeout each time: of two that drew the same one, neither would ever win (§5.2). */
 export function restartElectionTimer(state: RaftState): void {
   const { electionTicksMin, electionTicksMax, random } = state.config;
   const drawn = electionTicksMin + random(electionTicksMax - electionTicksMin + 1);
   state.electionElapsedTicks = 0;
-  state.electionTimeoutTicks = state.peers.length === 0 ? 1 : drawn;
+  state.electionTimeoutTicks = drawn;
   if (state.lostLeader !== null) setAlarm(state, retryMs(state));
 }
 
@@ -219,9 +312,25 @@ export function setAlarm(state: RaftState, afterMs: number): void {
   state.alarm = { number: state.alarms, afterMs };
 }
 
-/** A member that is in no configuration takes no part in elections. */
-export function isVoter(state: RaftState, member: MemberId): boolean {
-  return state.conf.voters.includes(member);
+/**
+ * A sole voter has nobody to wait for, but for a leader that has just removed itself and is about
+ * to commit that (dissertation 4.2.2).
+ */
+export function isElectionDue(state: RaftState): boolean {
+  const isAlone = isSoleVoter(state.conf, state.id) && leaderOf(state) === null;
+  return state.electionElapsedTicks >= (isAlone ? 1 : state.electionTimeoutTicks);
+}
+
+/**
+ * A voter of the configuration in force, or of one that may yet turn out to be in force: of any
+ * since the last that is known to be committed. Dissertation 4.2.2, in the joint manner: n1, n2,
+ * n3 become n2, n3, n4. The leader n1 has left the joint configuration, has stored that nowhere
+ * but on its own disk, and crashes with n3. n2 and n4 are joint still: without n1 they have no
+ * majority of the old half, and n1 with the longer log votes for neither. It has to be elected
+ * itself, by votes that do not include its own, commit, and go.
+ */
+export function mayCampaign(state: RaftState): boolean {
+  return state.confs.since(state.commitIndex).some((conf) => isVoterOf(conf, state.id));
 }
 
 export function leaderOf(state: RaftState): MemberId | null {
@@ -250,12 +359,17 @@ export function isLeaderReady(state: RaftState): boolean {
 export function checkInvariants(state: RaftState): void {
   const { log, role, durable } = state;
   log.checkInvariants();
+  state.confs.checkInvariants(log);
+  assert(state.conf === state.confs.inForce, "the configuration in force is the last one");
   assert(
-    log.snapshotIndex <= state.handedIndex &&
+    log.start.index <= state.snapshot.index &&
+      state.snapshot.index <= state.handedIndex &&
       state.handedIndex <= state.commitIndex &&
       state.commitIndex <= log.lastIndex,
-    () => `handed ${state.handedIndex}, commit ${state.commitIndex}, last ${log.lastIndex}`,
+    () =>
+      `start ${log.start.index}, snapshot ${state.snapshot.index}, handed ${state.handedIndex}, commit ${state.commitIndex}, last ${log.lastIndex}`,
   );
+  if (state.install !== null) checkInstall(state, state.install);
   assert(log.lastTerm <= state.term, () => `last entry of term ${log.lastTerm} in ${state.term}`);
   assert(
     durable.term < state.term ||
@@ -283,12 +397,27 @@ export function checkInvariants(state: RaftState): void {
   }
 }
 
+function checkInstall(state: RaftState, install: Install): void {
+  const { snapshot, receivedChunks, durableChunks } = install;
+  assert(state.role.type === "follower", () => `a ${state.role.type} receives a snapshot`);
+  assert(install.term <= state.term, "a snapshot comes from a leader that was heard");
+  assert(
+    snapshot.index > state.snapshot.index &&
+      durableChunks <= receivedChunks &&
+      receivedChunks <= snapshot.chunks &&
+      (!install.isSwitching || durableChunks === snapshot.chunks),
+    () => `chunks ${durableChunks}, ${receivedChunks} of ${snapshot.chunks}`,
+  );
+}
+
 function checkLeader(state: RaftState, role: Leader): void {
   const { log, durable } = state;
   assert(durable.term === state.term && durable.vote === state.id, "a leader's vote is durable");
   assert(log.lastTerm === state.term, "a leader's log ends in its own term");
-  assert(role.progress.size === state.peers.length, "a leader knows every peer");
+  const followed = state.peers.length + role.leaving.size;
+  assert(role.progress.size === followed, "a leader follows its peers and who is leaving");
   for (const peer of state.peers) must(role.progress.get(peer)).checkInvariants(log.lastIndex);
+  for (const id of role.leaving.keys()) must(role.progress.get(id)).checkInvariants(log.lastIndex);
   assert(
     role.confirmedRound <= role.sentRound &&
       role.sentRound <= role.round &&

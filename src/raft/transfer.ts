@@ -1,7 +1,7 @@
 import { header, send } from "./durability.ts";
-import { campaign, mayCampaign } from "./election.ts";
+import { campaign, mayStartElection } from "./election.ts";
 import type { TimeoutNow } from "./messages.ts";
-import { isVoter, type Leader, type RaftState } from "./state.ts";
+import type { Leader, RaftState } from "./state.ts";
 import type { MemberId } from "./types.ts";
 
 /** Dissertation 3.10. */
@@ -17,13 +17,18 @@ export function beginTransfer(state: RaftState, to: MemberId | null): TransferSt
   const leader = state.role;
   if (leader.type !== "leader") return { isStarted: false, reason: "notLeader" };
   if (leader.transfer !== null) return { isStarted: false, reason: "inProgress" };
-  if (to !== null && (to === state.id || !isVoter(state, to))) {
+  if (to !== null && (to === state.id || !mayLead(state, to))) {
     return { isStarted: false, reason: "notVoter" };
   }
   const target = to ?? bestTarget(state, leader);
   if (target === null) return { isStarted: false, reason: "noTarget" };
   leader.transfer = { to: target, elapsedTicks: 0, isTold: false };
   return { isStarted: true, to: target };
+}
+
+/** A voter, and not one that a joint configuration is about to leave behind. */
+function mayLead(state: RaftState, member: MemberId): boolean {
+  return state.conf.voters.includes(member);
 }
 
 /** The voter that has most of the log, and of those the one heard last. */
@@ -33,7 +38,7 @@ function bestTarget(state: RaftState, leader: Leader): MemberId | null {
   let bestTicks = 0;
   for (const [peer, { matchIndex, ticksSinceHeard }] of leader.progress) {
     const isHeard = ticksSinceHeard < state.config.electionTicksMin && !state.gone.has(peer);
-    if (!isHeard || !isVoter(state, peer)) continue;
+    if (!isHeard || !mayLead(state, peer)) continue;
     if (matchIndex > bestMatch || (matchIndex === bestMatch && ticksSinceHeard < bestTicks)) {
       best = peer;
       bestMatch = matchIndex;
@@ -50,7 +55,7 @@ export function tickTransfer(state: RaftState, leader: Leader): void {
   transfer.elapsedTicks++;
   if (transfer.elapsedTicks % state.config.heartbeatTicks === 0) transfer.isTold = false;
   const isOver = transfer.elapsedTicks >= state.config.electionTicksMin;
-  if (isOver || !isVoter(state, transfer.to)) leader.transfer = null;
+  if (isOver || !mayLead(state, transfer.to)) leader.transfer = null;
 }
 
 /** Tells the target to campaign as soon as it has everything; replication brings it that far. */
@@ -64,6 +69,17 @@ export function advanceTransfer(state: RaftState, leader: Leader): void {
 }
 
 /**
+ * Of a leader that has just left the cluster, and will not see what comes of it (dissertation
+ * 4.2.2): one of those who have everything is spared the timeout.
+ */
+export function leaveTo(state: RaftState, leader: Leader): void {
+  const to = bestTarget(state, leader);
+  const { lastIndex: lastLogIndex } = state.log;
+  if (to === null || leader.progress.get(to)?.matchIndex !== lastLogIndex) return;
+  send(state, { ...header(state, to), type: "timeoutNow", lastLogIndex });
+}
+
+/**
  * Past PreVote and stickiness, which would refuse it for the sake of the leader that asks for it.
  *
  * n1 gave the transfer up and went on leading; then the message comes. If n1 has proposed since,
@@ -73,6 +89,6 @@ export function advanceTransfer(state: RaftState, leader: Leader): void {
 export function handleTimeoutNow(state: RaftState, message: TimeoutNow): void {
   const { role, log } = state;
   if (role.type !== "follower" || role.leader !== message.from) return;
-  if (log.lastIndex !== message.lastLogIndex || !mayCampaign(state)) return;
+  if (log.lastIndex !== message.lastLogIndex || !mayStartElection(state)) return;
   campaign(state, true);
 }

@@ -4,8 +4,11 @@ export type Term = number;
 /** The first entry has index 1. */
 export type LogIndex = number;
 
-/** Opaque to Raft but for its kind: `noop` opens a leader's term, `commands` is a batch. */
-export type EntryKind = "noop" | "commands";
+/**
+ * Opaque to Raft but for its kind: `noop` opens a leader's term, `commands` is a batch, `conf` is a
+ * whole configuration.
+ */
+export type EntryKind = "noop" | "commands" | "conf";
 
 export interface Entry {
   readonly index: LogIndex;
@@ -23,9 +26,27 @@ export interface HardState {
 
 export type Role = "follower" | "preCandidate" | "candidate" | "leader";
 
-/** The members that vote. Membership changes will add learners and a joint half. */
+/** A member, and what may be changed of it. */
+export interface ConfMember {
+  readonly id: MemberId;
+  /** A label. */
+  readonly name: string;
+  /** `host:port`; empty where it was never told, as of those that a cluster was born with. */
+  readonly address: string;
+}
+
+/**
+ * A configuration (§6). Ids rise in each list. A voter may stand in both halves; a learner is in
+ * neither.
+ */
 export interface ConfState {
   readonly voters: readonly MemberId[];
+  /** While joint, the voters of before: whatever is decided takes a majority of each. Else empty. */
+  readonly votersOutgoing: readonly MemberId[];
+  /** Get everything and decide nothing. */
+  readonly learners: readonly MemberId[];
+  /** Everybody in one of the three, once. */
+  readonly members: readonly ConfMember[];
 }
 
 /** What the log starts after: index 0 and term 0 where there is no snapshot. */
@@ -71,7 +92,8 @@ export type SnapshotWrite =
   /**
    * The staged chunks become the current snapshot, in one step. `chain` null: this member took it,
    * its log holds the entry at `index` and stays as it is. Else it was received: the log starts
-   * again behind `index`, where the chain checksum is `chain`, and every older entry goes.
+   * again behind `index`, where the chain checksum is `chain`, and every entry that is there goes,
+   * those behind `index` as well. Such a write comes without entries.
    */
   | { readonly type: "switch"; readonly snapshot: Snapshot; readonly chain: string | null }
   /** Entries up to `index`, at most the current snapshot's, are not needed any more. */
@@ -80,8 +102,8 @@ export type SnapshotWrite =
   | { readonly type: "drop"; readonly id: SnapshotId };
 
 /**
- * Something to make durable, in this order: term and vote, then entries and snapshots. An entry replaces what
- * stands at its index and everything behind it. At most one is out at any time.
+ * Something to make durable, in this order: term and vote, then entries and snapshots. An entry
+ * replaces what stands at its index and everything behind it. At most one is out at any time.
  */
 export interface PersistRequest {
   /** Counts up from 1 within a start of the node. */

@@ -1,5 +1,6 @@
 import { must } from "../util/assert.ts";
 import { applicationSeed, type Seed } from "./digest.ts";
+import type { Freezable, Freezer } from "./freeze.ts";
 import type { Instance } from "./instance.ts";
 import { compareWithin } from "./key-order.ts";
 
@@ -18,18 +19,23 @@ const STALE_FRACTION = 0.25;
  * places where the set of them changes, so a frozen view is an array of references taken before
  * the next of either; `sorted` hands out such arrays, which nothing ever writes to again.
  */
-export class Application {
+export class Application implements Freezable<readonly Instance[]> {
   readonly namespace: string;
   readonly name: string;
   /** What the digests of its records begin with. */
   readonly seed: Seed;
+  frozen: number;
+  readonly #freezer: Freezer;
   readonly #protocols = new Map<string, Protocol>();
   #size = 0;
+  #persistent = 0;
   #sorted: readonly Instance[] | null = null;
   /** Records put or removed since `#sorted` was made; empty while there is none. */
   #stale: Instance[] = [];
 
-  constructor(namespace: string, name: string) {
+  constructor(namespace: string, name: string, freezer: Freezer) {
+    this.#freezer = freezer;
+    this.frozen = freezer.count;
     this.namespace = namespace;
     this.name = name;
     this.seed = applicationSeed(namespace, name);
@@ -48,6 +54,11 @@ export class Application {
     return this.#protocols.get(protocol)?.name ?? protocol;
   }
 
+  /** Its persistent instances; those of a session are in the session's image. */
+  image(): readonly Instance[] {
+    return this.#persistent === 0 ? [] : [...this].filter(({ session }) => session === null);
+  }
+
   put(instance: Instance): void {
     const name = instance.protocol;
     let protocol = this.#protocols.get(name);
@@ -56,6 +67,7 @@ export class Application {
       this.#protocols.set(name, protocol);
     }
     const { byAddr } = protocol;
+    this.#countPersistent(byAddr.get(instance.addr), instance);
     const sizeBefore = byAddr.size;
     byAddr.set(instance.addr, instance);
     this.#size += byAddr.size - sizeBefore;
@@ -64,6 +76,7 @@ export class Application {
 
   remove(instance: Instance): void {
     const { byAddr } = must(this.#protocols.get(instance.protocol));
+    this.#countPersistent(byAddr.get(instance.addr), undefined);
     if (byAddr.delete(instance.addr)) {
       this.#size -= 1;
     }
@@ -88,6 +101,15 @@ export class Application {
   *[Symbol.iterator](): IterableIterator<Instance> {
     for (const { byAddr } of this.#protocols.values()) {
       yield* byAddr.values();
+    }
+  }
+
+  #countPersistent(before: Instance | undefined, after: Instance | undefined): void {
+    const wasPersistent = before?.session === null;
+    const isPersistent = after?.session === null;
+    if (wasPersistent || isPersistent) {
+      this.#freezer.persistentChanges(this);
+      this.#persistent += Number(isPersistent) - Number(wasPersistent);
     }
   }
 
@@ -149,8 +171,13 @@ function lowerBound(sorted: readonly Instance[], key: Instance, from: number): n
 
 /** All applications, by namespace and name. An application is there while it has an instance. */
 export class Applications {
+  readonly #freezer: Freezer;
   readonly #namespaces = new Map<string, Map<string, Application>>();
   #instances = 0;
+
+  constructor(freezer: Freezer) {
+    this.#freezer = freezer;
+  }
 
   get instanceCount(): number {
     return this.#instances;
@@ -172,7 +199,7 @@ export class Applications {
       this.#namespaces.set(namespace, applications);
     }
     const shared = first(applications.values())?.namespace ?? namespace;
-    const made = new Application(shared, application);
+    const made = new Application(shared, application, this.#freezer);
     applications.set(application, made);
     return made;
   }

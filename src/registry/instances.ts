@@ -1,9 +1,10 @@
 import type { Refusal } from "../errors.ts";
-import { must } from "../util/assert.ts";
+import { assert, must } from "../util/assert.ts";
 import { type Application, Applications } from "./applications.ts";
 import type { Change } from "./change.ts";
 import type { Update } from "./command.ts";
 import { type Digest, writeInstance } from "./digest.ts";
+import type { Freezer } from "./freeze.ts";
 import type {
   Instance,
   InstanceContent,
@@ -32,13 +33,28 @@ export interface Moment {
  * a command comes to does not depend on how far the removal in pieces has got.
  */
 export class Instances {
-  readonly applications = new Applications();
+  readonly applications: Applications;
   readonly #sessions: Sessions;
   readonly #digest: Digest;
 
-  constructor(sessions: Sessions, digest: Digest) {
+  constructor(sessions: Sessions, digest: Digest, freezer: Freezer) {
+    this.applications = new Applications(freezer);
     this.#sessions = sessions;
     this.#digest = digest;
+  }
+
+  /** From a snapshot, where its owner comes before it. Strings are shared as among new records. */
+  restore(image: Instance): void {
+    const { namespace, application: name, protocol, session, createdRevision, createdAtMs } = image;
+    const application = this.applications.provide(namespace, name);
+    assert(application.get(protocol, image.addr) === undefined, "a snapshot has each key once");
+    const owner = session === null ? null : this.#owner(session);
+    const at = { revision: image.modifiedRevision, atMs: image.modifiedAtMs };
+    const origin = { createdRevision, createdAtMs };
+    const instance = recordOf(application, image, image, owner?.id ?? null, origin, at);
+    this.applications.put(application, instance);
+    writeInstance(this.#digest, application.seed, instance).add();
+    owner?.restoreOwned(instance);
   }
 
   get(key: InstanceKey): Instance | undefined {
@@ -198,9 +214,7 @@ export class Instances {
     this.applications.put(application, after);
     writeInstance(this.#digest, application.seed, after).add();
     if (after.session !== null) {
-      const owner = this.#owner(after.session);
-      owner.instances.add(after);
-      owner.touched(revision);
+      this.#owner(after.session).own(after, revision);
     }
     return { revision, before, after };
   }
@@ -215,9 +229,7 @@ export class Instances {
 
   #disown(instance: Instance, revision: number): void {
     if (instance.session !== null) {
-      const owner = this.#owner(instance.session);
-      owner.instances.delete(instance);
-      owner.touched(revision);
+      this.#owner(instance.session).disown(instance, revision);
     }
   }
 }
@@ -228,7 +240,7 @@ function recordOf(
   key: InstanceKey,
   content: InstanceContent,
   session: string | null,
-  origin: Instance | null,
+  origin: Pick<Instance, "createdRevision" | "createdAtMs"> | null,
   at: Moment,
 ): Instance {
   return {

@@ -1,5 +1,4 @@
 import type { Refusal } from "../errors.ts";
-import { REMOVALS_PER_COMMAND_MAX, TOMBSTONES_MAX, UNANSWERED_PER_SESSION_MAX } from "../limits.ts";
 import { must, unreachable } from "../util/assert.ts";
 import type { Change, SessionEvent } from "./change.ts";
 import type {
@@ -11,16 +10,13 @@ import type {
   Reply,
   SessionCommand,
 } from "./command.ts";
-import { Digest, type Totals, writeTotals } from "./digest.ts";
+import { writeTotals } from "./digest.ts";
+import type { FrozenRegistry } from "./freeze.ts";
 import type { Instance, InstanceKey, Selector } from "./instance.ts";
-import { Instances } from "./instances.ts";
 import { checkInvariants } from "./invariants.ts";
 import { agrees } from "./selector.ts";
-import { type Session, Sessions, type SessionView } from "./sessions.ts";
-import { Tombstones } from "./tombstones.ts";
-
-/** The state version of an empty registry; what `apply` does depends on it and on nothing else. */
-const STATE_VERSION_FIRST = 1;
+import type { Session, SessionView } from "./sessions.ts";
+import { type RegistryLimits, RegistryState } from "./state.ts";
 
 /** Where in the log a command stands. */
 export interface EntryContext {
@@ -36,22 +32,6 @@ export interface ApplyResult {
   readonly changes: readonly Change[];
   readonly sessionEvents: readonly SessionEvent[];
 }
-
-/** Part of the state machine: every member has the same. Tests make them small. */
-export interface RegistryLimits {
-  /** Default `REMOVALS_PER_COMMAND_MAX`. */
-  readonly removalsPerCommandMax: number;
-  /** Default `TOMBSTONES_MAX`. */
-  readonly tombstonesMax: number;
-  /** Default `UNANSWERED_PER_SESSION_MAX`. */
-  readonly unansweredPerSessionMax: number;
-}
-
-const LIMITS: RegistryLimits = {
-  removalsPerCommandMax: REMOVALS_PER_COMMAND_MAX,
-  tombstonesMax: TOMBSTONES_MAX,
-  unansweredPerSessionMax: UNANSWERED_PER_SESSION_MAX,
-};
 
 const NO_CHANGES: readonly Change[] = [];
 const NO_EVENTS: readonly SessionEvent[] = [];
@@ -72,53 +52,43 @@ interface Ending {
  * and what it is answered with is the revision there was.
  */
 export class Registry {
-  readonly #limits: RegistryLimits;
-  readonly #digest = new Digest();
-  readonly #sessions: Sessions;
-  readonly #tombstones: Tombstones;
-  readonly #instances: Instances;
-  #revision = 0;
-  #stateVersion = STATE_VERSION_FIRST;
-  /** The greatest `atMs` so far: the time of a command, even when a leader's clock went back. */
-  #clockMs = 0;
+  #state: RegistryState;
 
-  constructor(limits: Partial<RegistryLimits> = {}) {
-    this.#limits = { ...LIMITS, ...limits };
-    this.#sessions = new Sessions(this.#limits.unansweredPerSessionMax, this.#digest);
-    this.#tombstones = new Tombstones(this.#limits.tombstonesMax, this.#digest);
-    this.#instances = new Instances(this.#sessions, this.#digest);
+  /** `state`: what a `RegistryBuilder` has restored; an empty one unless given. */
+  constructor(limits: Partial<RegistryLimits> = {}, state = new RegistryState(limits)) {
+    this.#state = state;
   }
 
   get revision(): number {
-    return this.#revision;
+    return this.#state.revision;
   }
 
   get stateVersion(): number {
-    return this.#stateVersion;
+    return this.#state.stateVersion;
   }
 
   /** Sessions in the state, with those that have ended but still own instances. */
   get sessionCount(): number {
-    return this.#sessions.size;
+    return this.#state.sessions.size;
   }
 
   get instanceCount(): number {
-    return this.#instances.applications.instanceCount;
+    return this.#state.instances.applications.instanceCount;
   }
 
   /** 16 hex digits over the whole state; the same state has the same, whatever led to it. */
   digest(): string {
-    return writeTotals(this.#digest, this.#totals()).withRecord();
+    return writeTotals(this.#state.digest, this.#state.totals()).withRecord();
   }
 
   get(key: InstanceKey): Instance | null {
-    return this.#instances.get(key) ?? null;
+    return this.#state.instances.get(key) ?? null;
   }
 
   /** Sorted by (protocol, addr), by code units. Never written to afterwards. */
   select(selector: Selector): readonly Instance[] {
     const { namespace, application, protocol, meta } = selector;
-    const all = this.#instances.applications.get(namespace, application)?.sorted() ?? [];
+    const all = this.#state.instances.applications.get(namespace, application)?.sorted() ?? [];
     return protocol === null && meta.length === 0
       ? all
       : all.filter((instance) => agrees(selector, instance));
@@ -126,17 +96,17 @@ export class Registry {
 
   /** Those that have an instance, sorted by code units. */
   applications(namespace: string): readonly string[] {
-    return this.#instances.applications.names(namespace);
+    return this.#state.instances.applications.names(namespace);
   }
 
   /** Null once it has ended and what it owned is gone. */
   session(id: string): SessionView | null {
-    return this.#sessions.get(id) ?? null;
+    return this.#state.sessions.get(id) ?? null;
   }
 
   /** How a session ended: of the last `tombstonesMax`, from the moment they end. */
   ended(id: string): { readonly reason: EndReason; readonly revision: number } | null {
-    return this.#tombstones.get(id) ?? null;
+    return this.#state.tombstones.get(id) ?? null;
   }
 
   /**
@@ -146,8 +116,8 @@ export class Registry {
    * it asks for. Everything else is refused for good, as the id will never live again.
    */
   afterEnd(command: SessionCommand): Reply | null {
-    const session = this.#sessions.get(command.session);
-    const ended = this.#tombstones.get(command.session);
+    const session = this.#state.sessions.get(command.session);
+    const ended = this.#state.tombstones.get(command.session);
     const reason = session === undefined ? ended?.reason : session.ending;
     if (reason === undefined || reason === null) {
       return null;
@@ -157,23 +127,39 @@ export class Registry {
       return kept;
     }
     return command.type === "closeSession" && reason === "closed"
-      ? { ok: true, revision: ended?.revision ?? this.#revision }
+      ? { ok: true, revision: ended?.revision ?? this.#state.revision }
       : this.#refusal({ code: "SESSION_EXPIRED", message: `the session has ended: ${reason}` });
   }
 
   /** By id, ending ones too. What happens meanwhile does not disturb it. */
   sessions(): IterableIterator<SessionView> {
-    return this.#sessions.sorted().values();
+    return this.#state.sessions.sorted().values();
   }
 
   /** Those that a leader must go on reaping, in the order in which they ended. */
   endingSessions(): readonly string[] {
-    return this.#sessions.ending;
+    return this.#state.sessions.ending;
+  }
+
+  /** As it is now, to be read while it goes on changing. One at a time, until it is released. */
+  freeze(): FrozenRegistry {
+    const { sessions, tombstones, instances, freezer } = this.#state;
+    const head = {
+      totals: this.#state.totals(),
+      tombstones: [...tombstones],
+      digest: this.digest(),
+    };
+    return freezer.freeze(head, sessions, instances.applications);
+  }
+
+  /** Becomes the state of `other`, which must not be used any more. */
+  become(other: Registry): void {
+    this.#state = other.#state;
   }
 
   /** Total: whatever is wrong with a command comes back as a value. A throw is a bug. */
   apply(context: EntryContext, command: Command): ApplyResult {
-    this.#clockMs = Math.max(this.#clockMs, context.atMs);
+    this.#state.clockMs = Math.max(this.#state.clockMs, context.atMs);
     switch (command.type) {
       case "openSession":
         return this.#open(command);
@@ -187,7 +173,7 @@ export class Registry {
       case "reapSession":
         return this.#reap(command.session);
       case "raiseStateVersion":
-        this.#stateVersion = Math.max(this.#stateVersion, command.version);
+        this.#state.stateVersion = Math.max(this.#state.stateVersion, command.version);
         return NOTHING;
       default:
         return unreachable(command);
@@ -197,40 +183,30 @@ export class Registry {
   /** Asserts all that must hold between the parts, and the digest against one made from scratch. */
   checkInvariants(): void {
     checkInvariants({
-      instances: this.#instances.applications,
-      sessions: this.#sessions,
-      tombstones: this.#tombstones,
-      limits: this.#limits,
-      totals: this.#totals(),
+      instances: this.#state.instances.applications,
+      sessions: this.#state.sessions,
+      tombstones: this.#state.tombstones,
+      limits: this.#state.limits,
+      totals: this.#state.totals(),
       digest: this.digest(),
     });
   }
 
-  #totals(): Totals {
-    return {
-      revision: this.#revision,
-      stateVersion: this.#stateVersion,
-      clockMs: this.#clockMs,
-      opened: this.#sessions.opened,
-      evicted: this.#tombstones.evicted,
-    };
-  }
-
   #open(command: OpenSession): ApplyResult {
-    const known = this.#sessions.get(command.session);
+    const known = this.#state.sessions.get(command.session);
     if (known !== undefined && known.ending === null) {
       return known.secretHash === command.secretHash
         ? answered(known.openedReply())
         : this.#refused({ code: "DENIED", message: "the session id belongs to another secret" });
     }
-    if (known !== undefined || this.#tombstones.get(command.session) !== undefined) {
+    if (known !== undefined || this.#state.tombstones.get(command.session) !== undefined) {
       return this.#refused({ code: "SESSION_EXPIRED", message: "the session has ended" });
     }
-    if (this.#tombstones.isTooOld(command.appliedIndex)) {
+    if (this.#state.tombstones.isTooOld(command.appliedIndex)) {
       const message = "the opening is older than what is known of ended sessions";
       return this.#refused({ code: "SESSION_UNKNOWN", message });
     }
-    const session = this.#sessions.open(command, this.#revision, this.#clockMs);
+    const session = this.#state.sessions.open(command, this.#state.revision, this.#state.clockMs);
     return {
       outcome: { type: "applied", reply: session.openedReply() },
       changes: NO_CHANGES,
@@ -240,7 +216,7 @@ export class Registry {
 
   #applyNumbered(context: EntryContext, command: SessionCommand): ApplyResult {
     const { seq, floor } = command;
-    const session = this.#sessions.get(command.session);
+    const session = this.#state.sessions.get(command.session);
     if (session === undefined || session.ending !== null) {
       const refusal = { code: "SESSION_UNKNOWN", message: "there is no such session" } as const;
       return answered(this.afterEnd(command) ?? this.#refusal(refusal));
@@ -262,7 +238,7 @@ export class Registry {
           sessionEvents: NO_EVENTS,
         };
       case "tooMany": {
-        const limit = this.#limits.unansweredPerSessionMax;
+        const limit = this.#state.limits.unansweredPerSessionMax;
         const message = `more than ${limit} writes are unanswered (UNANSWERED_PER_SESSION_MAX)`;
         return this.#refused({ code: "LIMIT", message, field: "seq", limit });
       }
@@ -272,18 +248,18 @@ export class Registry {
   }
 
   #applyNext(context: EntryContext, session: Session, command: SessionCommand): ApplyResult {
-    const at = { revision: this.#revision + 1, atMs: this.#clockMs };
+    const at = { revision: this.#state.revision + 1, atMs: this.#state.clockMs };
     const changes: Change[] = [];
     let refusal: Refusal | null = null;
     switch (command.type) {
       case "register":
-        refusal = this.#instances.register(session, command.instances, at, changes);
+        refusal = this.#state.instances.register(session, command.instances, at, changes);
         break;
       case "update":
-        refusal = this.#instances.update(session, command, at, changes);
+        refusal = this.#state.instances.update(session, command, at, changes);
         break;
       case "deregister":
-        refusal = this.#instances.deregister(session, command.keys, at, changes);
+        refusal = this.#state.instances.deregister(session, command.keys, at, changes);
         break;
       case "closeSession":
         return this.#close(context, session, command);
@@ -291,16 +267,16 @@ export class Registry {
         return unreachable(command);
     }
     if (changes.length > 0) {
-      this.#revision = at.revision;
+      this.#state.revision = at.revision;
     }
     const reply = refusal === null ? this.#ok() : this.#refusal(refusal);
-    session.replies.applied(command.seq, command.floor, reply);
+    session.applied(command.seq, command.floor, reply);
     return { outcome: { type: "applied", reply }, changes, sessionEvents: NO_EVENTS };
   }
 
   #close(context: EntryContext, session: Session, command: SessionCommand): ApplyResult {
     const { changes, sessionEvents } = this.#end(context, [{ session, reason: "closed" }], () =>
-      session.replies.applied(command.seq, command.floor, this.#ok()),
+      session.applied(command.seq, command.floor, this.#ok()),
     );
     return { outcome: { type: "applied", reply: this.#ok() }, changes, sessionEvents };
   }
@@ -316,7 +292,7 @@ export class Registry {
     }
     const endings = new Map<string, Ending>();
     for (const { session: id, reason } of command.sessions) {
-      const session = this.#sessions.get(id);
+      const session = this.#state.sessions.get(id);
       if (session !== undefined && session.ending === null && !endings.has(id)) {
         endings.set(id, { session, reason });
       }
@@ -331,15 +307,15 @@ export class Registry {
   #end(context: EntryContext, endings: readonly Ending[], answer?: () => void): ApplyResult {
     const changes: Change[] = [];
     for (const { session, reason } of endings) {
-      this.#sessions.end(session, reason);
+      this.#state.sessions.end(session, reason);
       this.#removePiece(session, changes);
     }
     this.#advance(changes);
     answer?.();
-    const revision = this.#revision;
+    const revision = this.#state.revision;
     const sessionEvents: SessionEvent[] = [];
     for (const { session, reason } of endings) {
-      this.#tombstones.add({ session: session.id, reason, revision, index: context.index });
+      this.#state.tombstones.add({ session: session.id, reason, revision, index: context.index });
       sessionEvents.push({ type: "ended", session: session.id, reason, revision });
     }
     for (const { session } of endings) {
@@ -349,7 +325,7 @@ export class Registry {
   }
 
   #reap(id: string): ApplyResult {
-    const session = this.#sessions.get(id);
+    const session = this.#state.sessions.get(id);
     if (session === undefined || session.ending === null) {
       return NOTHING;
     }
@@ -363,29 +339,29 @@ export class Registry {
 
   /** What a command may still remove, having made `changes`, at the revision they share. */
   #removePiece(session: Session, changes: Change[]): void {
-    const left = this.#limits.removalsPerCommandMax - changes.length;
-    this.#instances.removeOwned(session, this.#revision + 1, left, changes);
+    const left = this.#state.limits.removalsPerCommandMax - changes.length;
+    this.#state.instances.removeOwned(session, this.#state.revision + 1, left, changes);
   }
 
   #advance(changes: readonly Change[]): void {
     if (changes.length > 0) {
-      this.#revision = must(changes[0]).revision;
+      this.#state.revision = must(changes[0]).revision;
     }
   }
 
   #dropIfEmpty(session: Session, sessionEvents: SessionEvent[]): void {
     if (session.owned === 0) {
-      this.#sessions.drop(session);
+      this.#state.sessions.drop(session);
       sessionEvents.push({ type: "reaped", session: session.id });
     }
   }
 
   #ok(): Reply {
-    return { ok: true, revision: this.#revision };
+    return { ok: true, revision: this.#state.revision };
   }
 
   #refusal({ code, message, field }: Refusal): Reply {
-    const revision = this.#revision;
+    const revision = this.#state.revision;
     return field === undefined
       ? { ok: false, revision, code, message }
       : { ok: false, revision, code, message, field };

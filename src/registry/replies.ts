@@ -1,5 +1,7 @@
+import { assert } from "../util/assert.ts";
 import type { Reply } from "./command.ts";
 import { type Digest, type Seed, writeReply, writeWindow } from "./digest.ts";
+import type { SessionImage } from "./snapshot.ts";
 
 /** What a numbered command of a living session is. */
 export type Verdict =
@@ -95,6 +97,25 @@ export class Replies {
     }
     writeWindow(digest, this.#seed, this.#lastSeq, this.#floor).add();
     writeReply(digest, this.#seed, seq, reply).add();
+  }
+
+  /** The replies from `floor` on. */
+  image(): readonly Reply[] {
+    return this.#kept.slice(this.#start);
+  }
+
+  /** Of a window that was just made. */
+  restore(image: Pick<SessionImage, "lastSeq" | "floor" | "replies">): void {
+    const { lastSeq, floor, replies } = image;
+    assert(replies.length === lastSeq - floor + 1, "each number from the floor on has its reply");
+    writeWindow(this.#digest, this.#seed, this.#lastSeq, this.#floor).remove();
+    this.#lastSeq = lastSeq;
+    this.#floor = floor;
+    this.#kept = [...replies];
+    writeWindow(this.#digest, this.#seed, lastSeq, floor).add();
+    for (const [place, reply] of replies.entries()) {
+      writeReply(this.#digest, this.#seed, floor + place, reply).add();
+    }
   }
 
   /** The session leaves the state. */

@@ -8,9 +8,11 @@ import {
   writeOwned,
   writeSession,
 } from "./digest.ts";
+import type { Freezable, Freezer, OwnedImage } from "./freeze.ts";
 import type { Instance } from "./instance.ts";
 import { compareText } from "./key-order.ts";
 import { Replies } from "./replies.ts";
+import type { SessionImage } from "./snapshot.ts";
 
 /** A session as the rest of the house sees it. It changes with the state: read it, do not keep it. */
 export interface SessionView extends SessionRecord {
@@ -28,7 +30,7 @@ export interface SessionView extends SessionRecord {
   reply(seq: number): Reply | null;
 }
 
-export class Session implements SessionView {
+export class Session implements SessionView, Freezable<OwnedImage> {
   readonly id: string;
   readonly secretHash: string;
   readonly ttlMs: number;
@@ -45,12 +47,14 @@ export class Session implements SessionView {
    * goes through its instances in key order. So the order follows from the records alone, and a
    * node that was given them in a snapshot removes the same ones in the same piece.
    */
-  readonly instances = new Set<Instance>();
+  readonly #instances = new Set<Instance>();
+  frozen: number;
   readonly #digest: Digest;
+  readonly #freezer: Freezer;
   #ownedRevision = 0;
   #ending: EndReason | null = null;
 
-  constructor(record: SessionRecord, digest: Digest, unansweredMax: number) {
+  constructor(record: SessionRecord, digest: Digest, freezer: Freezer, unansweredMax: number) {
     this.id = record.id;
     this.secretHash = record.secretHash;
     this.ttlMs = record.ttlMs;
@@ -61,6 +65,8 @@ export class Session implements SessionView {
     this.openedAtMs = record.openedAtMs;
     this.seed = sessionSeed(record);
     this.#digest = digest;
+    this.#freezer = freezer;
+    this.frozen = freezer.count;
     this.replies = new Replies(this.seed, digest, unansweredMax);
     writeSession(digest, this.seed, null).add();
     writeOwned(digest, this.seed, 0).add();
@@ -75,7 +81,11 @@ export class Session implements SessionView {
   }
 
   get owned(): number {
-    return this.instances.size;
+    return this.#instances.size;
+  }
+
+  get instances(): ReadonlySet<Instance> {
+    return this.#instances;
   }
 
   get ownedRevision(): number {
@@ -94,7 +104,48 @@ export class Session implements SessionView {
     return { ok: true, revision: this.openedRevision };
   }
 
-  touched(revision: number): void {
+  image(): OwnedImage {
+    const { id, secretHash, ttlMs, graceMs, client, order, openedRevision, openedAtMs } = this;
+    const { ownedRevision, ending, lastSeq, floor } = this;
+    const record = { id, secretHash, ttlMs, graceMs, client, order, openedRevision, openedAtMs };
+    const replies = this.replies.image();
+    return {
+      session: { ...record, ownedRevision, ending, lastSeq, floor, replies },
+      instances: [...this.#instances],
+    };
+  }
+
+  /** Of a session that was just made. Its instances follow, by `restoreOwned`. */
+  restore(image: SessionImage): void {
+    this.replies.restore(image);
+    this.#touched(image.ownedRevision);
+    if (image.ending !== null) {
+      this.#end(image.ending);
+    }
+  }
+
+  restoreOwned(instance: Instance): void {
+    this.#instances.add(instance);
+  }
+
+  own(instance: Instance, revision: number): void {
+    this.#freezer.sessionChanges(this);
+    this.#instances.add(instance);
+    this.#touched(revision);
+  }
+
+  disown(instance: Instance, revision: number): void {
+    this.#freezer.sessionChanges(this);
+    this.#instances.delete(instance);
+    this.#touched(revision);
+  }
+
+  applied(seq: number, floor: number, reply: Reply): void {
+    this.#freezer.sessionChanges(this);
+    this.replies.applied(seq, floor, reply);
+  }
+
+  #touched(revision: number): void {
     if (this.#ownedRevision !== revision) {
       writeOwned(this.#digest, this.seed, this.#ownedRevision).remove();
       this.#ownedRevision = revision;
@@ -103,6 +154,11 @@ export class Session implements SessionView {
   }
 
   end(reason: EndReason): void {
+    this.#freezer.sessionChanges(this);
+    this.#end(reason);
+  }
+
+  #end(reason: EndReason): void {
     assert(this.#ending === null, "a session ends once");
     writeSession(this.#digest, this.seed, null).remove();
     this.#ending = reason;
@@ -111,7 +167,8 @@ export class Session implements SessionView {
 
   /** It leaves the state. */
   drop(): void {
-    assert(this.#ending !== null && this.instances.size === 0, "an ended session owns nothing");
+    assert(this.#ending !== null && this.owned === 0, "an ended session owns nothing");
+    this.#freezer.sessionChanges(this);
     writeSession(this.#digest, this.seed, this.#ending).remove();
     writeOwned(this.#digest, this.seed, this.#ownedRevision).remove();
     this.replies.drop();
@@ -121,15 +178,17 @@ export class Session implements SessionView {
 /** The sessions that live, and those that have ended but still own instances. */
 export class Sessions {
   readonly #digest: Digest;
+  readonly #freezer: Freezer;
   readonly #unansweredMax: number;
   readonly #byId = new Map<string, Session>();
   readonly #ending = new Set<string>();
   #opened = 0;
   #sorted: readonly Session[] | null = null;
 
-  constructor(unansweredMax: number, digest: Digest) {
+  constructor(unansweredMax: number, digest: Digest, freezer: Freezer) {
     this.#unansweredMax = unansweredMax;
     this.#digest = digest;
+    this.#freezer = freezer;
   }
 
   get size(): number {
@@ -168,7 +227,28 @@ export class Sessions {
       openedRevision: revision,
       openedAtMs: atMs,
     };
-    const session = new Session(record, this.#digest, this.#unansweredMax);
+    return this.#add(record);
+  }
+
+  restoreOpened(opened: number): void {
+    this.#opened = opened;
+  }
+
+  restore(image: SessionImage): void {
+    const { id, ending } = image;
+    assert(!this.#byId.has(id), () => `session ${id} is in the snapshot twice`);
+    this.#add(image).restore(image);
+    if (ending !== null) {
+      this.#ending.add(id);
+    }
+  }
+
+  [Symbol.iterator](): IterableIterator<Session> {
+    return this.#byId.values();
+  }
+
+  #add(record: SessionRecord): Session {
+    const session = new Session(record, this.#digest, this.#freezer, this.#unansweredMax);
     this.#byId.set(session.id, session);
     this.#sorted = null;
     return session;

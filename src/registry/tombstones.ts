@@ -60,6 +60,16 @@ export class Tombstones {
     writeTombstone(this.#digest, tombstone).add();
   }
 
+  restoreEvicted(evicted: number): void {
+    this.#evicted = evicted;
+  }
+
+  /** From the oldest on. */
+  restore(tombstone: Tombstone): void {
+    assert(this.#ring.length < this.#max, "a snapshot has no more tombstones than are kept");
+    this.add(tombstone);
+  }
+
   /** Oldest first. */
   *[Symbol.iterator](): IterableIterator<Tombstone> {
     for (let i = 0; i < this.#ring.length; i++) {

@@ -138,6 +138,18 @@ export class Attachments {
     }
   }
 
+  /** The state has leapt to that of a snapshot, in which sessions may be gone. */
+  installed(nowMs: number): void {
+    for (const attachment of [...this.#bySession.values()]) {
+      const { bound } = attachment;
+      const session = this.#parts.registry.session(bound.id);
+      if (bound.isVerified && (session === null || session.ending !== null)) {
+        this.#breaks.forget(bound.id);
+        this.#expire(attachment, nowMs);
+      }
+    }
+  }
+
   tick(nowMs: number): void {
     const sessions = this.#breaks.tick(nowMs);
     if (sessions > 0) {

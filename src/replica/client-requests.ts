@@ -108,8 +108,7 @@ export class ClientRequests {
         connection.session = null;
       }
     } else if (command.type === "openSession") {
-      this.#parts.attachments.opened(connection, bound, now.monotonicMs);
-      this.#parts.proposals.released();
+      this.#opened(connection, bound, now.monotonicMs);
     } else if (command.type === "closeSession") {
       connection.session = null;
       connection.endedSession = command.session;
@@ -124,6 +123,33 @@ export class ClientRequests {
         connection.endedSession = session;
       }
     }
+  }
+
+  /**
+   * The state has leapt to that of a snapshot. Of a session that ended on the way no reply counts:
+   * its writes go to the leader once more, and the log says what became of them.
+   */
+  installed(registry: Registry, now: Now): void {
+    const { proposals, attachments, watches } = this.#parts;
+    const answered = proposals.installed(({ session: id, seq, secretHash }) => {
+      const session = registry.session(id);
+      if (session === null || session.ending !== null) {
+        return null;
+      }
+      return secretHash === null || secretHash === session.secretHash ? session.reply(seq) : null;
+    });
+    for (const { connection, session, seq } of answered) {
+      if (seq === 0 && connection.session?.id === session) {
+        this.#opened(connection, connection.session, now.monotonicMs);
+      }
+    }
+    attachments.installed(now.monotonicMs);
+    watches.installed(now.monotonicMs);
+  }
+
+  #opened(connection: Connection, bound: BoundSession, nowMs: number): void {
+    this.#parts.attachments.opened(connection, bound, nowMs);
+    this.#parts.proposals.released();
   }
 
   #answered(command: Command, outcome: Outcome): PendingWrite | null {

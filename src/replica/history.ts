@@ -70,10 +70,10 @@ export function instanceBytes(instance: Instance): number {
  */
 export class History {
   readonly #limits: HistoryLimits;
-  readonly #all = new Queue<Change>();
-  readonly #byApplication = new ByApplication<Queue<Change>>();
+  #all = new Queue<Change>();
+  #byApplication = new ByApplication<Queue<Change>>();
   /** What each of `#all` costs, counted once. */
-  readonly #costs = new Queue<number>();
+  #costs = new Queue<number>();
   #bytes = 0;
   #floor: number;
 
@@ -84,6 +84,15 @@ export class History {
 
   get floor(): number {
     return this.#floor;
+  }
+
+  /** The state has leapt to `revision`: of the changes on the way nothing is known. */
+  restart(revision: number): void {
+    this.#all = new Queue();
+    this.#byApplication = new ByApplication();
+    this.#costs = new Queue();
+    this.#bytes = 0;
+    this.#floor = revision;
   }
 
   add(change: Change): void {

@@ -1,4 +1,5 @@
 import type { Refusal } from "../errors.ts";
+import type { ChunkRequest, LogStart } from "../raft/snapshot.ts";
 import type { TransferRefusal } from "../raft/transfer.ts";
 import type {
   Alarm,
@@ -8,12 +9,14 @@ import type {
   MemberId,
   PersistRequest,
   Role,
+  Snapshot,
   SnapshotMeta,
   Term,
 } from "../raft/types.ts";
 import type { Change } from "../registry/change.ts";
 import type { EndReason, Reply, SessionCommand } from "../registry/command.ts";
 import type { Instance, Selector } from "../registry/instance.ts";
+import type { Registry } from "../registry/registry.ts";
 import type { PeerMessage } from "./peer-messages.ts";
 
 /** Given by the driver, counts up, never used again within a start of the node. */
@@ -26,10 +29,21 @@ export type WatchId = number;
 /** What is on disk at the start of a replica. */
 export interface Restored {
   readonly hardState: HardState;
-  readonly snapshot: SnapshotMeta;
+  /** Where there is none: index 0 and term 0, and the configuration at birth. */
+  readonly snapshot: Snapshot | SnapshotMeta;
+  /** What the entries follow on from; at or before the snapshot. */
+  readonly logStart: LogStart;
   readonly entries: readonly Entry[];
   /** How far the entries were known to be committed; 0 where nothing was stored. */
   readonly commitIndex: LogIndex;
+  /** The state as of the snapshot; an empty one where there is none. The replica goes on with it. */
+  readonly registry: Registry;
+}
+
+/** Answers a `readChunk`; null where the snapshot was dropped. */
+export interface ChunkRead {
+  readonly request: ChunkRequest;
+  readonly chunk: { readonly data: Uint8Array; readonly chain: string } | null;
 }
 
 export type ReadConsistency =
@@ -110,6 +124,7 @@ export type Input =
   /** Every TICK_MS of this node's monotonic clock; a late one is one tick, not many. */
   | { readonly type: "tick" }
   | { readonly type: "persisted"; readonly write: number }
+  | ({ readonly type: "chunkRead" } & ChunkRead)
   | { readonly type: "peerMessage"; readonly message: PeerMessage }
   /** The link on which this node sends to `peer`. */
   | { readonly type: "peerLink"; readonly peer: MemberId; readonly isUp: boolean }
@@ -248,6 +263,13 @@ export type Notice =
       readonly type: "leadershipTransfer";
       readonly to: MemberId | null;
       readonly outcome: TransferOutcome;
+    }
+  /** Taken by this member, or received and installed; the log before it is cut. */
+  | {
+      readonly type: "snapshot";
+      readonly how: "taken" | "installed";
+      readonly index: LogIndex;
+      readonly bytes: number;
     };
 
 /**
@@ -261,6 +283,8 @@ export type TransferOutcome = "started" | "done" | "superseded" | "abandoned" | 
 
 export type Output =
   | { readonly type: "persist"; readonly request: PersistRequest }
+  /** A stored chunk is wanted, to be sent; answered by `chunkRead`, while persists go on. */
+  | { readonly type: "readChunk"; readonly request: ChunkRequest }
   | { readonly type: "send"; readonly message: PeerMessage }
   /** Asks for an `alarm` input; replaces the one that was asked for before. */
   | { readonly type: "alarm"; readonly alarm: Alarm }

@@ -19,6 +19,7 @@ export interface Write {
 /** A command of a client of this node, from its arrival to its answer. */
 export interface PendingWrite extends Write {
   bytes: Uint8Array;
+  encodeAgain: (() => Uint8Array) | null;
   /** Some leader was given it, so it may happen whatever we hear later. */
   wasHanded: boolean;
   /** Copies handed out by this node that have not come out of the log; lost ones count for ever. */

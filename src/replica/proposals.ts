@@ -177,6 +177,30 @@ export class Proposals {
     return openings;
   }
 
+  /**
+   * The state has leapt to that of a snapshot: what was applied on the way is answered from the
+   * replies in it, and everything else is handed over again. Returns the writes that it answered.
+   *
+   * An opening that waits may be a late copy now: its session may have been opened and have ended
+   * on the way, and be forgotten. So it keeps the index that it came with (see `#openAgain`).
+   */
+  installed(replyOf: (write: Write) => Reply | null): readonly PendingWrite[] {
+    const answered: PendingWrite[] = [];
+    for (const writes of this.#bySession.values()) {
+      for (const pending of writes.values()) {
+        const reply = replyOf(pending);
+        if (reply !== null) {
+          this.#remove(pending);
+          this.#reply(pending, reply);
+          answered.push(pending);
+        }
+        pending.encodeAgain = null;
+      }
+    }
+    this.leaderChanged();
+    return answered;
+  }
+
   /** A refusal is definite only where no leader was ever given the write. */
   tick(nowMs: number): void {
     this.released();

@@ -1,43 +1,30 @@
 import { UNCOMMITTED_ENTRIES_MAX } from "../limits.ts";
 import { Raft } from "../raft/raft.ts";
-import type { Entry, LogIndex, MemberId, Role, Term } from "../raft/types.ts";
-import type { Change } from "../registry/change.ts";
-import type { Command } from "../registry/command.ts";
-import { type EntryContext, Registry, type RegistryLimits } from "../registry/registry.ts";
+import type { Received } from "../raft/snapshot.ts";
+import type { Entry, LogIndex, MemberId } from "../raft/types.ts";
+import type { Registry } from "../registry/registry.ts";
 import { assert, unreachable } from "../util/assert.ts";
+import { Applier } from "./applier.ts";
 import { Attachments } from "./attachments.ts";
 import { ClientRequests } from "./client-requests.ts";
 import type { CommandCodec } from "./command-codec.ts";
 import { Connections } from "./connections.ts";
 import { Freshness } from "./freshness.ts";
 import { Handovers } from "./handovers.ts";
-import type { Input, Notice, Output, Restored } from "./inputs.ts";
+import type { Input, Notice, Output } from "./inputs.ts";
 import { LeaderDuties } from "./leader-duties.ts";
 import type { Now } from "./now.ts";
 import { Packing } from "./packing.ts";
 import type { PeerMessage } from "./peer-messages.ts";
 import { Proposals } from "./proposals.ts";
-import { raftConfig } from "./raft-config.ts";
 import { Reads } from "./reads.ts";
+import { type ReplicaOptions, raftConfigOf } from "./replica-options.ts";
+import { SNAPSHOT_LIMITS } from "./snapshot-taker.ts";
+import { Snapshots } from "./snapshots.ts";
 import type { ReplicaStatus } from "./status.ts";
-import { WATCH_LIMITS, Watches, type WatchLimits } from "./watches.ts";
+import { WATCH_LIMITS, Watches } from "./watches.ts";
 
-export interface ReplicaOptions {
-  readonly id: MemberId;
-  readonly restored: Restored;
-  readonly codec: CommandCodec;
-  /** An integer in [0, bound). */
-  readonly random: (bound: number) => number;
-  readonly watchLimits?: WatchLimits;
-  /** The same for every member. */
-  readonly registryLimits?: Partial<RegistryLimits>;
-}
-
-interface RaftView {
-  readonly term: Term;
-  readonly role: Role;
-  readonly leader: MemberId | null;
-}
+type RaftView = Pick<Raft, "term" | "role" | "leader">;
 
 const START_BOUND = 2 ** 48;
 
@@ -58,6 +45,8 @@ export class Replica {
   readonly #watches: Watches;
   readonly #clients: ClientRequests;
   readonly #handovers: Handovers;
+  readonly #snapshots: Snapshots;
+  readonly #applier: Applier;
   #duties: LeaderDuties | null = null;
   readonly #linksUp = new Set<MemberId>();
   #seen: RaftView;
@@ -66,10 +55,10 @@ export class Replica {
   #outputs: Output[] = [];
 
   constructor(options: ReplicaOptions, now: Now) {
-    const { id, restored, codec, random } = options;
+    const { restored, codec, random } = options;
     this.#codec = codec;
-    this.registry = new Registry(options.registryLimits);
-    this.#raft = new Raft(raftConfig(id, random), restored);
+    this.registry = restored.registry;
+    this.#raft = new Raft(raftConfigOf(options), restored);
     this.#lastApplied = restored.snapshot.index;
     const emit = (output: Output): void => {
       this.#outputs.push(output);
@@ -99,6 +88,23 @@ export class Replica {
       emit,
       lastApplied: () => this.#lastApplied,
     });
+    this.#applier = new Applier({
+      registry: this.registry,
+      codec,
+      clients: this.#clients,
+      attachments: this.#attachments,
+      watches: this.#watches,
+      emit,
+    });
+    this.#snapshots = new Snapshots({
+      raft: this.#raft,
+      registry: this.registry,
+      codec: options.snapshotCodec,
+      limits: options.snapshotLimits ?? SNAPSHOT_LIMITS,
+      registryLimits: options.registryLimits ?? {},
+      random,
+      emit,
+    });
     this.#seen = { term: this.#raft.term, role: "follower", leader: null };
     this.#advance(now);
   }
@@ -111,6 +117,9 @@ export class Replica {
       case "persisted":
         this.#isPersisting = false;
         this.#raft.persisted(input.write);
+        break;
+      case "chunkRead":
+        this.#snapshots.chunkRead(input);
         break;
       case "peerMessage":
         this.#peerMessage(input.message, now);
@@ -151,6 +160,8 @@ export class Replica {
       commitIndex: raft.commitIndex,
       lastApplied: this.#lastApplied,
       lastIndex: raft.lastIndex,
+      snapshotIndex: raft.snapshot?.index ?? 0,
+      firstIndex: raft.log.firstIndex,
       revision: this.registry.revision,
       digest: this.registry.digest(),
       sessions: this.registry.sessionCount,
@@ -348,7 +359,8 @@ export class Replica {
   }
 
   #drainRaft(now: Now): boolean {
-    const { persist, messages, committed, readStates, alarm } = this.#raft.ready();
+    const ready = this.#raft.ready();
+    const { persist, messages, received, committed, readStates, alarm } = ready;
     if (persist !== null) {
       assert(!this.#isPersisting, "one write is out at a time");
       this.#isPersisting = true;
@@ -360,67 +372,57 @@ export class Replica {
     if (alarm !== null) {
       this.#outputs.push({ type: "alarm", alarm });
     }
+    const isInstalled = this.#install(received, now);
     for (const entry of committed) {
       this.#apply(entry, now);
     }
+    this.#snapshots.written(ready);
+    this.#snapshots.takeWhenDue(this.#lastApplied);
     for (const readState of readStates) {
       this.#reads.confirmed(readState);
     }
-    if (committed.length > 0 && this.#freshness.applied(this.#lastApplied)) {
+    const hasAdvanced = committed.length > 0 || isInstalled;
+    if (hasAdvanced && this.#freshness.applied(this.#lastApplied)) {
       this.#caughtUp(true, now);
     }
-    if (committed.length > 0 || readStates.length > 0) {
+    if (hasAdvanced || readStates.length > 0) {
       this.#attachments.applied(this.#lastApplied, now.monotonicMs);
       this.#reads.applied(this.#lastApplied, now.monotonicMs);
     }
-    return persist !== null || messages.length > 0 || committed.length > 0 || readStates.length > 0;
+    const isMore = messages.length > 0 || readStates.length > 0 || ready.snapshotWritten.length > 0;
+    return persist !== null || hasAdvanced || isMore;
+  }
+
+  /** Returns whether the state has leapt to that of another member's snapshot. */
+  #install(received: readonly Received[], now: Now): boolean {
+    const installed = this.#snapshots.received(received);
+    if (installed === null) {
+      return false;
+    }
+    const { index, bytes } = installed.snapshot;
+    assert(index > this.#lastApplied, "a snapshot leads on");
+    this.#lastApplied = index;
+    this.registry.become(installed.state);
+    this.#clients.installed(this.registry, now);
+    this.#notice({ type: "snapshot", how: "installed", index, bytes });
+    return true;
   }
 
   #apply(entry: Entry, now: Now): void {
     assert(entry.index === this.#lastApplied + 1, "entries are applied in order");
     this.#lastApplied = entry.index;
+    this.#snapshots.applied(entry.data.byteLength);
     switch (entry.kind) {
       case "noop":
+      // Who is a member is Raft's own affair; the registry does not know of it.
+      case "conf":
         break;
-      case "commands": {
-        this.#applyBatch(entry, now);
+      case "commands":
+        this.#applier.apply(entry, this.#duties, now);
         break;
-      }
       default:
         unreachable(entry.kind);
     }
-  }
-
-  #applyBatch({ index, term, data }: Entry, now: Now): void {
-    const { atMs, commands } = this.#codec.decodeBatch(data);
-    const context = { index, term, atMs };
-    const applied: Change[] = [];
-    for (const command of commands) {
-      for (const change of this.#applyCommand(context, command, now)) {
-        applied.push(change);
-      }
-    }
-    if (applied.length > 0) {
-      this.#notice({ type: "applied", index, changes: applied });
-    }
-  }
-
-  #applyCommand(context: EntryContext, command: Command, now: Now): readonly Change[] {
-    const { outcome, changes, sessionEvents } = this.registry.apply(context, command);
-    this.#clients.applied(command, outcome, now);
-    this.#duties?.applied(command, outcome, sessionEvents);
-    for (const event of sessionEvents) {
-      if (event.type === "ended") {
-        const { session, reason, revision } = event;
-        this.#attachments.ended(session, reason, revision, now.monotonicMs);
-        this.#clients.ended(session);
-        this.#notice({ type: "sessionEnded", session, reason, revision });
-      }
-    }
-    if (changes.length > 0) {
-      this.#watches.applied(changes);
-    }
-    return changes;
   }
 
   #caughtUp(ageKnown: boolean, now: Now): void {

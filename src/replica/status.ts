@@ -9,6 +9,10 @@ export interface ReplicaStatus {
   readonly commitIndex: LogIndex;
   readonly lastApplied: LogIndex;
   readonly lastIndex: LogIndex;
+  /** Of the current snapshot; 0 where there is none. */
+  readonly snapshotIndex: LogIndex;
+  /** The first entry that is still in the log. */
+  readonly firstIndex: LogIndex;
   readonly revision: number;
   readonly digest: string;
   readonly sessions: number;

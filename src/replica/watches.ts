@@ -144,6 +144,27 @@ export class Watches {
     }
   }
 
+  /**
+   * The state has leapt over changes: who reads gets a RESET now, who does not gets one when its
+   * socket drains, since the history does not reach back to where it stopped.
+   */
+  installed(nowMs: number): void {
+    this.#history.restart(this.#state.revision);
+    for (const watches of this.#byConnection.values()) {
+      for (const watch of watches.values()) {
+        watch.group.snapshot = null;
+      }
+    }
+    for (const watches of this.#byConnection.values()) {
+      for (const watch of watches.values()) {
+        if (watch.connection.isWritable) {
+          this.#emitSnapshot(watch, this.#snapshotBody(watch.group, true, nowMs));
+        }
+      }
+    }
+    this.#dirty.clear();
+  }
+
   /** Progress marks may be due at the end of this turn. */
   tick(): void {
     this.#isTicked = true;

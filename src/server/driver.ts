@@ -2,6 +2,7 @@ import { performance } from "node:perf_hooks";
 import type { Clock, Timer, Timers } from "../env/env.ts";
 import { EXIT } from "../errors.ts";
 import { TICK_MS } from "../limits.ts";
+import type { ChunkRequest } from "../raft/snapshot.ts";
 import type { Alarm, MemberId, PersistRequest } from "../raft/types.ts";
 import type { ClientOutput, ConnectionId, Input, Notice, Output } from "../replica/inputs.ts";
 import type { Now } from "../replica/now.ts";
@@ -142,6 +143,9 @@ export class Driver {
         case "persist":
           this.#persisting = this.#persist(output.request);
           break;
+        case "readChunk":
+          void this.#readChunk(output.request);
+          break;
         case "send": {
           const { message } = output;
           const messages = byPeer.get(message.to);
@@ -178,6 +182,15 @@ export class Driver {
       return;
     }
     this.step({ type: "persisted", write: request.write });
+  }
+
+  async #readChunk(request: ChunkRequest): Promise<void> {
+    try {
+      const chunk = await this.#options.storage.readChunk(request.id, request.chunk);
+      this.step({ type: "chunkRead", request, chunk });
+    } catch (error) {
+      this.storageFailed(error);
+    }
   }
 
   /**

@@ -1,10 +1,15 @@
 import type { Clock, Dialer, Logger, Random, Socket, Timers } from "../env/env.ts";
 import { HANDOVER_MS_MAX, WATCHES_PER_CONNECTION_MAX } from "../limits.ts";
+import { confOf } from "../raft/conf-state.ts";
+import { RegistryBuilder } from "../registry/builder.ts";
+import { Registry } from "../registry/registry.ts";
 import type { Notice, TransferOutcome } from "../replica/inputs.ts";
 import { Replica } from "../replica/replica.ts";
 import type { DataDirectory } from "../storage/directory.ts";
 import type { BirthRecord, LoadedLog, Storage } from "../storage/storage.ts";
 import { commandCodec } from "../wire/command-codec.ts";
+import { confCodec } from "../wire/conf-codec.ts";
+import { snapshotCodec } from "../wire/snapshot-codec.ts";
 import type { AddressBook } from "./address-book.ts";
 import { Clients } from "./clients.ts";
 import { Driver } from "./driver.ts";
@@ -58,12 +63,19 @@ export class Member implements HttpPages {
   #isDraining = false;
   #onTransfer: (outcome: TransferOutcome) => void = () => {};
 
-  private constructor(options: MemberOptions, loaded: LoadedLog, storage: Storage) {
+  private constructor(
+    options: MemberOptions,
+    loaded: LoadedLog,
+    registry: Registry,
+    storage: Storage,
+  ) {
     this.#options = options;
     this.#storage = storage;
     this.lineage = lineageOf(options.birth);
     const { clock, timers, random, metrics, logger, birth, directory } = options;
-    const voters = birth.members.map((member) => member.incarnation);
+    const conf = confOf(
+      birth.members.map(({ name, incarnation: id }) => ({ id, name, address: "" })),
+    );
     const { snapshot, ...log } = loaded;
     this.#notices = new Notices(logger, timers, metrics, (id) => nameOf(birth, id));
     const pump = new SendPump(clock, timers, (seconds) => metrics.pushSeconds.observe(seconds));
@@ -71,8 +83,10 @@ export class Member implements HttpPages {
     this.#replica = new Replica(
       {
         id: directory.identity.incarnation,
-        restored: { ...log, snapshot: { ...snapshot, conf: { voters } } },
+        restored: { ...log, snapshot: snapshot ?? { index: 0, term: 0, conf }, registry },
         codec: commandCodec,
+        confCodec,
+        snapshotCodec,
         random: (bound) => random.below(bound),
       },
       now,
@@ -95,7 +109,7 @@ export class Member implements HttpPages {
     this.#reads = new LocalReads(this.#driver);
   }
 
-  /** Verifies the log on disk and starts. Rejects with a StorageError. */
+  /** Verifies what is on disk and starts. Rejects with a StorageError. */
   static async start(options: MemberOptions): Promise<Member> {
     const { directory, metrics, logger } = options;
     let member: Member | null = null;
@@ -106,7 +120,8 @@ export class Member implements HttpPages {
     for (const repair of repairs) {
       logger.warn({}, repair);
     }
-    member = new Member(options, loaded, storage);
+    const registry = await storedRegistry(loaded, storage);
+    member = new Member(options, loaded, registry, storage);
     member.#run();
     return member;
   }
@@ -284,4 +299,18 @@ export class Member implements HttpPages {
       },
     });
   }
+}
+
+/** The state as of the stored snapshot. */
+async function storedRegistry({ snapshot }: LoadedLog, storage: Storage): Promise<Registry> {
+  if (snapshot === null) {
+    return new Registry();
+  }
+  const builder = new RegistryBuilder();
+  for await (const chunk of storage.chunks()) {
+    for (const item of snapshotCodec.decodeChunk(chunk)) {
+      builder.add(item);
+    }
+  }
+  return builder.finish(snapshot.digest);
 }

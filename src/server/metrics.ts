@@ -24,6 +24,7 @@ export class Metrics {
   readonly pushSeconds: Histogram;
   readonly leaderChanges: Counter;
   readonly sessionsEnded: Counter<"reason">;
+  readonly snapshots: Counter<"how">;
   readonly httpRequests: Counter<"route" | "code">;
   readonly #gauges = new Map<string, Gauge>();
   readonly #role: Gauge<"role">;
@@ -61,6 +62,12 @@ export class Metrics {
       name: "rollcall_sessions_ended_total",
       help: "Sessions that ended, by reason, as applied on this node",
       labelNames: ["reason"],
+      registers,
+    });
+    this.snapshots = new Counter({
+      name: "rollcall_snapshots_total",
+      help: "Snapshots that this node took, or received and installed",
+      labelNames: ["how"],
       registers,
     });
     this.httpRequests = new Counter({

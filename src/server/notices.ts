@@ -72,6 +72,12 @@ export class Notices {
         this.#logger.info({ to: this.#nameOf(to), outcome }, "transfer of the leadership");
         break;
       }
+      case "snapshot": {
+        const { how, index, bytes } = notice;
+        this.#metrics.snapshots.inc({ how });
+        this.#logger.info({ index, bytes }, `snapshot ${how}`);
+        break;
+      }
       case "applied":
         break;
       default:

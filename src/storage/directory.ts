@@ -1,7 +1,8 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { assert } from "../util/assert.ts";
-import { asStorageError, damaged } from "./disk-errors.ts";
+import { damaged } from "./damage.ts";
+import { asStorageError } from "./disk-errors.ts";
 import {
   isThere,
   makeDirectory,
@@ -16,18 +17,23 @@ import { DIRECTORY_FILES, decodeFormat, ENTRY_KEYS, FORMAT_KEY, FORMAT_VERSION }
 import {
   formatOperation,
   type OpenedStorage,
-  openLevelStore,
   openStorage,
   type StorageOptions,
 } from "./level-storage.ts";
+import { openLevelStore } from "./level-store.ts";
 import { MarkFile } from "./mark-file.ts";
 import { damagedDirectoryAdvice } from "./recovery-advice.ts";
+import { CHUNK_KEYS } from "./snapshot-layout.ts";
 import { type BirthRecord, type Identity, StorageError } from "./storage.ts";
 import { VoteFile } from "./vote-file.ts";
 
 const { identity: IDENTITY, birth: BIRTH, mark: MARK } = DIRECTORY_FILES;
 const { database: DATABASE, creating: CREATING } = DIRECTORY_FILES;
 const INCARNATION_BYTES = 8;
+const USED_KEYS = [
+  ["entries", ENTRY_KEYS],
+  ["snapshots", CHUNK_KEYS],
+] as const;
 
 /** What `openDirectory` needs of chance. */
 export interface DirectoryRandom {
@@ -73,7 +79,7 @@ export async function openDirectory(
     // Behind the lock: another process may have been making the directory until a moment ago.
     const birth = await readBirth(path, identity);
     await checkFormat(path, store, identity);
-    if (birth === null) await checkHasNoEntries(path, store, BIRTH);
+    if (birth === null) await checkIsUnused(path, store, BIRTH);
     await removeCreating(path);
     return new LevelDirectory(path, identity, birth, store);
   } catch (error) {
@@ -251,13 +257,17 @@ async function checkStillUnmade(path: string, store: KeyValueStore): Promise<voi
   if (await isThere(file)) {
     throw new StorageError("LOCKED", `${path} was made by another process`, "Start it again.");
   }
-  await checkHasNoEntries(path, store, IDENTITY);
+  await checkIsUnused(path, store, IDENTITY);
 }
 
-/** Entries without the file that comes before them: it was lost, and must not be made again. */
-async function checkHasNoEntries(path: string, store: KeyValueStore, lost: string): Promise<void> {
-  for await (const _ of store.iterate(ENTRY_KEYS)) {
-    throw damaged(path, `${join(path, DATABASE)} has entries but there is no ${join(path, lost)}`);
+/**
+ * Entries or a snapshot without the file that comes before them: it was lost, and must not be made
+ * again. There is no pointer to a snapshot without its chunks.
+ */
+async function checkIsUnused(path: string, store: KeyValueStore, lost: string): Promise<void> {
+  for (const [what, keys] of USED_KEYS) {
+    if ((await store.edge(keys, "first")) === null) continue;
+    throw damaged(path, `${join(path, DATABASE)} has ${what} but there is no ${join(path, lost)}`);
   }
 }
 

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { damagedDirectoryAdvice } from "./recovery-advice.ts";
+import { damaged } from "./damage.ts";
 import { StorageError } from "./storage.ts";
 
 /** A failed write, sync or read, for the operator. */
@@ -10,19 +10,6 @@ export function asStorageError(error: unknown, what: string): StorageError {
     `${what}: ${messageOf(error)}`,
     "See to the disk (space, permissions, kernel log), then start the node again.",
     { cause: error },
-  );
-}
-
-/** What is on disk is not what was written there. `path`: the data directory. */
-export function damaged(path: string, message: string, cause?: unknown): StorageError {
-  return new StorageError(
-    "DAMAGED",
-    message,
-    damagedDirectoryAdvice(
-      path,
-      "The node does not start, so that it cannot vouch for what it has lost.",
-    ),
-    { cause },
   );
 }
 

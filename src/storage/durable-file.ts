@@ -6,9 +6,6 @@ import { dirname, join, resolve } from "node:path";
  * name only after an fsync of the directory that holds it.
  */
 
-/** A page: what is written in place by its own never shares one with anything else. */
-export const BLOCK_BYTES = 4096;
-
 function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).code === code;
 }
@@ -86,11 +83,4 @@ export async function overwrite(handle: FileHandle, content: Buffer, at: number)
   if (bytesWritten !== content.length) {
     throw new Error(`wrote ${bytesWritten} of ${content.length} bytes`);
   }
-}
-
-/** One block, the rest of it line ends, so that a line that has lost its own is still found. */
-export function padToBlock(content: Uint8Array): Buffer {
-  const block = Buffer.alloc(BLOCK_BYTES, 0x0a);
-  block.set(content);
-  return block;
 }

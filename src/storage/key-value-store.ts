@@ -16,5 +16,12 @@ export interface KeyValueStore {
   get(key: Uint8Array): Promise<Uint8Array | null>;
   /** In the order of the keys' bytes. */
   iterate(range: KeyRange): AsyncIterable<readonly [key: Uint8Array, value: Uint8Array]>;
+  /** The key at that end of the range, or null when the range is empty. */
+  edge(range: KeyRange, end: "first" | "last"): Promise<Uint8Array | null>;
+  /**
+   * Gives back the room of what was deleted in the range, which a database may otherwise keep for
+   * long. Takes its time; everything else goes on meanwhile.
+   */
+  compact(range: KeyRange): Promise<void>;
   close(): Promise<void>;
 }

@@ -22,8 +22,8 @@ import { integerField, seal, textField, unseal } from "./sealed.ts";
  * |---|---|
  * | `e` + index (8 bytes) | an entry, see below |
  * | `m/format` | sealed text: format version, incarnation of the directory; once a start |
- * | `p` | pointer to the current snapshot (part 2) |
- * | `s` + … | chunks of snapshots (part 2) |
+ * | `p` | pointer to the current snapshot, see `snapshot-layout.ts` |
+ * | `s` + … | chunks of snapshots, see there |
  *
  * The value of an entry, integers big-endian:
  *
@@ -87,7 +87,7 @@ const KIND_AT = 44;
 const DATA_AT = 52;
 
 /** On disk for ever: a number is never given a second meaning. */
-const KIND_NUMBERS: Readonly<Record<EntryKind, number>> = { noop: 0, commands: 1 };
+const KIND_NUMBERS: Readonly<Record<EntryKind, number>> = { noop: 0, commands: 1, conf: 2 };
 const KINDS = new Map<number, EntryKind>(
   (Object.keys(KIND_NUMBERS) as EntryKind[]).map((kind) => [KIND_NUMBERS[kind], kind]),
 );
@@ -102,7 +102,7 @@ export function entryKey(index: LogIndex): Buffer {
 /** Null for a key that is not an entry's. */
 export function indexOfKey(key: Uint8Array): LogIndex | null {
   if (key.length !== ENTRY_KEY_BYTES || key[0] !== ENTRY_KEY_PREFIX) return null;
-  return readInteger(view(key), 1);
+  return readInteger(bufferOf(key), 1);
 }
 
 export interface EncodedEntry {
@@ -136,7 +136,7 @@ export interface DecodedEntry {
 
 /** Null when any byte of key or value is not as it was written. The data is not copied. */
 export function decodeEntry(key: Uint8Array, bytes: Uint8Array): DecodedEntry | null {
-  const value = view(bytes);
+  const value = bufferOf(bytes);
   if (value.length < DATA_AT || value.readUInt32BE(0) !== headChecksum(key, value)) return null;
   const chain = value.toString("hex", CHAIN_AT, PREVIOUS_AT);
   if (chain !== chainOf(value)) return null;
@@ -180,18 +180,20 @@ function headChecksum(key: Uint8Array, value: Buffer): number {
   return crc32(value.subarray(COMMIT_AT, DATA_AT), crc32(key));
 }
 
-function view(bytes: Uint8Array): Buffer {
+/** The same bytes, not copied. */
+export function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-function writeInteger(target: Buffer, at: number, value: number): void {
+/** In 8 bytes, big-endian. */
+export function writeInteger(target: Buffer, at: number, value: number): void {
   assert(Number.isSafeInteger(value) && value >= 0, () => `cannot store the integer ${value}`);
   target.writeUInt32BE(Math.floor(value / 2 ** 32), at);
   target.writeUInt32BE(value % 2 ** 32, at + 4);
 }
 
 /** Null at 2^53 and beyond, which nothing of ours ever writes. */
-function readInteger(source: Buffer, at: number): number | null {
+export function readInteger(source: Buffer, at: number): number | null {
   const value = source.readUInt32BE(at) * 2 ** 32 + source.readUInt32BE(at + 4);
   return Number.isSafeInteger(value) ? value : null;
 }

@@ -1,111 +1,32 @@
-import { dirname, join } from "node:path";
-import { Level } from "level";
-import type { PersistRequest } from "../raft/types.ts";
-import { AssertionError, assert } from "../util/assert.ts";
-import { asStorageError, causeCode, damaged, messageOf, openingError } from "./disk-errors.ts";
-import { isThere, syncDirectory } from "./durable-file.ts";
-import type { KeyRange, KeyValueOperation, KeyValueStore } from "./key-value-store.ts";
+import { join } from "node:path";
+import { SWEEP_IDLE_MS } from "../limits.ts";
+import type { HardState, LogIndex, PersistRequest, SnapshotId } from "../raft/types.ts";
+import { AssertionError, assert, unreachable } from "../util/assert.ts";
+import { boot } from "./boot.ts";
+import { damaged, describeDamage } from "./damage.ts";
+import { asStorageError } from "./disk-errors.ts";
+import type { KeyValueOperation, KeyValueStore } from "./key-value-store.ts";
 import {
   DIRECTORY_FILES,
-  ENTRY_KEYS,
+  decodeEntry,
   encodeFormat,
+  entryKey,
   FORMAT_KEY,
   FORMAT_VERSION,
-  LOG_START,
+  type LogPosition,
 } from "./layout.ts";
 import { MarkFile, type MarkTimers } from "./mark-file.ts";
 import { type PersistPlan, PersistPlanner } from "./persist-plan.ts";
-import { describeDamage, LogVerifier } from "./recovery.ts";
-import type { LoadedLog, Storage } from "./storage.ts";
+import type { Verdict } from "./recovery.ts";
+import { chunkKey, chunkRange, decodeChunk } from "./snapshot-layout.ts";
+import { SnapshotVerifier } from "./snapshot-verifier.ts";
+import type { LoadedLog, Storage, StoredChunk } from "./storage.ts";
 import { VoteFile } from "./vote-file.ts";
-
-/** Read at a time at a start; LevelDB's own default of 16 KiB would be a call an entry. */
-const READ_BYTES = 4 * 1024 * 1024;
-const READ_RECORDS = 1024;
-
-/**
- * A LevelDB. `create` makes a new one and refuses to touch an old one; without it nothing is ever
- * made, since LevelDB takes a directory without a CURRENT file for empty and deletes its tables.
- * Its LOCK file keeps every other process out as long as it is open.
- */
-export async function openLevelStore(
-  path: string,
-  options: { readonly create: boolean },
-): Promise<KeyValueStore> {
-  // Even a LevelDB that must not create anything makes its directory.
-  if (!options.create && !(await isThere(path))) {
-    throw damaged(dirname(path), `${path} is missing`);
-  }
-  const level = new Level<Buffer, Buffer>(path, {
-    keyEncoding: "buffer",
-    valueEncoding: "buffer",
-    createIfMissing: options.create,
-    errorIfExists: options.create,
-  });
-  try {
-    await level.open();
-    // LevelDB renames CURRENT at every opening, and leaves it to chance when that is on disk.
-    await syncDirectory(path);
-  } catch (error) {
-    throw openingError(path, error);
-  }
-  return new LevelStore(path, level);
-}
-
-class LevelStore implements KeyValueStore {
-  readonly #path: string;
-  readonly #level: Level<Buffer, Buffer>;
-
-  constructor(path: string, level: Level<Buffer, Buffer>) {
-    this.#path = path;
-    this.#level = level;
-  }
-
-  async batch(operations: readonly KeyValueOperation[]): Promise<void> {
-    await this.#level.batch(
-      operations.map((operation) =>
-        operation.type === "put"
-          ? { type: "put", key: asBuffer(operation.key), value: asBuffer(operation.value) }
-          : { type: "del", key: asBuffer(operation.key) },
-      ),
-      { sync: true },
-    );
-  }
-
-  async get(key: Uint8Array): Promise<Uint8Array | null> {
-    return (await this.#level.get(asBuffer(key))) ?? null;
-  }
-
-  async *iterate(range: KeyRange): AsyncIterable<readonly [Uint8Array, Uint8Array]> {
-    const iterator = this.#level.iterator({
-      gte: asBuffer(range.from),
-      lt: asBuffer(range.to),
-      highWaterMarkBytes: READ_BYTES,
-      fillCache: false,
-    });
-    try {
-      for (;;) {
-        const records = await iterator.nextv(READ_RECORDS);
-        if (records.length === 0) return;
-        yield* records;
-      }
-    } catch (error) {
-      if (causeCode(error) !== "LEVEL_CORRUPTION") throw error;
-      throw damaged(dirname(this.#path), `${this.#path}: ${messageOf(error)}`, error);
-    } finally {
-      await iterator.close();
-    }
-  }
-
-  async close(): Promise<void> {
-    await this.#level.close();
-  }
-}
 
 export interface StorageOptions {
   /** Delays; those of the process unless given. */
   readonly timers?: MarkTimers;
-  /** After each persist: how long it took, and the bytes of its entries. For metrics. */
+  /** After each persist: how long it took, and the bytes it wrote. For metrics. */
   readonly onPersist?: (durationMs: number, bytes: number) => void;
   /**
    * The first failure, also of what is written in the background: a StorageError, or an
@@ -147,23 +68,48 @@ export async function openStorage(
   try {
     const markPath = join(directory, DIRECTORY_FILES.mark);
     const mark = await MarkFile.read(markPath, incarnation);
-    const verifier = new LogVerifier(LOG_START);
-    for await (const [key, value] of store.iterate(ENTRY_KEYS)) verifier.take(key, value);
-    const verdict = verifier.finish(votes.hardState, mark?.position ?? null);
+    const verdict = await read(store, votes.hardState, mark?.position ?? null);
     if (verdict.type === "damaged") {
       throw damaged(directory, `${directory}: ${describeDamage(verdict.damage)}`);
     }
     await store.batch([formatOperation(incarnation)]);
 
-    const { loaded, positions } = verdict;
-    const planner = new PersistPlanner(votes.hardState, positions, loaded.commitIndex);
+    const planner = new PersistPlanner(verdict);
     const storage = await LevelStorage.start(place, options, votes, planner);
     const repairs = votes.repaired === null ? [] : [`${votes.repaired} was unreadable, rewritten`];
-    return { loaded, storage, repairs };
+    return { loaded: verdict.loaded, storage, repairs };
   } catch (error) {
     await votes.close();
     throw asStorageError(error, `${directory} cannot be read`);
   }
+}
+
+async function read(
+  store: KeyValueStore,
+  hardState: HardState,
+  mark: LogPosition | null,
+): Promise<Verdict> {
+  const questions = boot(hardState, mark);
+  let step = questions.next();
+  while (step.done !== true) {
+    const question = step.value;
+    let answer: Uint8Array | null = null;
+    switch (question.type) {
+      case "get":
+        answer = await store.get(question.key);
+        break;
+      case "edge":
+        answer = await store.edge(question.range, question.end);
+        break;
+      case "walk":
+        for await (const [key, value] of store.iterate(question.range)) question.take(key, value);
+        break;
+      default:
+        unreachable(question);
+    }
+    step = questions.next(answer);
+  }
+  return step.value;
 }
 
 /** The first record of a database, and the synced write of every start. */
@@ -173,28 +119,35 @@ export function formatOperation(incarnation: string): KeyValueOperation {
 }
 
 class LevelStorage implements Storage {
-  readonly #store: KeyValueStore;
+  readonly #place: StoragePlace;
   readonly #votes: VoteFile;
   readonly #mark: MarkFile;
   readonly #planner: PersistPlanner;
   readonly #options: StorageOptions;
+  readonly #timers: MarkTimers;
   #out: Promise<void> | null = null;
+  /** A batch of deletions for which nobody waits but the next persist. Never rejects. */
+  #sweeping: Promise<void> | null = null;
+  #sweepTimer: { cancel(): void } | null = null;
+  /** One compaction after the other. Never rejects. */
+  #compacting: Promise<void> = Promise.resolve();
   /** The first one is final. */
   #failure: Error | null = null;
   #isClosed = false;
 
   private constructor(
-    store: KeyValueStore,
+    place: StoragePlace,
     votes: VoteFile,
     mark: MarkFile,
     planner: PersistPlanner,
     options: StorageOptions,
   ) {
-    this.#store = store;
+    this.#place = place;
     this.#votes = votes;
     this.#mark = mark;
     this.#planner = planner;
     this.#options = options;
+    this.#timers = options.timers ?? processTimers;
   }
 
   static async start(
@@ -216,7 +169,8 @@ class LevelStorage implements Storage {
       await mark.close();
       throw error;
     }
-    storage = new LevelStorage(place.store, votes, mark, planner, options);
+    storage = new LevelStorage(place, votes, mark, planner, options);
+    storage.#sweepLater();
     return storage;
   }
 
@@ -229,37 +183,139 @@ class LevelStorage implements Storage {
       await this.#out;
     } finally {
       this.#out = null;
+      this.#sweepLater();
     }
+  }
+
+  async readChunk(id: SnapshotId, chunk: number): Promise<StoredChunk | null> {
+    assert(!this.#isClosed, "read after close");
+    const complete = this.#planner.findSnapshot(id);
+    if (complete === null) return null;
+    const { chain, snapshot } = complete;
+    assert(chunk < snapshot.chunks, () => `chunk ${chunk} of ${snapshot.chunks} is read`);
+    const key = chunkKey(id, chunk);
+    const value = await this.#reading(() => this.#place.store.get(key));
+    // Dropped while it was read, and then it may have been deleted as well.
+    if (this.#planner.findSnapshot(id) === null) return null;
+    const data = value === null ? null : decodeChunk(key, value);
+    if (data !== null) return { data, chain };
+    const { index, nonce } = id;
+    const what = value === null ? "chunkMissing" : "chunkChecksum";
+    throw this.#damaged(describeDamage({ what, id: { index, nonce }, chunk }));
+  }
+
+  async *chunks(): AsyncIterable<Uint8Array> {
+    const pointer = this.#planner.pointer;
+    if (pointer === null) return;
+    const verifier = new SnapshotVerifier(pointer.snapshot);
+    const range = chunkRange(pointer.snapshot, pointer.snapshot.chunks);
+    try {
+      for await (const [key, value] of this.#place.store.iterate(range)) {
+        const data = verifier.take(key, value);
+        if (data === null) break;
+        yield data;
+      }
+    } catch (error) {
+      throw asStorageError(error, `${this.#place.directory} cannot be read`);
+    }
+    const damage = verifier.finish();
+    if (damage !== null) throw this.#damaged(describeDamage(damage));
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#sweepTimer?.cancel();
     if (this.#out !== null) await this.#out.catch(() => {});
+    await this.#sweeping;
+    await this.#compacting;
     try {
       await this.#mark.close();
     } catch (error) {
       throw this.#fail(error);
     } finally {
       await this.#votes.close();
-      await this.#store.close();
+      await this.#place.store.close();
     }
   }
 
   async #carryOut(request: PersistRequest): Promise<void> {
     const startedMs = performance.now();
     try {
-      const plan = this.#planner.plan(request);
+      this.#sweepTimer?.cancel();
+      this.#sweepTimer = null;
+      await this.#sweeping;
+      if (this.#failure !== null) throw this.#failure;
+      const missing = this.#planner.missingPosition(request);
+      const found = missing === null ? null : await this.#positionOnDisk(missing);
+      const plan = this.#planner.plan(request, found);
       if (plan.hardState !== null) await this.#votes.write(plan.hardState);
       if (plan.lowerMark !== null) await this.#mark.set(plan.lowerMark);
-      if (plan.operations.length > 0) await this.#store.batch(plan.operations);
+      if (plan.operations.length > 0) await this.#place.store.batch(plan.operations);
+      this.#compact();
+      if (plan.last !== null) {
+        if (plan.isMarkSynced) await this.#mark.set(plan.last);
+        else this.#mark.raise(plan.last);
+      }
       // The mark failed in the background meanwhile: nothing is acknowledged any more.
       if (this.#failure !== null) throw this.#failure;
-      if (plan.last !== null) this.#mark.raise(plan.last);
       this.#options.onPersist?.(performance.now() - startedMs, bytesOf(plan));
     } catch (error) {
       throw this.#fail(error);
     }
+  }
+
+  /** Of an entry that was written before, and is older than what is kept in memory. */
+  async #positionOnDisk(index: LogIndex): Promise<LogPosition> {
+    const key = entryKey(index);
+    const value = await this.#place.store.get(key);
+    const decoded = value === null ? null : decodeEntry(key, value);
+    if (decoded !== null) return decoded.position;
+    throw this.#damaged(describeDamage({ what: "checksum", index }));
+  }
+
+  /** As long as nobody writes. What writes takes a slice with it. */
+  #sweepLater(): void {
+    if (this.#isClosed || this.#failure !== null || this.#sweepTimer !== null) return;
+    if (!this.#planner.hasLeftovers) return;
+    this.#sweepTimer = this.#timers.after(SWEEP_IDLE_MS, () => {
+      this.#sweepTimer = null;
+      if (this.#out === null && this.#sweeping === null) this.#sweeping = this.#sweep();
+    });
+  }
+
+  async #sweep(): Promise<void> {
+    try {
+      await this.#place.store.batch(this.#planner.sweep());
+      this.#compact();
+    } catch (error) {
+      this.#fail(error);
+    }
+    this.#sweeping = null;
+    this.#sweepLater();
+  }
+
+  /** Deletions alone free no room: three dropped snapshots of 200 MB were all still on disk. */
+  #compact(): void {
+    for (const range of this.#planner.takeSwept()) {
+      this.#compacting = this.#compacting.then(async () => {
+        if (this.#isClosed || this.#failure !== null) return;
+        await this.#place.store.compact(range).catch((error: unknown) => this.#fail(error));
+      });
+    }
+  }
+
+  async #reading<Result>(read: () => Promise<Result>): Promise<Result> {
+    try {
+      return await read();
+    } catch (error) {
+      throw asStorageError(error, `${this.#place.directory} cannot be read`);
+    }
+  }
+
+  #damaged(what: string): Error {
+    const { directory } = this.#place;
+    return damaged(directory, `${directory}: ${what}`);
   }
 
   #fail(error: unknown): Error {
@@ -285,8 +341,4 @@ function bytesOf(plan: PersistPlan): number {
     if (operation.type === "put") bytes += operation.value.length;
   }
   return bytes;
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
 }

@@ -1,40 +1,9 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { MARK_SYNC_MS } from "../limits.ts";
-import { BLOCK_BYTES, overwrite, padToBlock, readIfThere, writeSynced } from "./durable-file.ts";
+import { BLOCK_BYTES } from "./block.ts";
+import { overwrite, readIfThere, writeSynced } from "./durable-file.ts";
 import { LOG_START, type LogPosition } from "./layout.ts";
-import { fieldOf, integerField, seal, textField, unseal } from "./sealed.ts";
-
-/** The mark as one slot of the file holds it. */
-export interface MarkRecord {
-  readonly position: LogPosition;
-  /** Counts the writes of this directory, over all starts. */
-  readonly write: number;
-  readonly incarnation: string;
-}
-
-export function encodeMark(record: MarkRecord): Buffer {
-  const { position, write, incarnation } = record;
-  return padToBlock(seal("mark", { ...position, write, incarnation }));
-}
-
-/** Null for a slot that is torn, flipped, missing, or of another directory. */
-export function decodeMark(bytes: Uint8Array | null, incarnation: string): MarkRecord | null {
-  if (bytes === null) return null;
-  const record = unseal("mark", bytes);
-  const index = integerField(record, "index");
-  const term = integerField(record, "term");
-  const chain = textField(record, "chain");
-  const write = integerField(record, "write");
-  if (index === null || term === null || chain === null || write === null) return null;
-  if (fieldOf(record, "incarnation") !== incarnation) return null;
-  return { position: { index, term, chain }, write, incarnation };
-}
-
-/** The later of the readable ones. */
-export function laterMark(a: MarkRecord | null, b: MarkRecord | null): MarkRecord | null {
-  if (a === null || b === null) return a ?? b;
-  return a.write >= b.write ? a : b;
-}
+import { decodeMark, encodeMark, laterMark, type MarkRecord } from "./mark-record.ts";
 
 /** What `MarkFile` needs of time. */
 export interface MarkTimers {

@@ -1,24 +1,36 @@
-import type { PersistRequest } from "../raft/types.ts";
-import { assert } from "../util/assert.ts";
-import { damaged } from "./disk-errors.ts";
-import type { KeyValueOperation } from "./key-value-store.ts";
-import { LOG_START, type LogPosition } from "./layout.ts";
-import { decodeMark, encodeMark, laterMark } from "./mark-file.ts";
+import type { LogIndex, PersistRequest, SnapshotId } from "../raft/types.ts";
+import { assert, unreachable } from "../util/assert.ts";
+import { boot } from "./boot.ts";
+import { damaged, describeDamage } from "./damage.ts";
+import type { KeyRange, KeyValueOperation } from "./key-value-store.ts";
+import { decodeEntry, entryKey, LOG_START, type LogPosition } from "./layout.ts";
+import { decodeMark, encodeMark, laterMark } from "./mark-record.ts";
 import { PersistPlanner } from "./persist-plan.ts";
-import { describeDamage, LogVerifier, type Verdict } from "./recovery.ts";
-import type { LoadedLog, Storage } from "./storage.ts";
-import { decodeVote, encodeVote, firstVote, newerVote } from "./vote-file.ts";
+import type { Verdict } from "./recovery.ts";
+import { chunkKey, chunkRange, decodeChunk } from "./snapshot-layout.ts";
+import { SnapshotVerifier } from "./snapshot-verifier.ts";
+import type { LoadedLog, Storage, StoredChunk } from "./storage.ts";
+import { decodeVote, encodeVote, firstVote, newerVote } from "./vote-record.ts";
 
 /** The steps of a persist, in order; a crash falls behind one of them. */
-export type PersistStep = "begun" | "voteA" | "voteB" | "markLowered" | "batch" | "markRaised";
+export type PersistStep =
+  | "begun"
+  | "voteA"
+  | "voteB"
+  | "markLowered"
+  | "batch"
+  | "markRaised"
+  | "markSynced";
 
-const STEPS: readonly PersistStep[] = [
+/** In order. */
+export const STEPS: readonly PersistStep[] = [
   "begun",
   "voteA",
   "voteB",
   "markLowered",
   "batch",
   "markRaised",
+  "markSynced",
 ];
 
 /**
@@ -52,13 +64,43 @@ export class MemoryDisk {
   read(): Verdict | null {
     const hardState = this.#vote();
     if (hardState === null) return null;
-    const verifier = new LogVerifier(LOG_START);
-    for (const key of [...this.records.keys()].sort()) {
-      const value = this.records.get(key);
-      if (value !== undefined) verifier.take(Buffer.from(key, "hex"), value);
-    }
     const { term, vote } = hardState;
-    return verifier.finish({ term, vote }, this.#mark()?.position ?? null);
+    const questions = boot({ term, vote }, this.#mark()?.position ?? null);
+    let step = questions.next();
+    while (step.done !== true) {
+      const question = step.value;
+      let answer: Uint8Array | null = null;
+      switch (question.type) {
+        case "get":
+          answer = this.get(question.key);
+          break;
+        case "edge": {
+          const records = this.recordsIn(question.range);
+          answer = (question.end === "first" ? records[0] : records.at(-1))?.[0] ?? null;
+          break;
+        }
+        case "walk":
+          for (const [key, value] of this.recordsIn(question.range)) question.take(key, value);
+          break;
+        default:
+          unreachable(question);
+      }
+      step = questions.next(answer);
+    }
+    return step.value;
+  }
+
+  get(key: Uint8Array): Uint8Array | null {
+    return this.records.get(hexOf(key)) ?? null;
+  }
+
+  /** In the order of their keys. */
+  recordsIn(range: KeyRange): (readonly [key: Uint8Array, value: Uint8Array])[] {
+    const [from, to] = [hexOf(range.from), hexOf(range.to)];
+    return [...this.records]
+      .filter(([key]) => key >= from && key < to)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, value]) => [Buffer.from(key, "hex"), value] as const);
   }
 
   /**
@@ -70,10 +112,10 @@ export class MemoryDisk {
     const verdict = this.read();
     if (verdict === null) throw damaged("memory", "neither vote can be read");
     if (verdict.type === "damaged") throw damaged("memory", describeDamage(verdict.damage));
-    const { loaded, positions } = verdict;
+    const { loaded } = verdict;
     this.#start += 1;
     const start = this.#start;
-    const planner = new PersistPlanner(loaded.hardState, positions, loaded.commitIndex);
+    const planner = new PersistPlanner(verdict);
     this.writeVotes({ ...loaded.hardState }, "voteB");
     this.writeMark(planner.last);
     this.syncMark();
@@ -99,7 +141,7 @@ export class MemoryDisk {
 
   writeBatch(operations: readonly KeyValueOperation[]): void {
     for (const operation of operations) {
-      const key = Buffer.from(operation.key).toString("hex");
+      const key = hexOf(operation.key);
       if (operation.type === "put") this.records.set(key, operation.value);
       else this.records.delete(key);
     }
@@ -132,11 +174,16 @@ export class MemoryLog {
    * Carries out a request. With `until`, only up to that step: the node is crashing, and must not
    * call again.
    */
-  persist(request: PersistRequest, until: PersistStep = "markRaised"): void {
+  persist(request: PersistRequest, until: PersistStep = "markSynced"): void {
     assert(this.#isCurrent(), "an earlier start of this node writes");
     const steps = STEPS.indexOf(until);
     const reaches = (step: PersistStep): boolean => STEPS.indexOf(step) <= steps;
-    const { hardState, lowerMark, operations, last } = this.#planner.plan(request);
+    const missing = this.#planner.missingPosition(request);
+    const found = missing === null ? null : this.#positionOnDisk(missing);
+    const { hardState, lowerMark, operations, last, isMarkSynced } = this.#planner.plan(
+      request,
+      found,
+    );
     if (hardState !== null && reaches("voteA")) {
       this.#disk.writeVotes(hardState, reaches("voteB") ? "voteB" : "voteA");
     }
@@ -146,6 +193,56 @@ export class MemoryLog {
     }
     if (reaches("batch")) this.#disk.writeBatch(operations);
     if (last !== null && reaches("markRaised")) this.#disk.writeMark(last);
+    if (isMarkSynced && reaches("markSynced")) this.#disk.syncMark();
+  }
+
+  /** The current snapshot's or a former one's; null once that was dropped. */
+  readChunk(id: SnapshotId, chunk: number): StoredChunk | null {
+    const complete = this.#planner.findSnapshot(id);
+    if (complete === null) return null;
+    const { chain, snapshot } = complete;
+    assert(chunk < snapshot.chunks, () => `chunk ${chunk} of ${snapshot.chunks} is read`);
+    const key = chunkKey(id, chunk);
+    const value = this.#disk.get(key);
+    const data = value === null ? null : decodeChunk(key, value);
+    if (data !== null) return { data, chain };
+    const { index, nonce } = id;
+    const what = value === null ? "chunkMissing" : "chunkChecksum";
+    throw damaged("memory", describeDamage({ what, id: { index, nonce }, chunk }));
+  }
+
+  /** Of the current snapshot. */
+  *chunks(): Iterable<Uint8Array> {
+    const pointer = this.#planner.pointer;
+    if (pointer === null) return;
+    const verifier = new SnapshotVerifier(pointer.snapshot);
+    for (const [key, value] of this.#disk.recordsIn(
+      chunkRange(pointer.snapshot, pointer.snapshot.chunks),
+    )) {
+      const data = verifier.take(key, value);
+      if (data === null) break;
+      yield data;
+    }
+    const damage = verifier.finish();
+    if (damage !== null) throw damaged("memory", describeDamage(damage));
+  }
+
+  get hasLeftovers(): boolean {
+    return this.#planner.hasLeftovers;
+  }
+
+  /** Deletes a slice of what is left over, as a real node does when nobody writes. */
+  sweep(): void {
+    assert(this.#isCurrent(), "an earlier start of this node writes");
+    this.#disk.writeBatch(this.#planner.sweep());
+  }
+
+  #positionOnDisk(index: LogIndex): LogPosition {
+    const key = entryKey(index);
+    const value = this.#disk.get(key);
+    const decoded = value === null ? null : decodeEntry(key, value);
+    if (decoded !== null) return decoded.position;
+    throw damaged("memory", describeDamage({ what: "checksum", index }));
   }
 
   /** What the timer of a real node does every `MARK_SYNC_MS`. */
@@ -180,9 +277,23 @@ export class MemoryStorage implements Storage {
     this.#isOut = false;
   }
 
+  async readChunk(id: SnapshotId, chunk: number): Promise<StoredChunk | null> {
+    assert(!this.#isClosed, "read after close");
+    await Promise.resolve();
+    return this.#log.readChunk(id, chunk);
+  }
+
+  async *chunks(): AsyncIterable<Uint8Array> {
+    yield* this.#log.chunks();
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#log.syncMark();
   }
+}
+
+function hexOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.length).toString("hex");
 }

@@ -1,18 +1,36 @@
-import type { HardState, LogIndex, PersistRequest } from "../raft/types.ts";
-import { assert, must } from "../util/assert.ts";
-import type { KeyValueOperation } from "./key-value-store.ts";
+import { SWEEP_KEYS_MAX } from "../limits.ts";
+import type { HardState, LogIndex, PersistRequest, SnapshotWrite } from "../raft/types.ts";
+import { assert, must, unreachable } from "../util/assert.ts";
+import type { KeyRange, KeyValueOperation } from "./key-value-store.ts";
 import { encodeEntry, entryKey, type LogPosition } from "./layout.ts";
+import type { IntactLog } from "./recovery.ts";
+import type { Pointer } from "./snapshot-layout.ts";
+import { type CompleteSnapshot, SnapshotPlanner } from "./snapshot-plan.ts";
 
 /** What a request comes down to, in the order in which it has to reach the disk. */
 export interface PersistPlan {
   readonly hardState: HardState | null;
-  /** The mark is lowered to here, and synced, before the batch: it truncates what stands behind. */
+  /**
+   * The mark is lowered to here, and synced, before the batch: it takes away what stands behind.
+   */
   readonly lowerMark: LogPosition | null;
-  /** One atomic batch; empty when no entry changes. */
+  /** One atomic batch; empty when nothing changes but term and vote. */
   readonly operations: readonly KeyValueOperation[];
   /** Where the log ends once the batch is on disk; the mark is raised to it. */
   readonly last: LogPosition | null;
+  /** The raised mark is synced before the request counts as carried out. */
+  readonly isMarkSynced: boolean;
 }
+
+/** The parts of a plan that the log and the snapshots make between them. */
+interface Draft {
+  lowerMark: LogPosition | null;
+  readonly operations: KeyValueOperation[];
+  last: LogPosition | null;
+  isMarkSynced: boolean;
+}
+
+type Switch = SnapshotWrite & { type: "switch" };
 
 /**
  * Knows what is on disk and turns requests into writes. Pure: the simulator runs it too. A plan
@@ -21,20 +39,21 @@ export interface PersistPlan {
 export class PersistPlanner {
   #hardState: HardState;
   #write = 0;
-  /** Highest ever given; nothing up to it is replaced any more. */
+  /** Highest ever given; nothing up to it is replaced any more. At least the snapshot's index. */
   #commitIndex: LogIndex;
   /**
    * The positions from the commit index (or the start of the log) to the end, without a gap. What
    * is committed is never truncated (§5.4.3, Leader Completeness), so the ones below it are let go.
    */
   #positions: LogPosition[];
+  readonly #snapshots: SnapshotPlanner;
 
-  /** `positions`: where the log starts (a snapshot, or `LOG_START`), then one an entry. */
-  constructor(hardState: HardState, positions: readonly LogPosition[], commitIndex: LogIndex) {
-    assert(positions.length > 0, "a log has a start");
-    this.#hardState = hardState;
-    this.#positions = [...positions];
-    this.#commitIndex = commitIndex;
+  constructor(log: Pick<IntactLog, "loaded" | "positions" | "pointer" | "leftovers">) {
+    assert(log.positions.length > 0, "a log has a start");
+    this.#hardState = log.loaded.hardState;
+    this.#positions = [...log.positions];
+    this.#commitIndex = log.loaded.commitIndex;
+    this.#snapshots = new SnapshotPlanner(log.pointer, log.leftovers);
     this.#forgetCommitted();
   }
 
@@ -42,39 +61,56 @@ export class PersistPlanner {
     return must(this.#positions.at(-1));
   }
 
-  plan(request: PersistRequest): PersistPlan {
+  get pointer(): Pointer | null {
+    return this.#snapshots.pointer;
+  }
+
+  get hasLeftovers(): boolean {
+    return this.#snapshots.hasLeftovers;
+  }
+
+  /** One that is complete and was not dropped. */
+  findSnapshot(id: { readonly index: LogIndex; readonly nonce: number }): CompleteSnapshot | null {
+    return this.#snapshots.find(id);
+  }
+
+  /** The next slice of deletions, for a batch of its own when nobody writes. */
+  sweep(): readonly KeyValueOperation[] {
+    return this.#snapshots.sweep(SWEEP_KEYS_MAX);
+  }
+
+  /** For a database that wants to be told where room has become free; each range once. */
+  takeSwept(): readonly KeyRange[] {
+    return this.#snapshots.takeSwept();
+  }
+
+  /**
+   * The entry on disk whose position `plan` has to be told, or null: that of a snapshot, or of a
+   * cut, that is older than what is kept here.
+   */
+  missingPosition({ snapshot }: PersistRequest): LogIndex | null {
+    const index = indexOf(snapshot);
+    if (index === null || index >= must(this.#positions[0]).index) return null;
+    const pointer = this.#snapshots.pointer;
+    const isKnown = index <= this.#snapshots.logStart.index || index === pointer?.snapshot.index;
+    return isKnown ? null : index;
+  }
+
+  /** `found` is what `missingPosition` asked for. */
+  plan(request: PersistRequest, found: LogPosition | null = null): PersistPlan {
     assert(request.write > this.#write, () => `write ${request.write} after ${this.#write}`);
     this.#write = request.write;
-    if (request.hardState !== null) this.#takeHardState(request.hardState);
-    const first = request.entries[0];
-    if (first === undefined) {
-      return { hardState: request.hardState, lowerMark: null, operations: [], last: null };
-    }
-
+    const { hardState, snapshot } = request;
+    if (hardState !== null) this.#takeHardState(hardState);
+    const draft: Draft = { lowerMark: null, operations: [], last: null, isMarkSynced: false };
+    // No mark is ahead of these, whatever the request does.
+    const base = must(this.#positions[0]);
     const lastBefore = this.last.index;
-    assert(
-      first.index > this.#commitIndex && first.index <= lastBefore + 1,
-      () => `entry ${first.index} in a log with ${this.#commitIndex} committed of ${lastBefore}`,
-    );
-    this.#positions.length -= lastBefore + 1 - first.index;
-    const truncatedTo = this.last;
-    const operations = this.#append(request);
-    const last = this.last;
-    assert(
-      request.commitIndex <= last.index,
-      () => `commit index ${request.commitIndex} past the last entry ${last.index}`,
-    );
-    this.#commitIndex = Math.max(this.#commitIndex, request.commitIndex);
-    for (let index = last.index + 1; index <= lastBefore; index += 1) {
-      operations.push({ type: "del", key: entryKey(index) });
-    }
+    if (request.entries.length > 0) this.#takeEntries(request, draft);
+    if (snapshot !== null) this.#takeSnapshot(snapshot, draft, found, base, lastBefore);
     this.#forgetCommitted();
-    return {
-      hardState: request.hardState,
-      lowerMark: truncatedTo.index < lastBefore ? truncatedTo : null,
-      operations,
-      last,
-    };
+    if (draft.operations.length > 0) draft.operations.push(...this.sweep());
+    return { hardState, ...draft };
   }
 
   #takeHardState(next: HardState): void {
@@ -86,9 +122,29 @@ export class PersistPlanner {
     this.#hardState = next;
   }
 
-  #append(request: PersistRequest): KeyValueOperation[] {
+  #takeEntries(request: PersistRequest, draft: Draft): void {
+    const first = must(request.entries[0]);
+    const lastBefore = this.last.index;
+    assert(
+      first.index > this.#commitIndex && first.index <= lastBefore + 1,
+      () => `entry ${first.index} in a log with ${this.#commitIndex} committed of ${lastBefore}`,
+    );
+    this.#positions.length -= lastBefore + 1 - first.index;
+    if (this.last.index < lastBefore) draft.lowerMark = this.last;
+    this.#append(request, draft.operations);
+    const last = this.last;
+    assert(
+      request.commitIndex <= last.index,
+      () => `commit index ${request.commitIndex} past the last entry ${last.index}`,
+    );
+    this.#commitIndex = Math.max(this.#commitIndex, request.commitIndex);
+    deleteEntries(last.index + 1, lastBefore, draft.operations);
+    draft.last = last;
+  }
+
+  #append(request: PersistRequest, operations: KeyValueOperation[]): void {
     const commitIndex = Math.max(this.#commitIndex, request.commitIndex);
-    return request.entries.map((entry) => {
+    for (const entry of request.entries) {
       const before = this.last;
       assert(
         entry.index === before.index + 1 && entry.term >= before.term,
@@ -100,12 +156,116 @@ export class PersistPlanner {
       );
       const { key, value, position } = encodeEntry(entry, before.chain, commitIndex);
       this.#positions.push(position);
-      return { type: "put", key, value };
-    });
+      operations.push({ type: "put", key, value });
+    }
+  }
+
+  #takeSnapshot(
+    write: SnapshotWrite,
+    draft: Draft,
+    found: LogPosition | null,
+    base: LogPosition,
+    lastBefore: LogIndex,
+  ): void {
+    switch (write.type) {
+      case "stage":
+        draft.operations.push(...this.#snapshots.stage(write));
+        return;
+      case "switch":
+        if (this.#snapshots.isCurrent(write.snapshot)) return;
+        if (write.chain === null) draft.operations.push(this.#switchToOwn(write, found));
+        else {
+          // The mark may be anywhere in a log that reaches past the snapshot. `base` stands before
+          // the snapshot: it is right as long as the old log is there, and a start ignores it as
+          // soon as the log begins behind it. A mark in a log that ends before the snapshot is both
+          // already.
+          if (lastBefore >= write.snapshot.index) draft.lowerMark = base;
+          this.#install(write, write.chain, draft);
+        }
+        return;
+      case "cut":
+        if (write.index <= this.#snapshots.logStart.index) return;
+        draft.operations.push(this.#cut(write.index, found));
+        return;
+      case "drop":
+        this.#snapshots.drop(write.id);
+        return;
+      default:
+        unreachable(write);
+    }
+  }
+
+  #switchToOwn({ snapshot }: Switch, found: LogPosition | null): KeyValueOperation {
+    const { term, chain } = this.#positionAt(snapshot.index, found);
+    assert(
+      term === snapshot.term,
+      () => `entry ${snapshot.index} has term ${term}, not the snapshot's`,
+    );
+    // What is in a snapshot was applied, so it is committed.
+    this.#commitIndex = Math.max(this.#commitIndex, snapshot.index);
+    return this.#snapshots.switchTo(snapshot, chain, this.#snapshots.logStart);
+  }
+
+  #install({ snapshot }: Switch, chain: LogPosition["chain"], draft: Draft): void {
+    const { index, term } = snapshot;
+    assert(
+      index > this.#commitIndex,
+      () => `a snapshot at ${index} is installed over a log with ${this.#commitIndex} committed`,
+    );
+    assert(
+      term <= this.#hardState.term,
+      () => `a snapshot of term ${term} in term ${this.#hardState.term}`,
+    );
+    const last = this.last.index;
+    const own = this.#positions[index - must(this.#positions[0]).index];
+    // §7: "If existing log entry has same index and term as snapshot's last included entry, retain
+    // log entries following it". They may be acknowledged.
+    assert(
+      own?.chain !== chain || last === index,
+      () => `the snapshot at ${index} fits the log, which goes on to ${last}`,
+    );
+    deleteEntries(index + 1, last, draft.operations);
+    this.#snapshots.sweepEntries(this.#snapshots.logStart.index + 1, Math.min(last, index));
+    const start = { index, term, chain };
+    draft.operations.push(this.#snapshots.switchTo(snapshot, chain, start));
+    this.#positions = [start];
+    this.#commitIndex = index;
+    draft.last = start;
+    draft.isMarkSynced = true;
+  }
+
+  #cut(index: LogIndex, found: LogPosition | null): KeyValueOperation {
+    const current = must(this.#snapshots.pointer, "a cut without a snapshot").snapshot;
+    assert(index <= current.index, () => `a cut at ${index} behind the snapshot ${current.index}`);
+    return this.#snapshots.cut(this.#positionAt(index, found));
+  }
+
+  #positionAt(index: LogIndex, found: LogPosition | null): LogPosition {
+    const { logStart, pointer } = this.#snapshots;
+    if (index === logStart.index) return logStart;
+    if (index === pointer?.snapshot.index) {
+      return { index, term: pointer.snapshot.term, chain: pointer.chain };
+    }
+    const kept = this.#positions[index - must(this.#positions[0]).index];
+    const position = kept ?? found;
+    assert(position?.index === index, () => `there is no entry ${index} on disk`);
+    return position;
   }
 
   #forgetCommitted(): void {
     const count = this.#commitIndex - must(this.#positions[0]).index;
     if (count > 0) this.#positions.splice(0, count);
+  }
+}
+
+/** The entry in the log that the write refers to. */
+function indexOf(write: SnapshotWrite | null): LogIndex | null {
+  if (write?.type === "cut") return write.index;
+  return write?.type === "switch" && write.chain === null ? write.snapshot.index : null;
+}
+
+function deleteEntries(first: LogIndex, last: LogIndex, operations: KeyValueOperation[]): void {
+  for (let index = first; index <= last; index += 1) {
+    operations.push({ type: "del", key: entryKey(index) });
   }
 }

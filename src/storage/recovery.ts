@@ -1,37 +1,19 @@
 import type { Entry, HardState, LogIndex } from "../raft/types.ts";
-import { must, unreachable } from "../util/assert.ts";
-import { decodeEntry, indexOfKey, type LogPosition } from "./layout.ts";
+import { must } from "../util/assert.ts";
+import type { Damage } from "./damage.ts";
+import { decodeEntry, indexOfKey, LOG_START, type LogPosition } from "./layout.ts";
+import type { Pointer } from "./snapshot-layout.ts";
 import type { LoadedLog } from "./storage.ts";
-
-/** What is wrong with a log. Each is something that no crash does to a disk that keeps its word. */
-export type Damage =
-  /** A key among the entries that is none. */
-  | { readonly what: "strangeKey"; readonly key: string }
-  /** The record is not byte for byte what was written. */
-  | { readonly what: "checksum"; readonly index: LogIndex }
-  /** `index` is missing although `next` is there. */
-  | { readonly what: "hole"; readonly index: LogIndex; readonly next: LogIndex }
-  /** The record at `index` was written after another one than what stands before it. */
-  | { readonly what: "chain"; readonly index: LogIndex }
-  /** Both copies of the mark are unreadable. */
-  | { readonly what: "markUnreadable" }
-  | { readonly what: "endsBeforeMark"; readonly lastIndex: LogIndex; readonly mark: LogPosition }
-  /** The mark was made of another entry than the one at its index. */
-  | { readonly what: "notMarked"; readonly mark: LogPosition }
-  /** An entry knows of a commit that the log does not reach. */
-  | {
-      readonly what: "endsBeforeCommit";
-      readonly lastIndex: LogIndex;
-      readonly commitIndex: LogIndex;
-    }
-  /** The term is always on disk before an entry of it (§5.1). */
-  | { readonly what: "termBehind"; readonly term: number; readonly entryTerm: number };
+import type { Leftover } from "./sweep.ts";
 
 /** `positions`: where the log starts, then one an entry. */
 export interface IntactLog {
   readonly type: "intact";
   readonly loaded: LoadedLog;
   readonly positions: readonly LogPosition[];
+  readonly pointer: Pointer | null;
+  /** What stands in the database and is not needed. */
+  readonly leftovers: readonly Leftover[];
 }
 
 /** `proved` is the end of the part before the damage that is linked from the start. */
@@ -53,17 +35,19 @@ export type Verdict = IntactLog | DamagedLog;
  * older one where a newer one was, or ends early.
  */
 export class LogVerifier {
+  readonly #pointer: Pointer | null;
+  /** What the log starts after; entries up to it are left over. */
   readonly #start: LogPosition;
   readonly #positions: LogPosition[];
   readonly #entries: Entry[] = [];
   #commitIndex: LogIndex;
   #damage: Damage | null = null;
 
-  /** `start`: what the log starts after; entries up to it are left over and ignored. */
-  constructor(start: LogPosition) {
-    this.#start = start;
-    this.#positions = [start];
-    this.#commitIndex = start.index;
+  constructor(pointer: Pointer | null) {
+    this.#pointer = pointer;
+    this.#start = pointer?.logStart ?? LOG_START;
+    this.#positions = [this.#start];
+    this.#commitIndex = pointer?.snapshot.index ?? 0;
   }
 
   take(key: Uint8Array, value: Uint8Array): void {
@@ -76,7 +60,10 @@ export class LogVerifier {
     if (index <= this.#start.index) return;
     const before = this.#last();
     if (index !== before.index + 1) {
-      this.#damage = { what: "hole", index: before.index + 1, next: index };
+      this.#damage =
+        this.#pointer === null && before.index === 0
+          ? { what: "pointerMissing", first: index }
+          : { what: "hole", index: before.index + 1, next: index };
       return;
     }
     const decoded = decodeEntry(key, value);
@@ -97,28 +84,43 @@ export class LogVerifier {
   }
 
   /** After the last record. `mark` is null when it cannot be read. */
-  finish(hardState: HardState, mark: LogPosition | null): Verdict {
-    const damage = this.#damage ?? this.#checkEnd(hardState, mark);
-    const last = this.#last();
-    if (damage !== null) return { type: "damaged", damage, proved: last };
+  finish(hardState: HardState, mark: LogPosition | null, leftovers: readonly Leftover[]): Verdict {
+    const damage = this.#damage ?? this.#checkSnapshot() ?? this.#checkEnd(hardState, mark);
+    if (damage !== null) return { type: "damaged", damage, proved: this.#last() };
     const { index, term } = this.#start;
     return {
       type: "intact",
       loaded: {
         hardState,
-        snapshot: { index, term },
+        snapshot: this.#pointer?.snapshot ?? null,
+        logStart: { index, term },
         entries: this.#entries,
         commitIndex: this.#commitIndex,
       },
       positions: this.#positions,
+      pointer: this.#pointer,
+      leftovers,
     };
+  }
+
+  /** The snapshot is within the log, so that nothing is missing behind it, and of this log. */
+  #checkSnapshot(): Damage | null {
+    if (this.#pointer === null) return null;
+    const { chain, snapshot } = this.#pointer;
+    const lastIndex = this.#last().index;
+    if (lastIndex < snapshot.index) {
+      return { what: "endsBeforeSnapshot", lastIndex, snapshotIndex: snapshot.index };
+    }
+    const own = must(this.#positions[snapshot.index - this.#start.index]);
+    const isOfLog = own.chain === chain && own.term === snapshot.term;
+    return isOfLog ? null : { what: "notSnapshotted", index: snapshot.index };
   }
 
   #checkEnd(hardState: HardState, mark: LogPosition | null): Damage | null {
     const last = this.#last();
     if (mark === null) return { what: "markUnreadable" };
     if (mark.index > last.index) return { what: "endsBeforeMark", lastIndex: last.index, mark };
-    // A mark from before the snapshot says nothing about what follows it.
+    // A mark from before the start of the log says nothing about what follows it.
     const marked = this.#positions[mark.index - this.#start.index];
     if (marked !== undefined && (marked.chain !== mark.chain || marked.term !== mark.term)) {
       return { what: "notMarked", mark };
@@ -134,31 +136,5 @@ export class LogVerifier {
 
   #last(): LogPosition {
     return must(this.#positions.at(-1));
-  }
-}
-
-/** For an operator. */
-export function describeDamage(damage: Damage): string {
-  switch (damage.what) {
-    case "strangeKey":
-      return `there is a key that is not an entry's (${damage.key})`;
-    case "checksum":
-      return `entry ${damage.index} is not as it was written`;
-    case "hole":
-      return `entry ${damage.index} is missing although entry ${damage.next} is there`;
-    case "chain":
-      return `entry ${damage.index} does not belong behind the entry before it`;
-    case "markUnreadable":
-      return "the mark, which says how far the log was written, cannot be read";
-    case "endsBeforeMark":
-      return `the log ends at entry ${damage.lastIndex} but was written up to ${damage.mark.index}`;
-    case "notMarked":
-      return `entry ${damage.mark.index} is another one than the mark says`;
-    case "endsBeforeCommit":
-      return `the log ends at entry ${damage.lastIndex} but was committed up to ${damage.commitIndex}`;
-    case "termBehind":
-      return `the stored term ${damage.term} is behind an entry of term ${damage.entryTerm}`;
-    default:
-      return unreachable(damage);
   }
 }

@@ -1,4 +1,13 @@
-import type { Entry, HardState, LogIndex, PersistRequest, SnapshotMeta } from "../raft/types.ts";
+import type {
+  Entry,
+  HardState,
+  LogIndex,
+  PersistRequest,
+  Snapshot,
+  SnapshotId,
+  Term,
+} from "../raft/types.ts";
+import type { Chain } from "./layout.ts";
 
 /** Whose directory this is; written once, at birth or join, and compared at every start. */
 export interface Identity {
@@ -20,9 +29,19 @@ export interface BirthRecord {
 
 export interface LoadedLog {
   readonly hardState: HardState;
-  readonly snapshot: Omit<SnapshotMeta, "conf">;
+  /** The current one, all of whose chunks are there. */
+  readonly snapshot: Snapshot | null;
+  /** The log begins behind it, at or before the snapshot's index. */
+  readonly logStart: { readonly index: LogIndex; readonly term: Term };
   readonly entries: readonly Entry[];
+  /** At least the snapshot's index. */
   readonly commitIndex: LogIndex;
+}
+
+export interface StoredChunk {
+  readonly data: Uint8Array;
+  /** The chain checksum of the log at the snapshot's index. */
+  readonly chain: Chain;
 }
 
 /**
@@ -32,6 +51,19 @@ export interface LoadedLog {
  */
 export interface Storage {
   persist(request: PersistRequest): Promise<void>;
+  /**
+   * Chunk `chunk` of the current snapshot or of a former one; null once that was dropped. May be
+   * called while a persist is out.
+   *
+   * @throws StorageError DAMAGED when it is not what was written, DISK.
+   */
+  readChunk(id: SnapshotId, chunk: number): Promise<StoredChunk | null>;
+  /**
+   * The chunks of the current snapshot in order, read as they are taken; none without a snapshot.
+   *
+   * @throws StorageError DAMAGED when one is missing or not what was written, DISK.
+   */
+  chunks(): AsyncIterable<Uint8Array>;
   /** Syncs the mark and closes. */
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import type { Command, EndReason } from "../registry/command.ts";
 import type { CommandCodec } from "../replica/command-codec.ts";
 import { assert, unreachable } from "../util/assert.ts";
+import { endReasonNumber, readEndReason } from "./end-reason.ts";
 import {
   contentTuple,
   integer,
@@ -28,8 +29,6 @@ const TAG = {
   reapSession: 7,
   raiseStateVersion: 8,
 } as const satisfies Record<Command["type"], number>;
-
-const REASONS: readonly EndReason[] = ["closed", "ttl", "grace", "killed"];
 
 /**
  * Canonical MessagePack tuples: the same command gives the same bytes on every node. A batch is
@@ -83,7 +82,7 @@ function commandTuple(command: Command): readonly unknown[] {
     case "expireSessions": {
       const row: unknown[] = [];
       for (const { session, reason } of command.sessions) {
-        row.push(session, REASONS.indexOf(reason));
+        row.push(session, endReasonNumber(reason));
       }
       return [TAG.expireSessions, command.term, row];
     }
@@ -153,9 +152,7 @@ function readExpiries(value: unknown): { session: string; reason: EndReason }[] 
   assert(row.length % 2 === 0, "expiries are not in pairs");
   const expiries: { session: string; reason: EndReason }[] = [];
   for (let at = 0; at < row.length; at += 2) {
-    const reason = REASONS[integer(row[at + 1])];
-    assert(reason !== undefined, "an unknown reason of an end");
-    expiries.push({ session: text(row[at]), reason });
+    expiries.push({ session: text(row[at]), reason: readEndReason(row[at + 1]) });
   }
   return expiries;
 }

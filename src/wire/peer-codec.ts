@@ -12,13 +12,13 @@ import { peerTuple, readPeerMessage } from "./peer-tuple.ts";
  *     0   u32  CRC-32 of all that follows (big-endian, as the next)
  *     4   u32  length of the outline
  *     8        outline: MessagePack; an array of message tuples, or the map of a hello
- *     8+n      the bytes of entries and commands, in the order in which the tuples name them
+ *     8+n      the bytes of entries, commands and chunks, in the order in which the tuples name them
  *
  * TCP's own checksum misses about one broken segment in 65,536, and what passes here is applied.
  */
 const HEADER_BYTES = 8;
 
-/** At most this much of entries and commands shares a frame; one message alone may have more. */
+/** At most this much of entries, commands and chunks shares a frame; one message alone may have more. */
 const FRAME_BLOB_BYTES = PEER_FRAME_BYTES_MAX / 4;
 const FRAME_MESSAGES = 1024;
 
@@ -106,7 +106,7 @@ function assemble(outline: Uint8Array, blobs: readonly Uint8Array[]): Uint8Array
 }
 
 /**
- * `blobs` is a copy of its own: entries and commands live on in the log when the socket has long
+ * `blobs` is a copy of its own: entries, commands and chunks live on when the socket has long
  * used its buffer for something else.
  */
 function open(frame: Uint8Array): { readonly outline: Uint8Array; readonly blobs: Uint8Array } {
@@ -140,6 +140,8 @@ function blobBytes(message: PeerMessage): number {
     for (const command of message.commands) {
       bytes += command.length;
     }
+  } else if (message.type === "installSnapshot") {
+    bytes += message.data.length;
   }
   return bytes;
 }

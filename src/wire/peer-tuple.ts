@@ -1,5 +1,11 @@
-import type { AppendEntries, AppendEntriesResponse, RaftMessage } from "../raft/messages.ts";
-import type { Entry, EntryKind, ReadId } from "../raft/types.ts";
+import type {
+  AppendEntries,
+  AppendEntriesResponse,
+  InstallSnapshot,
+  InstallSnapshotResponse,
+  RaftMessage,
+} from "../raft/messages.ts";
+import type { ConfState, Entry, EntryKind, ReadId, Snapshot } from "../raft/types.ts";
 import type {
   AttachedSession,
   Forward,
@@ -8,6 +14,7 @@ import type {
   ReportConfirmed,
 } from "../replica/peer-messages.ts";
 import { assert, unreachable } from "../util/assert.ts";
+import { confCodec } from "./conf-codec.ts";
 import { DecodeError } from "./decode-error.ts";
 
 /**
@@ -28,10 +35,12 @@ const TAG = {
   forward: 11,
   report: 12,
   reportConfirmed: 14,
+  installSnapshot: 15,
+  installSnapshotResponse: 16,
   timeoutNow: 17,
 } as const satisfies Record<PeerMessage["type"], number>;
 
-const KINDS: readonly EntryKind[] = ["noop", "commands"];
+const KINDS: readonly EntryKind[] = ["noop", "commands", "conf"];
 const ID_LENGTH_MAX = 64;
 
 /** Puts bytes behind the tuples of a frame; what stands in the tuple is their length. */
@@ -84,9 +93,22 @@ export function peerTuple(message: PeerMessage, put: PutBlob): readonly unknown[
     }
     case "timeoutNow":
       return [...head, message.lastLogIndex];
+    case "installSnapshot": {
+      const { snapshot, chain, chunk, data } = message;
+      return [...head, snapshotRow(snapshot, put), chain, chunk, put(data)];
+    }
+    case "installSnapshotResponse": {
+      const { id, next, received } = message;
+      return [...head, id.index, id.nonce, next, received];
+    }
     default:
       return unreachable(message);
   }
+}
+
+function snapshotRow(snapshot: Snapshot, put: PutBlob): unknown[] {
+  const { index, term, conf, nonce, chunks, bytes, digest } = snapshot;
+  return [index, term, nonce, chunks, bytes, digest, put(confCodec.encode(conf))];
 }
 
 /** Term, kind and length of each entry; its index follows from where the row begins. */
@@ -198,6 +220,10 @@ function readRaftBody(tag: number, head: Head, tuple: TupleReader, take: TakeBlo
       return { type: "readIndexResponse", ...head, id: readId(tuple), index: tuple.integer() };
     case TAG.timeoutNow:
       return { type: "timeoutNow", ...head, lastLogIndex: tuple.integer() };
+    case TAG.installSnapshot:
+      return readInstallSnapshot(head, tuple, take);
+    case TAG.installSnapshotResponse:
+      return readInstallSnapshotResponse(head, tuple);
     default:
       throw new DecodeError("PROTOCOL", `a peer message of the unknown kind ${tag}`);
   }
@@ -242,6 +268,54 @@ function readAppendEntriesResponse(head: Head, tuple: TupleReader): AppendEntrie
   };
 }
 
+function readInstallSnapshot(head: Head, tuple: TupleReader, take: TakeBlob): InstallSnapshot {
+  const snapshot = readSnapshot(new TupleReader(tuple.list()), take);
+  const chain = tuple.text();
+  const chunk = tuple.integer();
+  const data = take(tuple.integer());
+  const isQuestion = chunk === snapshot.chunks;
+  const isFit = isQuestion ? chain === "" && data.length === 0 : chunk < snapshot.chunks;
+  if (!isFit || snapshot.term > head.term) {
+    throw refused();
+  }
+  return { type: "installSnapshot", ...head, snapshot, chain, chunk, data };
+}
+
+function readSnapshot(row: TupleReader, take: TakeBlob): Snapshot {
+  const snapshot = {
+    index: row.integer(),
+    term: row.integer(),
+    nonce: row.integer(),
+    chunks: row.integer(),
+    bytes: row.integer(),
+    digest: row.text(),
+    conf: readConf(take(row.integer())),
+  };
+  row.end();
+  if (snapshot.index === 0 || snapshot.chunks === 0) {
+    throw refused();
+  }
+  return snapshot;
+}
+
+function readConf(bytes: Uint8Array): ConfState {
+  try {
+    return confCodec.decode(bytes);
+  } catch (cause) {
+    throw new DecodeError("PROTOCOL", "a snapshot has no configuration", { cause });
+  }
+}
+
+function readInstallSnapshotResponse(head: Head, tuple: TupleReader): InstallSnapshotResponse {
+  const id = { index: tuple.integer(), nonce: tuple.integer() };
+  const next = tuple.integer();
+  const received = tuple.integer();
+  if (next > received) {
+    throw refused();
+  }
+  return { type: "installSnapshotResponse", ...head, id, next, received };
+}
+
 function readId(tuple: TupleReader): ReadId {
   return { start: tuple.integer(), counter: tuple.integer() };
 }
@@ -275,6 +349,15 @@ class TupleReader {
 
   id(): string {
     return idOf(this.#tuple[this.#next++]);
+  }
+
+  /** Of a checksum; may be empty. */
+  text(): string {
+    const value = this.#tuple[this.#next++];
+    if (typeof value !== "string" || value.length > ID_LENGTH_MAX) {
+      throw refused();
+    }
+    return value;
   }
 
   boolean(): boolean {

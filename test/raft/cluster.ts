@@ -1,16 +1,23 @@
+import { confOf } from "../../src/raft/conf-state.ts";
 import type { RaftConfig } from "../../src/raft/config.ts";
 import type { RaftMessage } from "../../src/raft/messages.ts";
 import { Raft } from "../../src/raft/raft.ts";
+import { type ChunkRequest, isSameId, type Received } from "../../src/raft/snapshot.ts";
 import type {
   Alarm,
+  ConfState,
   Entry,
-  HardState,
   LogIndex,
   MemberId,
   PersistRequest,
   ReadState,
+  Snapshot,
+  SnapshotWrite,
   Term,
 } from "../../src/raft/types.ts";
+import { confCodec } from "../../src/wire/conf-codec.ts";
+import { chainAt, type Disk, EMPTY_DISK, snapshotOf, store } from "./disk.ts";
+import { StateMachine } from "./state-machine.ts";
 
 /** Integers in [0, bound), the same for the same seed (mulberry32). */
 export function chanceFrom(seed: number): (bound: number) => number {
@@ -38,6 +45,11 @@ export function entriesOf(terms: readonly Term[], from: LogIndex = 1): Entry[] {
   }));
 }
 
+/** The configuration that is born with these voters, each named as its id. */
+export function votersConf(voters: readonly MemberId[]): ConfState {
+  return confOf(voters.map((id) => ({ id, name: id, address: "" })));
+}
+
 const noChance = (): number => 0;
 
 export function configOf(id: MemberId, overrides: Partial<RaftConfig> = {}): RaftConfig {
@@ -49,16 +61,18 @@ export function configOf(id: MemberId, overrides: Partial<RaftConfig> = {}): Raf
     inflightEntriesMax: 64,
     inflightBytesMax: 1 << 20,
     appendBytesMax: 1 << 16,
+    learnerLagEntriesMax: 16,
+    confCodec,
     random: noChance,
+    inflightChunksMax: 4,
     ...overrides,
   };
 }
 
-/** What survives a crash. `entries[i]` has index `i + 1`. */
-export interface Disk {
-  hardState: HardState;
-  entries: Entry[];
-  commitIndex: LogIndex;
+/** What a member's own snapshot still lacks on the way to its disk. */
+interface Taking {
+  readonly snapshot: Snapshot;
+  readonly writes: SnapshotWrite[];
 }
 
 export class Member {
@@ -74,12 +88,18 @@ export class Member {
   readStates: ReadState[] = [];
   /** The last one that was asked for. */
   alarm: Alarm | null = null;
+  received: Received[] = [];
+  snapshotWritten: SnapshotWrite[] = [];
+  state = new StateMachine();
+  /** To be read from the disk for a peer. */
+  loading: ChunkRequest[] = [];
+  taking: Taking | null = null;
 
   constructor(config: RaftConfig, voters: readonly MemberId[], disk: Partial<Disk> = {}) {
     this.id = config.id;
     this.#config = config;
     this.#voters = voters;
-    this.disk = { hardState: { term: 0, vote: null }, entries: [], commitIndex: 0, ...disk };
+    this.disk = structuredClone({ ...EMPTY_DISK, ...disk });
     this.start();
   }
 
@@ -92,11 +112,22 @@ export class Member {
     this.committed = [];
     this.readStates = [];
     this.alarm = null;
+    this.received = [];
+    this.snapshotWritten = [];
+    this.loading = [];
+    this.taking = null;
+    this.state = new StateMachine();
+    const { disk } = this;
+    // At a start what no switch made current is gone.
+    disk.staged = null;
+    disk.former = [];
+    if (disk.current !== null) this.state.restore(disk.current.snapshot, disk.current.chunks);
     this.raft = new Raft(this.#config, {
-      hardState: this.disk.hardState,
-      snapshot: { index: 0, term: 0, conf: { voters: this.#voters } },
-      entries: [...this.disk.entries],
-      commitIndex: this.disk.commitIndex,
+      hardState: disk.hardState,
+      snapshot: disk.current?.snapshot ?? { index: 0, term: 0, conf: votersConf(this.#voters) },
+      logStart: disk.logStart,
+      entries: [...disk.entries],
+      commitIndex: disk.commitIndex,
     });
   }
 
@@ -111,14 +142,23 @@ export class Member {
 
   /** Takes what there is to do; the messages are the caller's to carry. */
   drain(): readonly RaftMessage[] {
-    const { persist, messages, committed, readStates, alarm } = this.up.ready();
+    const { persist, messages, committed, readStates, alarm, ...snapshots } = this.up.ready();
     if (alarm !== null) this.alarm = alarm;
     if (persist !== null) {
       if (this.writing !== null) throw new Error(`${this.id} has two writes in flight`);
       this.writing = persist;
     }
-    for (const entry of committed) this.committed.push(entry);
+    for (const event of snapshots.received) {
+      this.received.push(event);
+      this.state.received(event);
+    }
+    for (const entry of committed) {
+      this.committed.push(entry);
+      this.state.apply(entry);
+    }
     for (const read of readStates) this.readStates.push(read);
+    for (const write of snapshots.snapshotWritten) this.#written(write);
+    for (const request of snapshots.chunkRequests) this.loading.push(request);
     return messages;
   }
 
@@ -132,10 +172,60 @@ export class Member {
     return true;
   }
 
-  /** Drains and persists until there is nothing more to write. */
+  /** Answers the first request for a chunk. False where there is none. */
+  load(): boolean {
+    const request = this.loading.shift();
+    if (request === undefined) return false;
+    const { current, former } = this.disk;
+    const stored = [current, ...former].find(
+      (one) => one !== null && isSameId(one.snapshot, request.id),
+    );
+    const data = stored?.chunks[request.chunk];
+    if (stored == null || data === undefined) this.up.chunkMissing(request);
+    else this.up.chunkLoaded({ ...request, data, chain: chainAt(stored.snapshot) });
+    return true;
+  }
+
+  /** Freezes the state as it is now. False where that is the current snapshot's already. */
+  beginSnapshot(chunks: number, nonce: number): boolean {
+    const { index } = this.state;
+    if (index <= (this.up.snapshot?.index ?? 0)) return false;
+    const term = this.up.log.termAt(index) ?? -1;
+    const snapshot = snapshotOf(index, term, { conf: this.up.confAt(index), nonce, chunks });
+    const id = { index, nonce };
+    const writes: SnapshotWrite[] = this.state
+      .chunks(snapshot)
+      .map((data, first) => ({ type: "stage", id, first, chunks: [data] }));
+    this.taking = { snapshot, writes: [...writes, { type: "switch", snapshot, chain: null }] };
+    return true;
+  }
+
+  /** Hands out the next step of what is being taken; gives up where it came to nothing. */
+  takeStep(): void {
+    const write = this.taking?.writes.shift();
+    if (write !== undefined && !this.up.writeSnapshot(write)) this.taking = null;
+  }
+
+  /** Takes a snapshot of what is applied, all at once. */
+  takeSnapshot(chunks = 3, nonce = this.state.index): Snapshot {
+    if (!this.beginSnapshot(chunks, nonce) || this.taking === null) throw new Error("none to take");
+    const { snapshot, writes } = this.taking;
+    for (let left = writes.length; left > 0; left--) this.takeStep();
+    this.settle();
+    return snapshot;
+  }
+
+  dropFormer(): void {
+    for (const { snapshot } of this.disk.former) {
+      const { index, nonce } = snapshot;
+      this.up.writeSnapshot({ type: "drop", id: { index, nonce } });
+    }
+  }
+
+  /** Drains, persists and loads until there is nothing more to do. */
   settle(): RaftMessage[] {
     const messages = [...this.drain()];
-    while (this.persist()) messages.push(...this.drain());
+    while (this.persist() || this.load()) messages.push(...this.drain());
     return messages;
   }
 
@@ -151,13 +241,17 @@ export class Member {
     this.up.alarm(number);
   }
 
-  #store(request: PersistRequest, hasEntries: boolean): void {
+  #written(write: SnapshotWrite): void {
+    const { taking } = this;
+    this.snapshotWritten.push(write);
+    if (write.type === "switch" && taking !== null && isSameId(taking.snapshot, write.snapshot)) {
+      this.taking = null;
+    }
+  }
+
+  #store(request: PersistRequest, hasBatch: boolean): void {
     if (request.hardState !== null) this.disk.hardState = request.hardState;
-    const first = request.entries[0];
-    if (!hasEntries || first === undefined) return;
-    this.disk.entries.length = Math.min(this.disk.entries.length, first.index - 1);
-    for (const entry of request.entries) this.disk.entries.push(entry);
-    this.disk.commitIndex = request.commitIndex;
+    if (hasBatch) store(this.disk, request);
   }
 }
 
@@ -176,9 +270,13 @@ export class Cluster {
     this.#byId = new Map(members.map((member) => [member.id, member]));
   }
 
-  /** n1, n2, … with logs of these terms (default: empty). n1 times out first, then n2, … */
-  static of(size: number, logs: readonly (readonly Term[])[] = []): Cluster {
-    const ids = Array.from({ length: size }, (_, at) => `n${at + 1}`);
+  /**
+   * n1, n2, … with logs of these terms (default: empty). n1 times out first, then n2, … The last
+   * ones, `spares`, are not members yet.
+   */
+  static of(size: number, logs: readonly (readonly Term[])[] = [], spares = 0): Cluster {
+    const ids = Array.from({ length: size + spares }, (_, at) => `n${at + 1}`);
+    const voters = ids.slice(0, size);
     return new Cluster(
       ids.map((id, at) => {
         const terms = logs[at] ?? [];
@@ -188,7 +286,7 @@ export class Cluster {
         };
         return new Member(
           configOf(id, { random: (bound) => Math.min(2 * at, bound - 1) }),
-          ids,
+          voters,
           disk,
         );
       }),

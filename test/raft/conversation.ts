@@ -1,7 +1,9 @@
 import type { RaftConfig } from "../../src/raft/config.ts";
 import type { RaftMessage } from "../../src/raft/messages.ts";
-import type { LogIndex, MemberId, Term } from "../../src/raft/types.ts";
-import { configOf, type Disk, entriesOf, Member } from "./cluster.ts";
+import type { LogIndex, MemberId, Snapshot, Term } from "../../src/raft/types.ts";
+import { configOf, entriesOf, Member } from "./cluster.ts";
+import { chainAt, type Disk } from "./disk.ts";
+import { StateMachine } from "./state-machine.ts";
 
 /** One member, n1 of three, and what n2 and n3 say to it. */
 
@@ -102,4 +104,33 @@ export function beatAnswered(term: Term, round: number, from: MemberId = "n2"): 
 /** Something that says no more than that n2 is in `term`. */
 export function ofTerm(term: Term): RaftMessage {
   return beatAnswered(term, 0);
+}
+
+/** Of n2, leader of `term`: that chunk of a snapshot of what n2 has applied. */
+export function chunkOf(
+  term: Term,
+  snapshot: Snapshot,
+  chunk: number,
+  from: MemberId = "n2",
+): RaftMessage {
+  const state = new StateMachine();
+  state.index = snapshot.index;
+  const data = state.chunks(snapshot)[chunk] ?? new Uint8Array();
+  const chain = chunk < snapshot.chunks ? chainAt(snapshot) : "";
+  return told({ type: "installSnapshot", term, snapshot, chain, chunk, data }, from);
+}
+
+/** Asks what has come of it. */
+export function questionOf(term: Term, snapshot: Snapshot, from: MemberId = "n2"): RaftMessage {
+  return chunkOf(term, snapshot, snapshot.chunks, from);
+}
+
+/** Of n2: what has come of a snapshot, and what of it is durable. */
+export function stored(
+  term: Term,
+  { index, nonce }: Snapshot,
+  next: number,
+  received: number = next,
+): RaftMessage {
+  return told({ type: "installSnapshotResponse", term, id: { index, nonce }, next, received });
 }

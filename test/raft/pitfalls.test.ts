@@ -4,7 +4,7 @@ import type { RaftMessage } from "../../src/raft/messages.ts";
 import { Raft } from "../../src/raft/raft.ts";
 import type { Term } from "../../src/raft/types.ts";
 import { AssertionError } from "../../src/util/assert.ts";
-import { Cluster, configOf, dataOf, entriesOf } from "./cluster.ts";
+import { Cluster, configOf, dataOf, entriesOf, votersConf } from "./cluster.ts";
 import {
   acked,
   allOf,
@@ -17,6 +17,7 @@ import {
   termsOf,
   told,
 } from "./conversation.ts";
+import { snapshotOf } from "./disk.ts";
 
 /** Bugs that Raft implementations have had; numbered as in the catalogue of pitfalls. */
 
@@ -46,18 +47,28 @@ describe("elections", () => {
     expect(member.disk.hardState).toEqual({ term: 1, vote: "n2" });
   });
 
-  test("19: a node in no configuration starts no election, and strangers are not heard", () => {
+  test("19: a node in no configuration starts no election, and its answers count for nothing", () => {
     const stranger = new Raft(configOf("n9"), {
       hardState: { term: 0, vote: null },
-      snapshot: { index: 0, term: 0, conf: { voters: ["n1", "n2", "n3"] } },
+      snapshot: { index: 0, term: 0, conf: votersConf(["n1", "n2", "n3"]) },
+      logStart: { index: 0, term: 0 },
       entries: [],
       commitIndex: 0,
     });
     for (let tick = 0; tick < 100; tick++) stranger.tick();
     expect(stranger.ready().messages).toEqual([]);
     const member = memberOf([1]);
-    member.up.step(requestVote(5, 9, 4, "n9"));
-    member.up.step({ ...requestVote(5, 9, 4), to: "n3" });
+    member.tick(10);
+    member.up.step(told({ type: "preVoteResponse", term: 2, granted: true }, "n9"));
+    member.up.step(told({ type: "preVoteResponse", term: 9, granted: false }, "n9"));
+    expect([member.up.role, member.up.term]).toEqual(["preCandidate", 1]);
+  });
+
+  test("a message for another is nobody's here, nor is an echo", () => {
+    const member = memberOf([1]);
+    const request = requestVote(5, 9, 4);
+    member.up.step({ ...request, to: "n3" });
+    member.up.step({ ...request, from: "n1" });
     expect([member.up.term, member.settle()]).toEqual([1, []]);
   });
 
@@ -244,7 +255,8 @@ describe("replication", () => {
     const restored = (entries: ReturnType<typeof entriesOf>, term: Term) => () =>
       new Raft(configOf("n1"), {
         hardState: { term, vote: null },
-        snapshot: { index: 0, term: 0, conf: { voters: ["n1"] } },
+        snapshot: { index: 0, term: 0, conf: votersConf(["n1"]) },
+        logStart: { index: 0, term: 0 },
         entries,
         commitIndex: 0,
       });
@@ -255,7 +267,8 @@ describe("replication", () => {
       () =>
         new Raft(configOf("n1", { electionTicksMin: 1 }), {
           hardState: { term: 0, vote: null },
-          snapshot: { index: 0, term: 0, conf: { voters: ["n1"] } },
+          snapshot: { index: 0, term: 0, conf: votersConf(["n1"]) },
+          logStart: { index: 0, term: 0 },
           entries: [],
           commitIndex: 0,
         }),
@@ -265,7 +278,8 @@ describe("replication", () => {
   test("what was stored as committed is applied at once, without a leader", () => {
     const restored = (commitIndex: number) => ({
       hardState: { term: 2, vote: null },
-      snapshot: { index: 0, term: 0, conf: { voters: ["n1", "n2", "n3"] } },
+      snapshot: { index: 0, term: 0, conf: votersConf(["n1", "n2", "n3"]) },
+      logStart: { index: 0, term: 0 },
       entries: entriesOf([1, 2, 2]),
       commitIndex,
     });
@@ -277,7 +291,8 @@ describe("replication", () => {
   test("a log after a snapshot goes on from it, and takes messages that reach into it", () => {
     const raft = new Raft(configOf("n1"), {
       hardState: { term: 2, vote: null },
-      snapshot: { index: 10, term: 2, conf: { voters: ["n1", "n2", "n3"] } },
+      snapshot: snapshotOf(10, 2),
+      logStart: { index: 10, term: 2 },
       entries: entriesOf([2], 11),
       commitIndex: 0,
     });

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { Progress } from "../../src/raft/progress.ts";
 import type { Entry } from "../../src/raft/types.ts";
 import { configOf, entriesOf } from "./cluster.ts";
+import { snapshotOf } from "./disk.ts";
 
 /** 4 bytes each. */
 const some = (count: number, from: number): Entry[] => entriesOf(new Array(count).fill(1), from);
@@ -147,11 +148,15 @@ describe("replicating", () => {
   });
 });
 
-test("the window's accounts balance after any row of sends, answers and breaks (pitfall 31)", () => {
+test("the window's accounts balance after any row of sends, answers, breaks and snapshots (pitfall 31)", () => {
   const acts = fc.array(
-    fc.tuple(fc.constantFrom("send", "ack", "reject", "break", "beat"), fc.nat(9)),
+    fc.tuple(
+      fc.constantFrom("send", "ack", "reject", "break", "beat", "snapshot", "stored", "end"),
+      fc.nat(9),
+    ),
     {
       maxLength: 80,
+      size: "max",
     },
   );
   fc.assert(
@@ -169,7 +174,21 @@ test("the window's accounts balance after any row of sends, answers and breaks (
           progress.acknowledged(Math.min(progress.matchIndex + size, progress.nextIndex - 1));
         }
         if (act === "reject") progress.rejected(progress.nextIndex - size, size);
-        if (act === "break") progress.becomeProbe();
+        if (act === "break") progress.linkChanged(size > 4);
+        if (act === "snapshot") progress.becomeSnapshot(snapshotOf(500 + size, 1));
+        const { transfer } = progress;
+        if (act === "stored" && transfer !== null) {
+          if (transfer.isQuestionDue) transfer.asked();
+          const { wanted } = transfer;
+          if (wanted !== null) transfer.loading(wanted);
+          if (wanted !== null) expect(transfer.loaded(wanted)).toBe(true);
+          transfer.answered(Math.min(size, transfer.sent), transfer.sent);
+        }
+        if (act === "end" && transfer !== null) progress.endSnapshot();
+        expect([
+          progress.state === "snapshot",
+          progress.isOpen && progress.transfer !== null,
+        ]).toEqual([progress.transfer !== null, false]);
         if (act === "beat") {
           progress.heartbeatSent(++round);
           progress.heartbeatAnswered(round, 1000);

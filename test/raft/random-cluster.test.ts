@@ -1,254 +1,98 @@
 import { expect, test } from "vitest";
-import { describeMessage } from "../../src/raft/describe.ts";
-import type { RaftMessage } from "../../src/raft/messages.ts";
-import { Cluster, chanceFrom, configOf, dataOf, Member } from "./cluster.ts";
-import { Judge } from "./judge.ts";
+import type { ConfChange } from "../../src/raft/conf-change.ts";
+import { RandomCluster } from "./random-cluster.ts";
 
 const SEEDS = Number(process.env["RAFT_SEEDS"] ?? 250);
 const FIRST_SEED = Number(process.env["RAFT_FIRST_SEED"] ?? 1);
 const STEPS = 4000;
+const TIMEOUT_MS = Math.max(60_000, 400 * SEEDS);
 
-/** A cluster whose size, schedule and faults are all drawn from one seed. */
-class RandomCluster {
-  readonly #chance: (bound: number) => number;
-  readonly #cluster: Cluster;
-  readonly judge: Judge;
-  readonly trace: string[] = [];
-  #isCut: (message: RaftMessage) => boolean = () => false;
-  #proposals = 0;
-  #reads = 0;
-  sent = 0;
-  /** Out of 1000 steps. */
-  /** Messages on the way; beyond it the network loses, so it is the delay as well. */
-  readonly #bagMax: number;
-  readonly #ticks: number;
-  readonly #crashes: number;
-  readonly #cuts: number;
-  /** Eighths of the others' at which n1's clock runs. */
-  readonly #pace: number;
-  readonly #losses: number;
-  readonly #repeats: number;
-
-  constructor(seed: number) {
-    this.#chance = chanceFrom(seed);
-    const size = this.#chance(3) === 0 ? 5 : 3;
-    this.#bagMax = [8, 25, 80][this.#chance(3)] ?? 8;
-    this.#ticks = 60 + this.#chance(250);
-    this.#crashes = [0, 2, 12][this.#chance(3)] ?? 0;
-    this.#cuts = [1, 4, 12][this.#chance(3)] ?? 1;
-    this.#pace = [8, 4, 1][this.#chance(3)] ?? 8;
-    this.#losses = [0, 20, 150][this.#chance(3)] ?? 0;
-    this.#repeats = [0, 50, 300][this.#chance(3)] ?? 0;
-    const ids = Array.from({ length: size }, (_, at) => `n${at + 1}`);
-    const knobs = {
-      heartbeatTicks: 1,
-      electionTicksMin: 4,
-      electionTicksMax: 7,
-      inflightEntriesMax: [1, 4, 64][this.#chance(3)] ?? 1,
-      inflightBytesMax: [8, 1 << 20][this.#chance(2)] ?? 8,
-      appendBytesMax: [4, 16, 1 << 16][this.#chance(3)] ?? 4,
-      random: this.#chance,
-    };
-    this.#cluster = new Cluster(ids.map((id) => new Member(configOf(id, knobs), ids)));
-    this.judge = new Judge(this.#cluster.members);
-  }
-
-  run(steps: number): void {
-    for (let step = 0; step < steps; step++) this.#step();
-  }
-
-  #step(): void {
-    const kind = this.#chance(1000);
-    if (kind < 450) this.#deliver();
-    else if (kind < 590) this.#write();
-    else if (kind < 590 + this.#ticks) this.#tick();
-    else if (kind < 900) this.#propose();
-    else if (kind < 950) this.#read();
-    else if (kind < 956) this.#onMember(() => {});
-    else if (kind < 970) this.#disturb();
-    else if (kind < 975) this.#flipLink();
-    else if (kind < 975 + this.#crashes) this.#crashOrStart();
-    else if (kind >= 1000 - this.#cuts) this.#recut();
-  }
-
-  #pick(): Member {
-    const { members } = this.#cluster;
-    return members[this.#chance(members.length)] ?? fail();
-  }
-
-  /** Mostly drains at once, as a turn of its own; else leaves it to a later turn. */
-  #onMember(act: (member: Member) => void, member = this.#pick()): void {
-    if (member.raft === null) return;
-    act(member);
-    this.judge.look(member);
-    if (this.#chance(4) > 0) this.#drain(member);
-  }
-
-  #drain(member: Member): void {
-    const served = member.readStates.length;
-    for (const message of member.drain()) {
-      this.judge.left(member, message);
-      this.sent++;
-      this.#cluster.bag.push(message);
-    }
-    for (const read of member.readStates.slice(served)) this.judge.readServed(read);
-    this.judge.look(member);
-    while (this.#cluster.bag.length > this.#bagMax) this.#take();
-  }
-
-  #take(): RaftMessage | undefined {
-    const { bag } = this.#cluster;
-    const at = this.#chance(3) > 0 ? 0 : this.#chance(bag.length || 1);
-    const message = bag[at];
-    bag.splice(at, 1);
-    return message;
-  }
-
-  #deliver(): void {
-    const message = this.#take();
-    if (message === undefined || this.#isCut(message)) return;
-    const fate = this.#chance(1000);
-    if (fate < this.#losses) return;
-    if (fate >= 1000 - this.#repeats) this.#cluster.bag.push(message);
-    const target = this.#cluster.member(message.to);
-    this.trace.push(describeMessage(message));
-    this.#onMember((member) => member.up.step(message), target);
-  }
-
-  #write(): void {
-    this.#onMember((member) => {
-      this.trace.push(`${member.id} persists`);
-      member.persist();
-    });
-  }
-
-  /** One clock may be slow: a leader that has one goes on believing in itself. */
-  #tick(): void {
-    const member = this.#pick();
-    const isSlow = member === this.#cluster.members[0] && this.#chance(8) >= this.#pace;
-    if (!isSlow) this.#onMember(() => member.tick(), member);
-  }
-
-  #propose(): void {
-    this.#onMember(({ up }) => {
-      if (up.role === "leader") up.propose("commands", dataOf(++this.#proposals));
-    });
-  }
-
-  #read(): void {
-    this.#onMember(({ up }) => {
-      this.judge.readAsked(++this.#reads);
-      up.readIndex({ start: 1, counter: this.#reads });
-    });
-  }
-
-  #flipLink(): void {
-    const peer = this.#pick().id;
-    const isUp = this.#chance(2) === 0;
-    this.#onMember(({ up }) => up.peerLink(peer, isUp));
-  }
-
-  /** What is not Raft's own to decide: transfers, processes that seem gone, alarms at any time. */
-  #disturb(): void {
-    const peer = this.#pick().id;
-    const kind = this.#chance(8);
-    this.#onMember((member) => {
-      if (kind === 0) member.up.transferLeadership(this.#chance(2) === 0 ? null : peer);
-      else if (kind < 4) member.up.peerGone(peer, kind < 3);
-      else if (member.alarm !== null) member.ring();
-    });
-  }
-
-  #crashOrStart(): void {
-    const down = this.#cluster.members.find(({ raft }) => raft === null);
-    const member = down !== undefined && this.#chance(3) > 0 ? down : this.#pick();
-    this.trace.push(`${member.id} ${member.raft === null ? "starts" : "crashes"}`);
-    if (member.raft === null) {
-      member.start();
-      this.judge.started(member);
-    } else {
-      const fates = ["nothing", "hardState", "everything"] as const;
-      member.crash(fates[this.#chance(3)] ?? "nothing");
-    }
-  }
-
-  /** Two sides, one node that hears nothing, one direction of one link, or no cut at all. */
-  #recut(): void {
-    const side = new Set(
-      this.#cluster.members.filter(() => this.#chance(2) === 0).map(({ id }) => id),
-    );
-    const leader = this.#cluster.leaders()[0]?.id ?? this.#pick().id;
-    const one = this.#pick().id;
-    const other = this.#pick().id;
-    const cuts: ((message: RaftMessage) => boolean)[] = [
-      () => false,
-      () => false,
-      ({ from, to }) => from === leader || to === leader,
-      ({ from, to }) => from === leader || to === leader,
-      ({ from, to }) => side.has(from) !== side.has(to),
-      ({ to }) => to === one,
-      ({ from, to }) => from === one && to === other,
-      (message) => Cluster.isBetween(message, one, other),
-    ];
-    this.#isCut = cuts[this.#chance(cuts.length)] ?? fail();
-  }
-
-  /** All run, nothing is lost any more: an entry and a read have to get through. */
-  demandProgress(): void {
-    const cluster = this.#cluster;
-    for (const member of cluster.members) {
-      if (member.raft !== null) continue;
-      member.start();
-      this.judge.started(member);
-    }
-    for (let tick = 0; tick < 60; tick++) {
-      cluster.tick();
-      for (const member of cluster.members) this.judge.look(member);
-    }
-    const leader = cluster.leaders()[0] ?? fail("nobody leads");
-    const index = leader.propose("commands", dataOf(++this.#proposals));
-    for (const { up } of cluster.members) {
-      expect(up.readIndex({ start: 2, counter: ++this.#reads })).toBe(true);
-    }
-    cluster.tick(3);
-    for (const member of cluster.members) {
-      this.judge.look(member);
-      expect(member.up.commitIndex).toBe(index);
-      expect(member.readStates.filter(({ id }) => id.start === 2)).toHaveLength(1);
-    }
-  }
+interface Totals {
+  elections: number;
+  committed: number;
+  reads: number;
+  confsLost: number;
+  installed: number;
+  installedByNew: number;
+  overtaken: number;
+  readonly changed: Map<ConfChange["type"], number>;
 }
 
-function fail(message = "out of range"): never {
-  throw new Error(message);
+/** One input a step, and an input is worth at most so many messages: storms breed. */
+function play(seeds: number, hasChanges: boolean, messagesPerStep: number): Totals {
+  const totals: Totals = {
+    elections: 0,
+    committed: 0,
+    reads: 0,
+    confsLost: 0,
+    installed: 0,
+    installedByNew: 0,
+    overtaken: 0,
+    changed: new Map(),
+  };
+  for (let seed = FIRST_SEED; seed < FIRST_SEED + seeds; seed++) {
+    const world = new RandomCluster(seed, hasChanges);
+    try {
+      world.run(STEPS);
+      expect(world.sent).toBeLessThan(messagesPerStep * STEPS);
+      world.demandProgress();
+    } catch (cause) {
+      const tail = world.trace.slice(-40).join("\n");
+      throw new Error(`seed ${seed}: ${(cause as Error).message}\n${tail}`, { cause });
+    }
+    totals.elections += world.judge.elections;
+    totals.committed += world.judge.committed.length;
+    totals.reads += world.judge.readsServed;
+    totals.confsLost += world.judge.confsLost;
+    totals.installed += world.installed;
+    totals.installedByNew += world.installedByNew;
+    totals.overtaken += world.overtaken;
+    for (const [type, count] of world.changed) {
+      totals.changed.set(type, (totals.changed.get(type) ?? 0) + count);
+    }
+  }
+  return totals;
 }
 
 test(
   "whatever is lost, repeated, reordered, cut or crashed, Raft's properties hold",
   () => {
-    let elections = 0;
-    let committed = 0;
-    let reads = 0;
-    for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed++) {
-      const world = new RandomCluster(seed);
-      try {
-        world.run(STEPS);
-        // Storms breed: every step brings one input, and an input is worth a few messages.
-        expect(world.sent).toBeLessThan(4 * STEPS);
-        world.demandProgress();
-      } catch (cause) {
-        const tail = world.trace.slice(-40).join("\n");
-        throw new Error(`seed ${seed}: ${(cause as Error).message}\n${tail}`, { cause });
-      }
-      elections += world.judge.elections;
-      committed += world.judge.committed.length;
-      reads += world.judge.readsServed;
-    }
+    const { elections, committed, reads, installed, overtaken } = play(SEEDS, false, 4);
     // A run that elects, commits or reads next to nothing has shown nothing.
     console.log(`${SEEDS} seeds: ${elections} elections, ${committed} entries, ${reads} reads`);
+    console.log(`${installed} snapshots installed, ${overtaken} overtaken`);
     expect(elections).toBeGreaterThan(2 * SEEDS);
     expect(committed).toBeGreaterThan(20 * SEEDS);
     expect(reads).toBeGreaterThan(5 * SEEDS);
+    expect(installed).toBeGreaterThan(SEEDS);
   },
-  Math.max(60_000, 200 * SEEDS),
+  TIMEOUT_MS,
+);
+
+test(
+  "whoever joins, is promoted, replaced or removed meanwhile, they hold as well",
+  () => {
+    const seeds = Math.ceil(SEEDS / 2);
+    const totals = play(seeds, true, 6);
+    const { elections, committed, reads, confsLost, changed } = totals;
+    const { installed, installedByNew, overtaken } = totals;
+    const kinds = [...changed].map(([type, count]) => `${count} ${type}`).join(", ");
+    console.log(
+      `${seeds} seeds: ${elections} elections, ${committed} entries, ${kinds}, ${confsLost} lost`,
+    );
+    console.log(
+      `${installed} snapshots installed, ${installedByNew} by new members, ${overtaken} overtaken`,
+    );
+    expect(elections).toBeGreaterThan(2 * seeds);
+    expect(committed).toBeGreaterThan(20 * seeds);
+    expect(reads).toBeGreaterThan(5 * seeds);
+    // Who joins mostly finds the log cut off before, and gets its state and configuration at once.
+    expect(installed).toBeGreaterThan(seeds);
+    expect(installedByNew).toBeGreaterThan(seeds / 2);
+    expect(confsLost).toBeGreaterThan(seeds / 5);
+    for (const type of ["addLearner", "promote", "remove", "replace", "update"] as const) {
+      expect(changed.get(type) ?? 0, type).toBeGreaterThan(seeds / 4);
+    }
+  },
+  TIMEOUT_MS,
 );

@@ -1,7 +1,10 @@
 import { TICK_MS } from "../../src/limits.ts";
-import type { Entry, HardState, LogIndex, MemberId, PersistRequest } from "../../src/raft/types.ts";
+import { confOf } from "../../src/raft/conf-state.ts";
+import type { MemberId, PersistRequest, Snapshot } from "../../src/raft/types.ts";
+import { RegistryBuilder } from "../../src/registry/builder.ts";
 import type { InstanceKey, InstanceSpec, Selector } from "../../src/registry/instance.ts";
-import type { RegistryLimits } from "../../src/registry/registry.ts";
+import { Registry } from "../../src/registry/registry.ts";
+import type { RegistryLimits } from "../../src/registry/state.ts";
 import type {
   ClientInput,
   ClientOutput,
@@ -13,18 +16,16 @@ import type {
 } from "../../src/replica/inputs.ts";
 import type { PeerMessage } from "../../src/replica/peer-messages.ts";
 import { Replica } from "../../src/replica/replica.ts";
+import { SNAPSHOT_LIMITS, type SnapshotLimits } from "../../src/replica/snapshot-taker.ts";
 import { WATCH_LIMITS, type WatchLimits } from "../../src/replica/watches.ts";
+import { MemoryDisk, type MemoryLog } from "../../src/storage/memory-storage.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
+import { confCodec } from "../../src/wire/conf-codec.ts";
+import { snapshotCodec } from "../../src/wire/snapshot-codec.ts";
 
 /** Ticks within which somebody has to win an election. */
 const ELECTION_TICKS = 120;
 const TURNS_MAX = 10_000;
-
-interface Disk {
-  hardState: HardState;
-  entries: Entry[];
-  commitIndex: LogIndex;
-}
 
 type OutputOf<T extends ClientOutput["type"]> = Extract<ClientOutput, { readonly type: T }>;
 type Unconnected<T> = T extends ClientInput ? Omit<T, "connection"> : never;
@@ -34,7 +35,9 @@ export class Node {
   readonly id: MemberId;
   readonly #cluster: Cluster;
   readonly #position: number;
-  readonly disk: Disk = { hardState: { term: 0, vote: null }, entries: [], commitIndex: 0 };
+  readonly disk: MemoryDisk;
+  /** Of this start of the node; null while it is down. */
+  log: MemoryLog | null = null;
   readonly clients = new Map<number, Client>();
   readonly notices: Notice[] = [];
   replica: Replica | null = null;
@@ -50,6 +53,7 @@ export class Node {
 
   constructor(id: MemberId, position: number, cluster: Cluster) {
     this.id = id;
+    this.disk = new MemoryDisk(id);
     this.#position = position;
     this.#cluster = cluster;
     this.clockMs = 1_000_000 * (position + 1);
@@ -71,16 +75,21 @@ export class Node {
   start(): void {
     this.#starts += 1;
     const start = 1_000 * this.#position + this.#starts;
+    const members = this.#cluster.ids.map((id) => ({ id, name: id, address: "" }));
+    const { loaded, log } = this.disk.open();
+    this.log = log;
     this.replica = new Replica(
       {
         id: this.id,
         restored: {
-          hardState: this.disk.hardState,
-          snapshot: { index: 0, term: 0, conf: { voters: this.#cluster.ids } },
-          entries: [...this.disk.entries],
-          commitIndex: this.disk.commitIndex,
+          ...loaded,
+          snapshot: loaded.snapshot ?? { index: 0, term: 0, conf: confOf(members) },
+          registry: storedRegistry(loaded.snapshot, log, this.#cluster.registryLimits),
         },
         codec: commandCodec,
+        confCodec,
+        snapshotCodec,
+        snapshotLimits: this.#cluster.snapshotLimits,
         random: (bound) => (bound > 1e9 ? start : Math.min(2 * this.#position, bound - 1)),
         watchLimits: this.#cluster.watchLimits,
         registryLimits: this.#cluster.registryLimits,
@@ -95,6 +104,7 @@ export class Node {
   /** What was being written is lost. */
   crash(): void {
     this.replica = null;
+    this.log = null;
     this.writing = null;
     this.clients.clear();
   }
@@ -124,13 +134,7 @@ export class Node {
     const request = this.writing;
     if (request === null) throw new Error(`${this.id} writes nothing`);
     this.writing = null;
-    this.disk.hardState = request.hardState ?? this.disk.hardState;
-    const first = request.entries[0];
-    if (first !== undefined) {
-      this.disk.entries.length = first.index - 1;
-      this.disk.entries.push(...request.entries);
-    }
-    this.disk.commitIndex = request.commitIndex;
+    this.log?.persist(request);
     this.step({ type: "persisted", write: request.write });
   }
 
@@ -143,6 +147,12 @@ export class Node {
         case "persist":
           this.writing = output.request;
           break;
+        case "readChunk": {
+          const { request } = output;
+          const chunk = this.log?.readChunk(request.id, request.chunk) ?? null;
+          this.step({ type: "chunkRead", request, chunk });
+          break;
+        }
         case "send":
           this.#cluster.bag.push(output.message);
           break;
@@ -165,10 +175,24 @@ export class Node {
   }
 }
 
+function storedRegistry(
+  snapshot: Snapshot | null,
+  log: MemoryLog,
+  limits: Partial<RegistryLimits>,
+): Registry {
+  if (snapshot === null) return new Registry(limits);
+  const builder = new RegistryBuilder(limits);
+  for (const chunk of log.chunks()) {
+    for (const item of snapshotCodec.decodeChunk(chunk)) builder.add(item);
+  }
+  return builder.finish(snapshot.digest);
+}
+
 export interface ClusterOptions {
   readonly size?: number;
   readonly watchLimits?: Partial<WatchLimits>;
   readonly registryLimits?: Partial<RegistryLimits>;
+  readonly snapshotLimits?: Partial<SnapshotLimits>;
 }
 
 /** Whole replicas and the messages between them, moved only by the test. */
@@ -176,6 +200,7 @@ export class Cluster {
   readonly ids: readonly MemberId[];
   readonly watchLimits: WatchLimits;
   readonly registryLimits: Partial<RegistryLimits>;
+  readonly snapshotLimits: SnapshotLimits;
   readonly #nodes: ReadonlyMap<MemberId, Node>;
   /** On the way between members, in the order of sending. */
   bag: PeerMessage[] = [];
@@ -186,9 +211,15 @@ export class Cluster {
   holds: (message: PeerMessage) => boolean = () => false;
   #connections = 0;
 
-  constructor({ size = 3, watchLimits = {}, registryLimits = {} }: ClusterOptions = {}) {
+  constructor({
+    size = 3,
+    watchLimits = {},
+    snapshotLimits = {},
+    registryLimits = {},
+  }: ClusterOptions = {}) {
     this.ids = Array.from({ length: size }, (_, at) => `n${at + 1}`);
     this.watchLimits = { ...WATCH_LIMITS, ...watchLimits };
+    this.snapshotLimits = { ...SNAPSHOT_LIMITS, ...snapshotLimits };
     this.registryLimits = registryLimits;
     this.#nodes = new Map(this.ids.map((id, at) => [id, new Node(id, at, this)]));
     for (const node of this.nodes) node.start();
@@ -527,7 +558,9 @@ export function forwarded(message: PeerMessage): string[] {
 
 /** The commands in the log of `node`, as `entry` by `entry`. */
 export function logOf(node: Node): string[][] {
-  return node.disk.entries
+  const verdict = node.disk.read();
+  if (verdict?.type !== "intact") throw new Error(`the log of ${node.id} is not intact`);
+  return verdict.loaded.entries
     .filter(({ kind }) => kind === "commands")
     .map(({ data }) =>
       commandCodec

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { ELECTION_TICKS_MIN, TICK_MS } from "../../src/limits.ts";
+import { confOf } from "../../src/raft/conf-state.ts";
 import type { PersistRequest } from "../../src/raft/types.ts";
+import { Registry } from "../../src/registry/registry.ts";
 import type { ClientOutput } from "../../src/replica/inputs.ts";
 import type { PeerMessage } from "../../src/replica/peer-messages.ts";
 import { Replica } from "../../src/replica/replica.ts";
@@ -8,6 +10,8 @@ import { Driver } from "../../src/server/driver.ts";
 import { SendPump } from "../../src/server/send-pump.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
+import { confCodec } from "../../src/wire/conf-codec.ts";
+import { snapshotCodec } from "../../src/wire/snapshot-codec.ts";
 import { Loop } from "./loop.ts";
 
 const [A, B, C] = ["a".repeat(16), "b".repeat(16), "c".repeat(16)] as const;
@@ -34,6 +38,12 @@ class Disk implements Storage {
     await new Promise((resolve) => setImmediate(resolve));
   }
 
+  async readChunk(): Promise<null> {
+    return null;
+  }
+
+  async *chunks(): AsyncIterable<Uint8Array> {}
+
   async close(): Promise<void> {}
 }
 
@@ -42,16 +52,21 @@ function world(voters: readonly string[]) {
   const disk = new Disk();
   const sent: PeerMessage[][] = [];
   const fatal: { exitCode: number; error: unknown }[] = [];
+  const members = voters.map((id) => ({ id, name: id, address: "" }));
   const replica = new Replica(
     {
       id: A,
       restored: {
         hardState: { term: 1, vote: null },
-        snapshot: { index: 0, term: 0, conf: { voters } },
+        snapshot: { index: 0, term: 0, conf: confOf(members) },
+        logStart: { index: 0, term: 0 },
         entries: [],
         commitIndex: 0,
+        registry: new Registry(),
       },
       codec: commandCodec,
+      snapshotCodec,
+      confCodec,
       random: () => 0,
     },
     { monotonicMs: loop.nowMs, wallMs: loop.nowMs },

@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { nodeClock, nodeRandom, nodeTimers } from "../../src/env/node-env.ts";
 import { ELECTION_TICKS_MAX, ELECTION_TICKS_MIN, TICK_MS } from "../../src/limits.ts";
+import { confOf } from "../../src/raft/conf-state.ts";
+import type { ConfMember } from "../../src/raft/types.ts";
+import { Registry } from "../../src/registry/registry.ts";
 import type { ClientOutput } from "../../src/replica/inputs.ts";
 import { Replica } from "../../src/replica/replica.ts";
 import { Driver } from "../../src/server/driver.ts";
@@ -8,6 +11,8 @@ import { SendPump } from "../../src/server/send-pump.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { deferred } from "../../src/util/deferred.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
+import { confCodec } from "../../src/wire/conf-codec.ts";
+import { snapshotCodec } from "../../src/wire/snapshot-codec.ts";
 
 /** A disk on which every write completes, until it hangs: then none does. */
 class Disk implements Storage {
@@ -19,10 +24,20 @@ class Disk implements Storage {
     }
   }
 
+  async readChunk(): Promise<null> {
+    return null;
+  }
+
+  async *chunks(): AsyncIterable<Uint8Array> {}
+
   async close(): Promise<void> {}
 }
 
 const IDS = ["a".repeat(16), "b".repeat(16), "c".repeat(16)];
+
+function memberOf(id: string): ConfMember {
+  return { id, name: id, address: "" };
+}
 
 interface Member {
   readonly id: string;
@@ -38,11 +53,15 @@ function startAll(): Member[] {
       id,
       restored: {
         hardState: { term: 0, vote: null },
-        snapshot: { index: 0, term: 0, conf: { voters: IDS } },
+        snapshot: { index: 0, term: 0, conf: confOf(IDS.map(memberOf)) },
+        logStart: { index: 0, term: 0 },
         entries: [],
         commitIndex: 0,
+        registry: new Registry(),
       },
       codec: commandCodec,
+      snapshotCodec,
+      confCodec,
       random: nodeRandom.below,
     };
     const now = { monotonicMs: nodeClock.monotonicMs(), wallMs: 0 };

@@ -10,28 +10,35 @@ export interface Disk {
   open(): Promise<{ readonly loaded: LoadedLog; readonly storage: Storage }>;
 }
 
+/** Carries out the requests in one start, then tells what the next one loads. */
+export async function loadedAfter(
+  makeDisk: () => Promise<Disk>,
+  requests: readonly Partial<PersistRequest>[],
+): Promise<LoadedLog> {
+  const disk = await makeDisk();
+  const { storage } = await disk.open();
+  for (const [at, parts] of requests.entries()) await storage.persist(request(at + 1, parts));
+  await storage.close();
+  return reload(disk);
+}
+
+async function reload(disk: Disk): Promise<LoadedLog> {
+  const { loaded, storage } = await disk.open();
+  await storage.close();
+  return loaded;
+}
+
 /** What every storage promises, run against each. */
 export function describeStorage(kind: string, makeDisk: () => Promise<Disk>): void {
-  /** Carries out the requests in one start, then tells what the next one loads. */
-  async function loadAfter(requests: readonly Partial<PersistRequest>[]): Promise<LoadedLog> {
-    const disk = await makeDisk();
-    const { storage } = await disk.open();
-    for (const [at, parts] of requests.entries()) await storage.persist(request(at + 1, parts));
-    await storage.close();
-    return reload(disk);
-  }
-
-  async function reload(disk: Disk): Promise<LoadedLog> {
-    const { loaded, storage } = await disk.open();
-    await storage.close();
-    return loaded;
-  }
+  const loadAfter = (requests: readonly Partial<PersistRequest>[]): Promise<LoadedLog> =>
+    loadedAfter(makeDisk, requests);
 
   describe(`the storage contract, kept by ${kind}`, () => {
     it("loads nothing from a new disk", async () => {
       expect(await loadAfter([])).toEqual({
         hardState: { term: 0, vote: null },
-        snapshot: { index: 0, term: 0 },
+        snapshot: null,
+        logStart: { index: 0, term: 0 },
         entries: [],
         commitIndex: 0,
       });

@@ -11,6 +11,9 @@ import {
   openBorn,
   random,
   request,
+  snapshotAt,
+  stage,
+  switchTo,
   temporaryDirectory,
 } from "./fixture.ts";
 
@@ -248,6 +251,21 @@ describe("a directory is refused", () => {
       expect(await entriesIn(path)).toBe(3);
     });
   }
+
+  it("without its birth, when it has installed a snapshot and has no entries", async () => {
+    const path = join(await temporaryDirectory(), "n1");
+    const directory = await openBorn(path);
+    const { storage } = await directory.open();
+    const snapshot = snapshotAt(9, 1, 1);
+    await storage.persist(request(1, { hardState: hardState(1), snapshot: stage(snapshot) }));
+    await storage.persist(request(2, { snapshot: switchTo(snapshot, "00112233445566ff") }));
+    await directory.close();
+    await rm(join(path, "birth"));
+    await expect(refusalOf(path)).rejects.toMatchObject({
+      code: "DAMAGED",
+      message: expect.stringContaining("has snapshots but there is no"),
+    });
+  });
 
   it("without its identity, before it was born too", async () => {
     const path = join(await temporaryDirectory(), "n1");

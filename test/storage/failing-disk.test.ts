@@ -1,56 +1,12 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type {
-  KeyRange,
-  KeyValueOperation,
-  KeyValueStore,
-} from "../../src/storage/key-value-store.ts";
-import { openStorage, type StorageOptions } from "../../src/storage/level-storage.ts";
+import { openStorage } from "../../src/storage/level-storage.ts";
 import { MarkFile } from "../../src/storage/mark-file.ts";
 import { VoteFile } from "../../src/storage/vote-file.ts";
 import { AssertionError } from "../../src/util/assert.ts";
+import { FailingStore, OWN, openOn } from "./failing-store.ts";
 import { entry, hardState, request, temporaryDirectory } from "./fixture.ts";
-
-const OWN = "0123456789abcdef";
-
-/** A database whose disk fails when told to. What a failed batch wrote is anybody's guess. */
-class FailingStore implements KeyValueStore {
-  readonly #records = new Map<string, Uint8Array>();
-  failure: Error | null = null;
-  batches = 0;
-
-  async batch(operations: readonly KeyValueOperation[]): Promise<void> {
-    this.batches += 1;
-    if (this.failure !== null) throw this.failure;
-    for (const operation of operations) {
-      const key = Buffer.from(operation.key).toString("hex");
-      if (operation.type === "put") this.#records.set(key, operation.value);
-      else this.#records.delete(key);
-    }
-  }
-
-  async get(key: Uint8Array): Promise<Uint8Array | null> {
-    return this.#records.get(Buffer.from(key).toString("hex")) ?? null;
-  }
-
-  async *iterate({ from, to }: KeyRange): AsyncIterable<readonly [Uint8Array, Uint8Array]> {
-    for (const [hex, value] of [...this.#records].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const key = Buffer.from(hex, "hex");
-      if (Buffer.compare(key, from) >= 0 && Buffer.compare(key, to) < 0) yield [key, value];
-    }
-    if (this.failure !== null) throw this.failure;
-  }
-
-  async close(): Promise<void> {}
-}
-
-async function openOn(store: KeyValueStore, options?: StorageOptions) {
-  const directory = await temporaryDirectory();
-  await VoteFile.create(directory, OWN);
-  await MarkFile.create(join(directory, "mark"), OWN);
-  return { directory, ...(await openStorage({ directory, incarnation: OWN, store }, options)) };
-}
 
 describe("the first failed write", () => {
   it("is final: the node hears of it once, and nothing is written after it", async () => {

@@ -3,7 +3,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import type { Entry, HardState, PersistRequest } from "../../src/raft/types.ts";
+import { confOf } from "../../src/raft/conf-state.ts";
+import type {
+  Entry,
+  HardState,
+  PersistRequest,
+  Snapshot,
+  SnapshotId,
+  SnapshotWrite,
+} from "../../src/raft/types.ts";
 import { type DataDirectory, openDirectory } from "../../src/storage/directory.ts";
 import type { BirthRecord } from "../../src/storage/storage.ts";
 
@@ -41,4 +49,32 @@ export function request(write: number, parts: Partial<PersistRequest>): PersistR
 
 export function hardState(term: number, vote: string | null = null): HardState {
   return { term, vote };
+}
+
+const CHUNKS = 5;
+
+/** Of five chunks, as `chunkOf` makes them. */
+export function snapshotAt(index: number, term: number, nonce: number): Snapshot {
+  const id = { index, nonce };
+  const bytes = chunksOf(id, 0, CHUNKS).reduce((sum, chunk) => sum + chunk.length, 0);
+  const conf = confOf(["a", "b"].map((id) => ({ id, name: `n${id}`, address: "" })));
+  return { ...id, term, conf, chunks: CHUNKS, bytes, digest: "0123456789abcdef" };
+}
+
+/** Every chunk of every snapshot has other bytes, and another length than the one before. */
+export function chunkOf({ index, nonce }: SnapshotId, chunk: number): Uint8Array {
+  return new TextEncoder().encode(`${index}/${nonce}: ${"x".repeat(chunk + 1)}`);
+}
+
+export function chunksOf(id: SnapshotId, first: number, end: number): Uint8Array[] {
+  return Array.from({ length: end - first }, (_, at) => chunkOf(id, first + at));
+}
+
+export function stage({ index, nonce }: SnapshotId, first = 0, end = CHUNKS): SnapshotWrite {
+  const id = { index, nonce };
+  return { type: "stage", id, first, chunks: chunksOf(id, first, end) };
+}
+
+export function switchTo(snapshot: Snapshot, chain: string | null = null): SnapshotWrite {
+  return { type: "switch", snapshot, chain };
 }

@@ -21,7 +21,7 @@ const chain = fc
 const anyEntry: fc.Arbitrary<Entry> = fc.record({
   index: integer,
   term: integer,
-  kind: fc.constantFrom("noop", "commands"),
+  kind: fc.constantFrom("noop", "commands", "conf"),
   data: fc.uint8Array({ maxLength: 200 }),
 });
 

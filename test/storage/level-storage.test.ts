@@ -1,7 +1,8 @@
-import { describeStorage } from "./contract.ts";
+import { type Disk, describeStorage } from "./contract.ts";
 import { openBorn, temporaryDirectory } from "./fixture.ts";
+import { describeSnapshots } from "./snapshot-contract.ts";
 
-describeStorage("LevelDB", async () => {
+async function makeDisk(): Promise<Disk> {
   const path = await temporaryDirectory();
   return {
     open: async () => {
@@ -9,4 +10,7 @@ describeStorage("LevelDB", async () => {
       return directory.open();
     },
   };
-});
+}
+
+describeStorage("LevelDB", makeDisk);
+describeSnapshots("LevelDB", makeDisk);

@@ -5,27 +5,13 @@ import { MARK_SYNC_MS } from "../../src/limits.ts";
 import { LOG_START, type LogPosition } from "../../src/storage/layout.ts";
 import { MarkFile } from "../../src/storage/mark-file.ts";
 import { temporaryDirectory } from "./fixture.ts";
+import { HandTimers } from "./hand-timers.ts";
 
 const OWN = "0123456789abcdef";
 const BLOCK = 4096;
 
 function at(index: number): LogPosition {
   return { index, term: 1, chain: index.toString(16).padStart(16, "0") };
-}
-
-/** Timers that run when the test says so. */
-class HandTimers {
-  readonly armed: { delayMs: number; run: () => void }[] = [];
-
-  after(delayMs: number, run: () => void): { cancel(): void } {
-    const timer = { delayMs, run };
-    this.armed.push(timer);
-    return { cancel: () => void this.armed.splice(this.armed.indexOf(timer), 1) };
-  }
-
-  fire(): void {
-    this.armed.shift()!.run();
-  }
 }
 
 async function newMark(): Promise<{ path: string; mark: MarkFile; timers: HandTimers }> {

@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PersistRequest } from "../../src/raft/types.ts";
+import { describeDamage } from "../../src/storage/damage.ts";
 import { encodeEntry, entryKey, LOG_START, type LogPosition } from "../../src/storage/layout.ts";
 import { MemoryDisk, type PersistStep } from "../../src/storage/memory-storage.ts";
-import { describeDamage, LogVerifier, type Verdict } from "../../src/storage/recovery.ts";
-import { entriesBetween, entry, hardState, request } from "./fixture.ts";
+import { LogVerifier, type Verdict } from "../../src/storage/recovery.ts";
+import type { Pointer } from "../../src/storage/snapshot-layout.ts";
+import { entriesBetween, entry, hardState, request, snapshotAt } from "./fixture.ts";
 
 /** Entries 1 to 6 in three batches of two; the mark was synced at `marked`, and said 6 at last. */
 function diskMarkedAt(marked: 0 | 2 | 4 | 6): MemoryDisk {
@@ -49,7 +51,15 @@ describe("a log that a crash may leave", () => {
   });
 
   it("is what it was before or after a persist that was cut at any step", () => {
-    const steps: PersistStep[] = ["begun", "voteA", "voteB", "markLowered", "batch", "markRaised"];
+    const steps: PersistStep[] = [
+      "begun",
+      "voteA",
+      "voteB",
+      "markLowered",
+      "batch",
+      "markRaised",
+      "markSynced",
+    ];
     for (const step of steps) {
       const disk = diskMarkedAt(6);
       const { log } = disk.open();
@@ -58,7 +68,7 @@ describe("a log that a crash may leave", () => {
       disk.loseUnsynced();
       const { loaded } = disk.open();
       const hasVoted = step !== "begun";
-      const isAppended = step === "batch" || step === "markRaised";
+      const isAppended = steps.indexOf(step) >= steps.indexOf("batch");
       expect(loaded.hardState).toEqual(hasVoted ? hardState(2, "b") : hardState(1, "a"));
       expect(loaded.entries).toEqual(
         isAppended ? [...entriesBetween(1, 3, 1), entry(4, 2)] : entriesBetween(1, 6, 1),
@@ -81,7 +91,7 @@ describe("a damaged log is told from it:", () => {
       for (const index of [1, 2, 3, 4, 5]) {
         const disk = diskMarkedAt(marked);
         disk.records.delete(keyOf(index));
-        expect(damageOf(disk)).toBe("hole");
+        expect(damageOf(disk)).toBe(index === 1 ? "pointerMissing" : "hole");
       }
     }
   });
@@ -158,24 +168,61 @@ describe("a verdict on damage", () => {
 });
 
 describe("a log behind a snapshot", () => {
-  const base = encodeEntry(entry(5, 2), LOG_START.chain, 0).position;
+  const start = encodeEntry(entry(5, 2), LOG_START.chain, 0).position;
+  const next = encodeEntry(entry(6, 2), start.chain, 0).position;
 
-  function verify(first: number, previous: LogPosition, mark: LogPosition): Verdict {
-    const verifier = new LogVerifier(base);
-    const { key, value } = encodeEntry(entry(first, 2), previous.chain, 5);
-    verifier.take(key, value);
-    return verifier.finish(hardState(2), mark);
+  function pointerAt(position: LogPosition): Pointer {
+    const { index, term, chain } = position;
+    return { snapshot: snapshotAt(index, term, 7), chain, logStart: start };
+  }
+
+  function verify(
+    entries: readonly [index: number, previous: LogPosition][],
+    mark: LogPosition,
+    pointer = pointerAt(start),
+  ): Verdict {
+    const verifier = new LogVerifier(pointer);
+    for (const [index, previous] of entries) {
+      const { key, value } = encodeEntry(entry(index, 2), previous.chain, 5);
+      verifier.take(key, value);
+    }
+    return verifier.finish(hardState(2), mark, []);
   }
 
   it("starts right behind it, and is linked to it", () => {
-    expect(verify(6, base, base)).toMatchObject({ type: "intact" });
-    expect(verify(6, LOG_START, base)).toMatchObject({ damage: { what: "chain", index: 6 } });
-    expect(verify(7, base, base)).toMatchObject({ damage: { what: "hole", index: 6 } });
+    expect(verify([[6, start]], start)).toMatchObject({ type: "intact" });
+    expect(verify([[6, LOG_START]], start)).toMatchObject({ damage: { what: "chain", index: 6 } });
+    expect(verify([[7, start]], start)).toMatchObject({ damage: { what: "hole", index: 6 } });
   });
 
   it("is without the entries that the snapshot covers, and does not ask an older mark", () => {
     const older = { ...LOG_START, index: 3, chain: "f".repeat(16) };
-    expect(verify(4, LOG_START, older)).toMatchObject({ type: "intact", loaded: { entries: [] } });
+    const verdict = verify([[4, LOG_START]], older);
+    expect(verdict).toMatchObject({ type: "intact", loaded: { entries: [], commitIndex: 5 } });
+  });
+
+  it("reaches the snapshot, with the entry that it was taken at", () => {
+    const pointer = pointerAt(next);
+    expect(verify([[6, start]], start, pointer)).toMatchObject({
+      type: "intact",
+      loaded: { logStart: { index: 5, term: 2 }, commitIndex: 6 },
+    });
+    expect(verify([], start, pointer)).toMatchObject({
+      damage: { what: "endsBeforeSnapshot", lastIndex: 5, snapshotIndex: 6 },
+    });
+    for (const other of [
+      { ...next, chain: start.chain },
+      { ...next, term: 1 },
+    ]) {
+      expect(verify([[6, start]], start, pointerAt(other))).toMatchObject({
+        damage: { what: "notSnapshotted", index: 6 },
+      });
+    }
+  });
+
+  it("is not behind the term of an installed snapshot, nor is the stored term", () => {
+    const verdict = new LogVerifier(pointerAt(start)).finish(hardState(1), start, []);
+    expect(verdict).toMatchObject({ damage: { what: "termBehind", entryTerm: 2 } });
   });
 });
 

@@ -2,7 +2,8 @@ import { type FileHandle, open, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { Level } from "level";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { encodeVote, VoteFile } from "../../src/storage/vote-file.ts";
+import { VoteFile } from "../../src/storage/vote-file.ts";
+import { encodeVote } from "../../src/storage/vote-record.ts";
 import { entry, hardState, openBorn, random, request, temporaryDirectory } from "./fixture.ts";
 
 const OWN = "0123456789abcdef";

@@ -2,13 +2,13 @@ import { copyFile, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { VoteFile } from "../../src/storage/vote-file.ts";
 import {
   decodeVote,
   encodeVote,
   newerVote,
-  VoteFile,
   type VoteRecord,
-} from "../../src/storage/vote-file.ts";
+} from "../../src/storage/vote-record.ts";
 import { hardState, temporaryDirectory } from "./fixture.ts";
 
 const OWN = "0123456789abcdef";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { RaftMessage } from "../../src/raft/messages.ts";
-import type { Entry } from "../../src/raft/types.ts";
-import type { Command, EndReason } from "../../src/registry/command.ts";
+import type { ConfState, Entry } from "../../src/raft/types.ts";
+import type { Command, EndReason, Reply } from "../../src/registry/command.ts";
 import type {
   Instance,
   InstanceContent,
@@ -10,6 +10,7 @@ import type {
   Location,
   MetaPairs,
 } from "../../src/registry/instance.ts";
+import type { RegistryItem } from "../../src/registry/snapshot.ts";
 import type { AttachedSession, PeerMessage } from "../../src/replica/peer-messages.ts";
 
 export const count = fc.oneof(
@@ -125,6 +126,55 @@ export const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ type: fc.constant("raiseStateVersion" as const), version: count }),
 );
 
+const refused: fc.Arbitrary<Reply> = fc
+  .record({
+    revision: count,
+    code: fc.constantFrom("TAKEN_OVER" as const, "NOT_FOUND" as const, "INVALID" as const),
+    message: text,
+    field: fc.option(text),
+  })
+  .map(({ field, ...rest }) => ({ ok: false, ...rest, ...(field === null ? {} : { field }) }));
+const reply: fc.Arbitrary<Reply> = fc.oneof(
+  count.map((revision) => ({ ok: true as const, revision })),
+  refused,
+);
+
+export const registryItem: fc.Arbitrary<RegistryItem> = fc.oneof(
+  fc.record({
+    type: fc.constant("totals" as const),
+    totals: fc.record({
+      revision: count,
+      stateVersion: count,
+      clockMs: count,
+      opened: count,
+      evicted: count,
+    }),
+  }),
+  fc.record({
+    type: fc.constant("tombstone" as const),
+    tombstone: fc.record({ session, reason, revision: count, index: count }),
+  }),
+  fc.record({
+    type: fc.constant("session" as const),
+    session: fc.record({
+      id: session,
+      secretHash: hex(64),
+      ttlMs: count,
+      graceMs: count,
+      client: text,
+      order: count,
+      openedRevision: count,
+      openedAtMs: count,
+      ownedRevision: count,
+      ending: fc.option(reason),
+      lastSeq: count,
+      floor: count,
+      replies: fc.array(reply, { maxLength: 6 }),
+    }),
+  }),
+  fc.record({ type: fc.constant("instance" as const), instance }),
+);
+
 const head = { from: member, to: member, term: count };
 const bytes = fc.uint8Array({ maxLength: 300 });
 const readId = fc.record({ start: count, counter: count });
@@ -140,13 +190,14 @@ const appendEntries: fc.Arbitrary<RaftMessage> = fc
     prevLogIndex: fc.nat(2 ** 40),
     commitIndex: count,
     data: fc.array(bytes, { minLength: 6, maxLength: 6 }),
+    kinds: fc.array(fc.constantFrom("commands", "conf"), { minLength: 6, maxLength: 6 }),
   })
-  .map(({ from, to, terms, prevLogIndex, commitIndex, data }) => {
+  .map(({ from, to, terms, prevLogIndex, commitIndex, data, kinds }) => {
     const rising = [...terms].sort((a, b) => a - b);
     const entries: Entry[] = rising.slice(1, -1).map((term, offset) => ({
       index: prevLogIndex + 1 + offset,
       term,
-      kind: data[offset]!.length === 0 ? "noop" : "commands",
+      kind: data[offset]!.length === 0 ? "noop" : kinds[offset]!,
       data: data[offset]!,
     }));
     return {
@@ -158,6 +209,54 @@ const appendEntries: fc.Arbitrary<RaftMessage> = fc
       prevLogTerm: rising[0]!,
       commitIndex,
       entries,
+    };
+  });
+
+const ids = fc.array(member, { maxLength: 7 });
+/** What the codec carries, whether it makes sense to Raft or not. */
+export const confState: fc.Arbitrary<ConfState> = fc.record({
+  voters: ids,
+  votersOutgoing: ids,
+  learners: ids,
+  members: fc.array(fc.record({ id: member, name: fc.string(), address: fc.string() }), {
+    maxLength: 20,
+  }),
+});
+
+const installSnapshot: fc.Arbitrary<RaftMessage> = fc
+  .record({
+    from: member,
+    to: member,
+    terms: fc.tuple(count, count),
+    index: fc.integer({ min: 1, max: 2 ** 40 }),
+    nonce: fc.nat(2 ** 48 - 1),
+    chunks: fc.integer({ min: 1, max: 10_000 }),
+    chunk: fc.nat(),
+    bytes: count,
+    digest: hex(16),
+    chain: hex(16),
+    conf: confState,
+    data: fc.uint8Array({ maxLength: 300 }),
+  })
+  .map(({ from, to, terms, chunk, chunks, conf, chain, data, ...rest }) => {
+    const isQuestion = chunk % (chunks + 1) === chunks;
+    return {
+      type: "installSnapshot",
+      from,
+      to,
+      term: Math.max(...terms),
+      snapshot: {
+        index: rest.index,
+        term: Math.min(...terms),
+        conf,
+        nonce: rest.nonce,
+        chunks,
+        bytes: rest.bytes,
+        digest: rest.digest,
+      },
+      chain: isQuestion ? "" : chain,
+      chunk: chunk % (chunks + 1),
+      data: isQuestion ? new Uint8Array() : data,
     };
   });
 
@@ -185,6 +284,19 @@ const election: fc.Arbitrary<RaftMessage> = fc.oneof(
 
 export const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
   appendEntries,
+  installSnapshot,
+  fc
+    .record({
+      ...head,
+      id: fc.record({ index: count, nonce: fc.nat(2 ** 48 - 1) }),
+      counts: fc.tuple(count, count),
+    })
+    .map(({ counts, ...rest }) => ({
+      type: "installSnapshotResponse" as const,
+      ...rest,
+      next: Math.min(...counts),
+      received: Math.max(...counts),
+    })),
   election,
   fc.record({
     type: fc.constant("appendEntriesResponse" as const),

@@ -4,6 +4,7 @@ import type { Command } from "../../src/registry/command.ts";
 import type { PeerMessage } from "../../src/replica/peer-messages.ts";
 import { msgpackCodec } from "../../src/wire/client-codec.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
+import { confCodec } from "../../src/wire/conf-codec.ts";
 import { decodePeerFrame, encodePeerFrame } from "../../src/wire/peer-codec.ts";
 
 const file = new URL("golden/bytes.json", import.meta.url);
@@ -112,6 +113,44 @@ const electionMessages: PeerMessage[] = [
   { type: "timeoutNow", ...head, lastLogIndex: 42 },
 ];
 
+const configuration = {
+  voters: ["00000000000000a1", "00000000000000b2"],
+  votersOutgoing: ["00000000000000a1"],
+  learners: ["00000000000000c3"],
+  members: [
+    { id: "00000000000000a1", name: "n1", address: "" },
+    { id: "00000000000000b2", name: "n2", address: "10.0.0.2:7420" },
+    { id: "00000000000000c3", name: "n3", address: "10.0.0.3:7420" },
+  ],
+};
+const snapshot = {
+  index: 40,
+  term: 6,
+  conf: configuration,
+  nonce: 2 ** 47 + 5,
+  chunks: 3,
+  bytes: 300_000,
+  digest: "feedfacecafebeef",
+};
+const snapshotMessages: PeerMessage[] = [
+  {
+    type: "installSnapshot",
+    ...head,
+    snapshot,
+    chain: "0123456789abcdef",
+    chunk: 1,
+    data: Uint8Array.of(7, 8, 9),
+  },
+  { type: "installSnapshot", ...head, snapshot, chain: "", chunk: 3, data: new Uint8Array() },
+  {
+    type: "installSnapshotResponse",
+    ...head,
+    id: { index: 40, nonce: 2 ** 47 + 5 },
+    next: 1,
+    received: 2,
+  },
+];
+
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 
 function current(): Record<string, string> {
@@ -121,9 +160,11 @@ function current(): Record<string, string> {
   }
   const parts = Object.values(commands).map(commandCodec.encode);
   bytes["batch of all commands"] = hex(commandCodec.encodeBatch(1_700_000_000_000, parts));
+  bytes["configuration"] = hex(confCodec.encode(configuration));
   bytes["peer frame"] = hex(encodePeerFrame(peerMessages));
   bytes["peer frame of a confirmation"] = hex(encodePeerFrame([confirmation]));
   bytes["peer frame of an election"] = hex(encodePeerFrame(electionMessages));
+  bytes["peer frame of a snapshot"] = hex(encodePeerFrame(snapshotMessages));
   const ping = msgpackCodec.encode({ type: "ping", id: 7 }) as Uint8Array;
   bytes["client ping"] = hex(ping);
   bytes["client frame of two"] = hex(msgpackCodec.join([ping, ping]) as Uint8Array);
@@ -157,6 +198,8 @@ describe("golden bytes", () => {
     expect(decodePeerFrame(Buffer.from(golden["peer frame of an election"]!, "hex"))).toEqual(
       electionMessages,
     );
+    const ofSnapshot = Buffer.from(golden["peer frame of a snapshot"]!, "hex");
+    expect(decodePeerFrame(ofSnapshot)).toEqual(snapshotMessages);
     expect(msgpackCodec.decode(Buffer.from(golden["client ping"]!, "hex"))).toEqual({
       type: "ping",
       id: 7,

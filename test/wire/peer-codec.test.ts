@@ -2,6 +2,7 @@ import { crc32 as zlibCrc32 } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { NESTING_MAX, PEER_FRAME_BYTES_MAX } from "../../src/limits.ts";
+import { confOf } from "../../src/raft/conf-state.ts";
 import type { PeerMessage } from "../../src/replica/peer-messages.ts";
 import { checkPeerAnswer, checkPeerHello } from "../../src/schema/peer-hello.ts";
 import { crc32 } from "../../src/wire/crc32.ts";
@@ -131,6 +132,63 @@ describe("a frame between nodes", () => {
     const under = { ...append, entries: [{ ...entry, term: 5 }] };
     expect(() => decodePeerFrame(encoded(over))).toThrow(DecodeError);
     expect(() => decodePeerFrame(encoded(under))).toThrow(DecodeError);
+  });
+
+  it("refuses a snapshot that none can be, and chunks beyond its last", () => {
+    const snapshot = {
+      index: 9,
+      term: 7,
+      conf: confOf([{ id: "00000000000000a1", name: "n1", address: "10.0.0.1:7420" }]),
+      nonce: 1,
+      chunks: 2,
+      bytes: 3,
+      digest: "0".repeat(16),
+    };
+    const { from, to, term } = append;
+    const chunk: PeerMessage = {
+      type: "installSnapshot",
+      from,
+      to,
+      term,
+      snapshot,
+      chain: "0".repeat(16),
+      chunk: 1,
+      data: Uint8Array.of(1),
+    };
+    const question: PeerMessage = { ...chunk, chunk: 2, chain: "", data: new Uint8Array() };
+    expect(decodePeerFrame(encodePeerFrame([chunk, question]))).toEqual([chunk, question]);
+    for (const wrong of [
+      { ...chunk, chunk: 2 },
+      { ...chunk, chunk: 3 },
+      { ...question, data: Uint8Array.of(1) },
+      { ...question, chunk: 3 },
+      { ...chunk, snapshot: { ...snapshot, term: 8 } },
+      { ...chunk, snapshot: { ...snapshot, index: 0 } },
+      { ...question, chunk: 0, snapshot: { ...snapshot, chunks: 0 } },
+      { ...chunk, chain: "0".repeat(65) },
+    ]) {
+      expect(() => decodePeerFrame(encodePeerFrame([wrong]))).toThrow(DecodeError);
+    }
+    const answer = { from, to, term, id: { index: 9, nonce: 1 }, next: 2, received: 1 };
+    const late: PeerMessage = { type: "installSnapshotResponse", ...answer };
+    expect(() => decodePeerFrame(encodePeerFrame([late]))).toThrow(DecodeError);
+  });
+
+  it("counts the chunks of snapshots among its bytes", () => {
+    const conf = confOf([{ id: "00000000000000a1", name: "n1", address: "" }]);
+    const snapshot = { index: 9, term: 7, conf, nonce: 1, chunks: 99, bytes: 3 };
+    const messages: PeerMessage[] = Array.from({ length: 20 }, (_, chunk) => ({
+      type: "installSnapshot",
+      from: append.from,
+      to: append.to,
+      term: 7,
+      snapshot: { ...snapshot, digest: "" },
+      chain: "",
+      chunk,
+      data: new Uint8Array(1_000_000),
+    }));
+    const sizes = encodePeerFrames(messages).map((frame) => frame.length);
+    expect(Math.max(...sizes)).toBeLessThan(PEER_FRAME_BYTES_MAX / 2);
   });
 
   it("over its limit is refused by its size", () => {
