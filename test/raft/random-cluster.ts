@@ -343,8 +343,10 @@ export class RandomCluster {
       member.start();
       this.judge.started(member);
     }
+    // What is on the way was judged when it left; a crash since then may have let go what was staged.
+    const judged = new Set(cluster.bag);
     cluster.passes = (message) => {
-      this.judge.left(cluster.member(message.from), message);
+      if (!judged.has(message)) this.judge.left(cluster.member(message.from), message);
       return true;
     };
     for (let tick = 0; tick < 60; tick++) this.#tickAll();
