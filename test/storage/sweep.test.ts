@@ -4,11 +4,13 @@ import { describe, expect, it } from "vitest";
 import { SWEEP_IDLE_MS, SWEEP_KEYS_MAX } from "../../src/limits.ts";
 import type { PersistRequest } from "../../src/raft/types.ts";
 import { openDirectory } from "../../src/storage/directory.ts";
+import { writeSynced } from "../../src/storage/durable-file.ts";
 import { entryKey } from "../../src/storage/layout.ts";
 import { openStorage } from "../../src/storage/level-storage.ts";
 import { chunkKey, chunkRange } from "../../src/storage/snapshot-layout.ts";
 import type { Storage } from "../../src/storage/storage.ts";
 import { Sweep } from "../../src/storage/sweep.ts";
+import { VoteFile } from "../../src/storage/vote-file.ts";
 import { FailingStore, OWN, openOn } from "./failing-store.ts";
 import {
   entriesBetween,
@@ -111,7 +113,7 @@ describe("what is left over", () => {
   });
 
   it("ends the node when it cannot be deleted, and nothing is written after it", async () => {
-    const { storage, timers, store, turn, failures } = await cutStore();
+    const { storage, timers, store, turn, failures, directory } = await cutStore();
     store.failure = new Error("IO error: fdatasync");
     const slice = gate();
     store.held = slice.held;
@@ -125,6 +127,9 @@ describe("what is left over", () => {
     store.failure = null;
     const batches = store.batches;
     await expect(storage.persist(request(10, parts))).rejects.toMatchObject({ code: "DISK" });
+    const votes = await VoteFile.open(directory, OWN);
+    expect(votes.hardState).toEqual(hardState(1));
+    await votes.close();
     timers.fireAll(SWEEP_IDLE_MS);
     await turn();
     expect(store.batches).toBe(batches);
@@ -140,8 +145,9 @@ describe("what is left over", () => {
     const order: string[] = [];
     store.close = async () => void order.push("closed");
     const close = storage.close();
-    // Far more of the thread pool than a close that does not wait would need.
-    for (let call = 0; call < 100; call += 1) await stat(directory);
+    // Many times what a close that does not wait would write and sync.
+    for (let sync = 0; sync < 20; sync += 1)
+      await writeSynced(join(directory, "other"), Buffer.of(1));
     expect(order).toEqual([]);
     order.push("slice");
     slice.open();
