@@ -107,7 +107,7 @@ export const CLIENT_BUFFERED_BYTES_HIGH = 1024 * 1024;
 /** Bytes waiting in a peer's socket past which its link is broken off and dialled again. */
 export const PEER_BUFFERED_BYTES_MAX = 32 * 1024 * 1024;
 /** A peer of which no connection is left counts as gone when a dial is not answered within this. */
-export const PEER_ANSWER_MS = 50;
+export const PEER_ANSWER_MS = 200;
 export const PEER_REDIAL_MS_MIN = 50;
 export const PEER_REDIAL_MS_MAX = 1_000;
 /** The most that one dial waits for a peer that takes connections and does not answer. */

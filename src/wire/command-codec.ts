@@ -1,4 +1,5 @@
 import type { Command, EndReason } from "../registry/command.ts";
+import type { InstanceSpec } from "../registry/instance.ts";
 import type { CommandCodec } from "../replica/command-codec.ts";
 import { assert, unreachable } from "../util/assert.ts";
 import { endReasonNumber, readEndReason } from "./end-reason.ts";
@@ -53,6 +54,10 @@ export const commandCodec: CommandCodec = {
   },
 };
 
+function instanceTuple(spec: InstanceSpec): readonly unknown[] {
+  return specTuple(spec, spec.isPersistent);
+}
+
 function commandTuple(command: Command): readonly unknown[] {
   switch (command.type) {
     case "openSession":
@@ -67,7 +72,7 @@ function commandTuple(command: Command): readonly unknown[] {
       ];
     case "register": {
       const { session, seq, floor } = command;
-      return [TAG.register, session, seq, floor, command.instances.map(specTuple)];
+      return [TAG.register, session, seq, floor, command.instances.map(instanceTuple)];
     }
     case "update": {
       const { session, seq, floor, key, set, ifRevision } = command;

@@ -33,7 +33,10 @@ export function readKey(value: unknown): InstanceKey {
   };
 }
 
-export function specTuple(spec: InstanceSpec): readonly unknown[] {
+export function specTuple(
+  spec: InstanceKey & InstanceContent,
+  isPersistent: boolean,
+): readonly unknown[] {
   return [
     spec.namespace,
     spec.application,
@@ -45,7 +48,7 @@ export function specTuple(spec: InstanceSpec): readonly unknown[] {
     locationTuple(spec.location),
     STATUSES.indexOf(spec.status),
     spec.reason,
-    spec.isPersistent,
+    isPersistent,
   ];
 }
 
