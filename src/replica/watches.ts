@@ -152,11 +152,6 @@ export class Watches {
     this.#history.restart(this.#state.revision);
     for (const watches of this.#byConnection.values()) {
       for (const watch of watches.values()) {
-        watch.group.snapshot = null;
-      }
-    }
-    for (const watches of this.#byConnection.values()) {
-      for (const watch of watches.values()) {
         if (watch.connection.isWritable) {
           this.#emitSnapshot(watch, this.#snapshotBody(watch.group, true, nowMs));
         }
