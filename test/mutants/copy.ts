@@ -49,10 +49,11 @@ export class Copy {
     return this.#run([main, "--seeds", String(seeds)], secondsMax);
   }
 
-  test(folder: string, secondsMax: number): Promise<Ran> {
+  /** `paths` are as vitest takes them, with what to leave out. */
+  test(paths: readonly string[], secondsMax: number): Promise<Ran> {
     const vitest = join("node_modules", "vitest", "vitest.mjs");
     const config = ["--config", join("test", "vitest.config.ts"), "--project", "unit"];
-    return this.#run([vitest, "run", ...config, "--bail", "1", folder], secondsMax);
+    return this.#run([vitest, "run", ...config, "--bail", "1", ...paths], secondsMax);
   }
 
   remove(): Promise<void> {
@@ -64,9 +65,10 @@ export class Copy {
     const env = { ...process.env, NO_COLOR: "1" };
     const options = { cwd: this.#folder, env, timeout: secondsMax * 1000, maxBuffer: 1 << 26 };
     return new Promise((resolve) => {
-      const child = execFile(process.execPath, argv, options, (_error, stdout, stderr) => {
+      const child = execFile(process.execPath, argv, options, (error, stdout, stderr) => {
         const seconds = (performance.now() - startedMs) / 1000;
-        resolve({ code: child.exitCode, output: stdout + stderr, seconds });
+        const code = error?.killed === true ? null : child.exitCode;
+        resolve({ code, output: stdout + stderr, seconds });
       });
     });
   }

@@ -26,6 +26,7 @@ describe("the verdict on a mutant", () => {
     expect(() => ofSimulator({ code: 1, output: "", seconds })).toThrow("did not run");
     expect(() => ofTests({ code: 1, output: "no test files", seconds })).toThrow("did not run");
     expect(() => ofTests({ code: 0, output: "0 passed, 0 failed", seconds })).toThrow();
+    expect(() => ofTests({ code: null, output: "", seconds })).toThrow("came to no end");
   });
 
   test("is the tests' where one fails, and nobody's where all pass", () => {
@@ -49,12 +50,17 @@ describe("the page", () => {
           mutant: { ...declared, name: "twice", harmless: "it was there" },
           verdict: { by: "nobody", what: "" },
         },
+        {
+          mutant: { ...declared, name: "late" },
+          verdict: { by: "unfinished", what: "it does not build" },
+        },
       ],
       bounds,
     );
     expect(text).toContain("| `seen` | a bug | **nobody** |");
     expect(text).toContain("| `twice` | a bug | harmless: it was there |");
-    expect(text).toContain("1 are harmless, and 1 were found by nobody");
-    expect(namesIn(text)).toEqual(["seen", "twice"]);
+    expect(text).toContain("1 are harmless, 1 were found by nobody, and 1 were not judged");
+    expect(text).toContain("| `late` | a bug | not judged to the end: it does not build |");
+    expect(namesIn(text)).toEqual(["seen", "twice", "late"]);
   });
 });

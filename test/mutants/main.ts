@@ -1,8 +1,9 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { must } from "../../src/util/assert.ts";
 import { mutants } from "./all.ts";
-import { acquits, type Bounds, judge } from "./judge.ts";
+import { acquits, type Bounds, judge, type Verdict } from "./judge.ts";
 import type { Mutant } from "./mutant.ts";
 import { type Judged, page } from "./page.ts";
 
@@ -34,42 +35,37 @@ async function main(): Promise<void> {
   await acquits(top, [...new Set(chosen.map(({ tests }) => tests))], bounds);
   say("the sources without a fault are acquitted");
   const judged = await judgeAll(top, chosen, bounds, Number(values.jobs));
-  const left = judged.filter(
-    ({ mutant, verdict }) => verdict.by === "nobody" && mutant.harmless === undefined,
-  );
-  say(`${judged.length} of ${chosen.length} judged, ${left.length} found by nobody`);
-  if (only === undefined && judged.length === chosen.length) {
-    const text = page(judged, bounds);
-    if (text !== (await readFile(PAGE, "utf8").catch(() => ""))) await writeFile(PAGE, text);
-  }
-  process.exitCode = left.length === 0 && judged.length === chosen.length ? 0 : 1;
+  const left = judged.filter(({ verdict: { by } }) => by === "nobody" || by === "unfinished");
+  const harmful = left.filter(({ mutant }) => mutant.harmless === undefined);
+  say(`${judged.length} judged, ${harmful.length} found by nobody or not judged to the end`);
+  if (only === undefined) await writeFile(PAGE, page(judged, bounds));
+  process.exitCode = harmful.length === 0 ? 0 : 1;
 }
 
-/** In the order of `chosen`, without those that could not be judged. */
+/** In the order of `chosen`. */
 async function judgeAll(
   top: string,
   chosen: readonly Mutant[],
   bounds: Bounds,
   jobs: number,
 ): Promise<Judged[]> {
-  const judged: (Judged | undefined)[] = [];
-  let next = 0;
-  let done = 0;
+  const judged = new Map<Mutant, Judged>();
+  const waiting = chosen.values();
+  // They share one iterator, so that each mutant is taken once.
   const work = async (): Promise<void> => {
-    for (let at = next++; ; at = next++) {
-      const mutant = chosen[at];
-      if (mutant === undefined) return;
-      try {
-        const verdict = await judge(top, mutant, bounds);
-        judged[at] = { mutant, verdict };
-        say(`${++done}/${chosen.length} ${mutant.name}: ${JSON.stringify(verdict)}`);
-      } catch (error) {
-        say(`${++done}/${chosen.length} ${mutant.name}: NOT JUDGED, ${String(error)}`);
-      }
+    for (const mutant of waiting) {
+      const verdict = await judge(top, mutant, bounds).catch(unfinished);
+      judged.set(mutant, { mutant, verdict });
+      say(`${judged.size}/${chosen.length} ${mutant.name}: ${JSON.stringify(verdict)}`);
     }
   };
   await Promise.all(Array.from({ length: jobs }, work));
-  return judged.filter((item) => item !== undefined);
+  return chosen.map((mutant) => must(judged.get(mutant)));
+}
+
+function unfinished(error: unknown): Verdict {
+  const [what = ""] = String(error).split("\n");
+  return { by: "unfinished", what };
 }
 
 function say(line: string): void {

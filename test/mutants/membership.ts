@@ -1,6 +1,8 @@
 import type { Mutant } from "./mutant.ts";
 
 const tests = "test/raft";
+/** Of files whose names begin so. */
+const ofMembers = "test/raft/membership-";
 const notSimulated = "no member comes or goes there yet";
 
 /** Configurations (Raft §6; dissertation 4) and snapshots (§7). */
@@ -11,7 +13,7 @@ export const membership: readonly Mutant[] = [
     file: "src/raft/quorum.ts",
     find: ": Math.min(value, majorityValue(conf.votersOutgoing, reached));",
     replace: ": Math.max(value, majorityValue(conf.votersOutgoing, reached));",
-    tests,
+    tests: ofMembers,
     notSimulated,
   },
   {
@@ -20,7 +22,7 @@ export const membership: readonly Mutant[] = [
     file: "src/raft/quorum.ts",
     find: "if (conf.votersOutgoing.length === 0) return result;",
     replace: "if (conf.voters.length > 0) return result;",
-    tests,
+    tests: ofMembers,
     notSimulated,
   },
   {
@@ -29,7 +31,7 @@ export const membership: readonly Mutant[] = [
     file: "src/raft/state.ts",
     find: "return state.confs.since(state.commitIndex).some((conf) => isVoterOf(conf, state.id));",
     replace: "return state.confs.since(state.commitIndex).length > 0;",
-    tests,
+    tests: ofMembers,
     notSimulated,
   },
   {
@@ -38,7 +40,7 @@ export const membership: readonly Mutant[] = [
     file: "src/raft/transfer.ts",
     find: "return state.conf.voters.includes(member);",
     replace: "return state.conf.members.some(({ id }) => id === member);",
-    tests,
+    tests: ofMembers,
     notSimulated,
   },
   {
@@ -47,7 +49,7 @@ export const membership: readonly Mutant[] = [
     file: "src/raft/membership.ts",
     find: 'if (sending !== "replicate" || !isNear || ticksSinceHeard >= state.config.electionTicksMin) {',
     replace: "if (ticksSinceHeard < 0) {",
-    tests,
+    tests: ofMembers,
     notSimulated,
   },
   {
@@ -56,7 +58,7 @@ export const membership: readonly Mutant[] = [
     file: "src/raft/membership.ts",
     find: "return state.confs.inForceIndex <= state.commitIndex && !isJoint(state.conf);",
     replace: "return !isJoint(state.conf);",
-    tests,
+    tests: ofMembers,
     notSimulated,
   },
   {
@@ -65,7 +67,7 @@ export const membership: readonly Mutant[] = [
     file: "src/raft/membership.ts",
     find: 'if (!isLeaderReady(state)) return { ok: false, reason: "notReady" };',
     replace: "",
-    tests,
+    tests: ofMembers,
     notSimulated,
   },
   {
@@ -74,7 +76,7 @@ export const membership: readonly Mutant[] = [
     file: "src/raft/membership.ts",
     find: "if (!isJoint(state.conf) || state.confs.inForceIndex > state.commitIndex) return;",
     replace: "if (!isJoint(state.conf)) return;",
-    tests,
+    tests: ofMembers,
     notSimulated,
   },
   {
@@ -83,7 +85,7 @@ export const membership: readonly Mutant[] = [
     file: "src/raft/membership.ts",
     find: "if (isVoterOf(state.conf, state.id) || state.confs.inForceIndex > state.commitIndex) return;",
     replace: "if (isVoterOf(state.conf, state.id)) return;",
-    tests,
+    tests: ofMembers,
     notSimulated,
   },
   {

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { CANARY, mutants } from "./all.ts";
 import { mutated } from "./mutant.ts";
+import { namesIn } from "./page.ts";
 
 const top = new URL("../../", import.meta.url);
 const read = (path: string): string => readFileSync(fileURLToPath(new URL(path, top)), "utf8");
@@ -17,6 +18,10 @@ describe("the mutants", () => {
 
   test.for(mutants)("$name applies: its text is in the sources exactly once", (mutant) => {
     expect(mutated(read(mutant.file), mutant)).not.toBe(read(mutant.file));
+  });
+
+  test("are those of docs/bugs.md, which npm run mutants writes", () => {
+    expect(namesIn(read("docs/bugs.md"))).toEqual(mutants.map(({ name }) => name));
   });
 
   test("a mutant whose text is gone, or there twice, is refused", () => {

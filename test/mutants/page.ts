@@ -24,7 +24,7 @@ export function page(judged: readonly Judged[], { seeds, simSeconds }: Bounds): 
   });
   return [
     HEAD,
-    `Of ${judged.length}, the simulator has found ${count("simulator")} within ${seeds} seeds and ${simSeconds} s each, unit tests ${count("tests")}; ${harmless} are harmless, and ${left.length - harmless} were found by nobody. The seconds are those of a machine that did other work as well.\n`,
+    `Of ${judged.length}, the simulator has found ${count("simulator")} within ${seeds} seeds and ${simSeconds} s each, unit tests ${count("tests")}; ${harmless} are harmless, ${left.length - harmless} were found by nobody, and ${count("unfinished")} were not judged to the end. The seconds are those of a machine that did other work as well.\n`,
     "| mutant | imitates | found by |",
     "|---|---|---|",
     ...rows,
@@ -40,6 +40,8 @@ function killer({ harmless, notSimulated, tests }: Mutant, verdict: Verdict): st
       const why = notSimulated === undefined ? "" : `; not simulated: ${notSimulated}`;
       return `unit test \`${fileOf(verdict.what) ?? `${tests}/`}\`${why}`;
     }
+    case "unfinished":
+      return `not judged to the end: ${verdict.what}`;
     case "nobody":
       return harmless === undefined ? "**nobody**" : `harmless: ${harmless}`;
   }
