@@ -27,6 +27,8 @@ describe("the verdict on a mutant", () => {
     expect(() => ofTests({ code: 1, output: "no test files", seconds })).toThrow("did not run");
     expect(() => ofTests({ code: 0, output: "0 passed, 0 failed", seconds })).toThrow();
     expect(() => ofTests({ code: null, output: "", seconds })).toThrow("came to no end");
+    const slow = " FAIL  |unit| test/raft/log.test.ts > a log\nError: Test timed out in 9000ms.\n";
+    expect(() => ofTests({ code: 1, output: slow, seconds })).toThrow("came to no end");
   });
 
   test("is the tests' where one fails, and nobody's where all pass", () => {

@@ -51,6 +51,7 @@ export function ofSimulator({ code, output, seconds }: Ran): Verdict | null {
 }
 
 export function ofTests({ code, output, seconds }: Ran): Verdict {
+  if (/timed out in \d+ms/.test(output)) throw new Error("a test came to no end in its time");
   const failed = /^ *FAIL +(?:\|?unit\|? +)?(.*)$/m.exec(output)?.[1];
   if (failed !== undefined) return { by: "tests", seconds, what: failed };
   const passed = /^(\d+) passed, 0 failed/m.exec(output);

@@ -35,7 +35,6 @@ export const replication: readonly Mutant[] = [
     find: "if (!hasAppended) acknowledge(state, follower);",
     replace: "acknowledge(state, follower);",
     tests,
-    harmless: "it tells once more what is durable, which the leader knows",
   },
   {
     name: "truncated-without-conflict",
