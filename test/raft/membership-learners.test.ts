@@ -46,6 +46,15 @@ describe("dissertation 4.2.1 catching up new servers", () => {
     expect(new Set(asked)).toEqual(new Set(["n1", "n3"]));
   });
 
+  test("a learner is not handed the leadership, however well it has caught up", () => {
+    const cluster = three();
+    const leader = cluster.raft("n1");
+    changes(cluster, leader, adds("n4"));
+    cluster.tick(4);
+    const refusal = { isStarted: false, reason: "notVoter" };
+    expect(leader.transferLeadership("n4")).toEqual(refusal);
+  });
+
   test("a learner answers who asks it all the same: it may be a voter and not know (pitfall 18)", () => {
     const learner = new Member(configOf("n1"), ["n2", "n3"]);
     learner.up.step(appendConfs(1, 0, [confEntry(1, 1, ["n2", "n3"], [], ["n1"])]));

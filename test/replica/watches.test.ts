@@ -166,6 +166,16 @@ describe("a resume", () => {
     expect(watcher.stream).toEqual(["delta 2: +a:2", "delta 3: -a:1", "delta 5: +a:3"]);
   });
 
+  test("gets all changes of one command in one delta", () => {
+    const { cluster, provider, watcher } = world({}, "a:1");
+    const instances = [spec("a:2"), spec("a:3")];
+    provider.write((numbers) => ({ type: "register", ...numbers, instances }));
+    cluster.pass(200);
+    watcher.subscribe({ from: 1 });
+    cluster.deliver();
+    expect(watcher.stream).toEqual(["delta 2: +a:2 +a:3"]);
+  });
+
   test("from the latest revision gets nothing, and then what comes", () => {
     const { cluster, provider, watcher } = world({}, "a:1");
     watcher.subscribe({ from: 1 });

@@ -1,0 +1,19 @@
+import { elections } from "./elections.ts";
+import { membership } from "./membership.ts";
+import type { Mutant } from "./mutant.ts";
+import { readers } from "./readers.ts";
+import { replication } from "./replication.ts";
+import { sessions } from "./sessions.ts";
+import { storage } from "./storage.ts";
+
+export const mutants: readonly Mutant[] = [
+  ...elections,
+  ...replication,
+  ...membership,
+  ...storage,
+  ...sessions,
+  ...readers,
+];
+
+/** Judged in every run of the tests: found within seeds, or the simulator sees nothing any more. */
+export const CANARY = "linearizable-served-locally";

@@ -1,0 +1,75 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { must } from "../../src/util/assert.ts";
+import { mutants } from "./all.ts";
+import { acquits, type Bounds, judge, type Verdict } from "./judge.ts";
+import type { Mutant } from "./mutant.ts";
+import { type Judged, page } from "./page.ts";
+
+const PAGE = join("docs", "bugs.md");
+
+/**
+ * `npm run mutants -- [--only NAME] [--jobs 2] [--seeds 40] [--seconds 20]`, from the top of the
+ * repository. Writes docs/bugs.md after a run of all, and ends with 1 where a mutant that is not
+ * declared harmless was found by nobody, or could not be judged.
+ */
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      only: { type: "string" },
+      jobs: { type: "string", default: "1" },
+      seeds: { type: "string", default: "40" },
+      seconds: { type: "string", default: "20" },
+    },
+  });
+  const { only } = values;
+  const bounds: Bounds = {
+    seeds: Number(values.seeds),
+    simSeconds: Number(values.seconds),
+    testSeconds: 120,
+  };
+  const chosen = mutants.filter(({ name }) => only === undefined || name === only);
+  if (chosen.length === 0) throw new Error(`no mutant is called ${only}`);
+  const top = process.cwd();
+  await acquits(top, [...new Set(chosen.map(({ tests }) => tests))], bounds);
+  say("the sources without a fault are acquitted");
+  const judged = await judgeAll(top, chosen, bounds, Number(values.jobs));
+  const left = judged.filter(({ verdict: { by } }) => by === "nobody" || by === "unfinished");
+  const harmful = left.filter(({ mutant }) => mutant.harmless === undefined);
+  say(`${judged.length} judged, ${harmful.length} found by nobody or not judged to the end`);
+  if (only === undefined) await writeFile(PAGE, page(judged, bounds));
+  process.exitCode = harmful.length === 0 ? 0 : 1;
+}
+
+/** In the order of `chosen`. */
+async function judgeAll(
+  top: string,
+  chosen: readonly Mutant[],
+  bounds: Bounds,
+  jobs: number,
+): Promise<Judged[]> {
+  const judged = new Map<Mutant, Judged>();
+  const waiting = chosen.values();
+  // They share one iterator, so that each mutant is taken once.
+  const work = async (): Promise<void> => {
+    for (const mutant of waiting) {
+      const verdict = await judge(top, mutant, bounds).catch(unfinished);
+      judged.set(mutant, { mutant, verdict });
+      say(`${judged.size}/${chosen.length} ${mutant.name}: ${JSON.stringify(verdict)}`);
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
+  return chosen.map((mutant) => must(judged.get(mutant)));
+}
+
+function unfinished(error: unknown): Verdict {
+  const [what = ""] = String(error).split("\n");
+  return { by: "unfinished", what };
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+await main();
