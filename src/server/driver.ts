@@ -11,6 +11,7 @@ import type { Replica } from "../replica/replica.ts";
 import type { ReplicaStatus } from "../replica/status.ts";
 import type { Storage } from "../storage/storage.ts";
 import { AssertionError, unreachable } from "../util/assert.ts";
+import { divergenceError } from "./divergence-error.ts";
 import { afterPoll } from "./poll.ts";
 import type { SendPump } from "./send-pump.ts";
 
@@ -164,6 +165,9 @@ export class Driver {
           break;
         case "notice":
           this.#options.observer.notice(output.notice);
+          break;
+        case "diverged":
+          this.#fail(EXIT.divergence, divergenceError(output.divergence));
           break;
         default:
           unreachable(output);

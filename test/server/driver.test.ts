@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ELECTION_TICKS_MIN, TICK_MS } from "../../src/limits.ts";
+import { CHECKPOINT_ENTRIES, ELECTION_TICKS_MIN, TICK_MS } from "../../src/limits.ts";
 import { confOf } from "../../src/raft/conf-state.ts";
 import type { PersistRequest } from "../../src/raft/types.ts";
 import { Registry } from "../../src/registry/registry.ts";
@@ -101,6 +101,41 @@ function nearlyTimeOut({ loop }: ReturnType<typeof world>): void {
 }
 
 describe("the driver", () => {
+  it("ends the node with an exit code of its own when its state is not the majority's", async () => {
+    const follower = world([A, B, C]);
+    const entries = Array.from({ length: CHECKPOINT_ENTRIES }, (_, at) => ({
+      index: at + 1,
+      term: 1,
+      kind: "noop" as const,
+      data: new Uint8Array(),
+    }));
+    const index = CHECKPOINT_ENTRIES;
+    const head = { to: A, term: 1 };
+    const log = { prevLogIndex: 0, prevLogTerm: 0, commitIndex: index, entries };
+    follower.driver.step({
+      type: "peerMessage",
+      message: { type: "appendEntries", from: B, ...head, ...log },
+    });
+    follower.loop.turns(3);
+    await follower.disk.finish();
+    follower.loop.turns(3);
+    for (const from of [B, C]) {
+      const digest = "f".repeat(16);
+      follower.driver.step({
+        type: "peerMessage",
+        message: { type: "checkpoint", from, ...head, index, digest },
+      });
+    }
+    follower.loop.turns(3);
+    expect(follower.fatal).toMatchObject([
+      { exitCode: 76, error: { message: expect.stringContaining(`log index ${index}`) } },
+    ]);
+    const sent = follower.sent.length;
+    follower.loop.fireTimers(TICK_MS);
+    follower.loop.turns(3);
+    expect(follower.sent).toHaveLength(sent);
+  });
+
   it("campaigns when the leader has been silent for the election timeout", () => {
     const follower = world([A, B, C]);
     follower.heartbeat();
