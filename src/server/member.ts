@@ -102,6 +102,7 @@ export class Member implements HttpPages {
         notice: (notice) => this.#noticed(notice),
         readied: (seconds) => metrics.readySeconds.observe(seconds),
       },
+      setAside: (text) => directory.setAside(text),
       onFatal: options.onFatal,
     });
     this.#links = this.#makeLinks();

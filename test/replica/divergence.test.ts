@@ -86,6 +86,7 @@ describe("a member that applies a command otherwise than the others", () => {
     const { up, now } = cluster.node("n3");
     const claims = cluster.bag.filter(({ type, to }) => type === "checkpoint" && to === "n3");
     expect(claims.map(({ from }) => from).sort()).toEqual(["n1", "n2"]);
+    cluster.connect("n3").read({ type: "stale", maxAgeMs: null });
     for (const message of claims) up.step({ type: "peerMessage", message }, now);
     expect(up.ready(now)).toEqual([
       { type: "diverged", divergence: expect.objectContaining({ index: CHECKPOINT_ENTRIES }) },

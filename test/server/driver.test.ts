@@ -51,6 +51,7 @@ function world(voters: readonly string[]) {
   const loop = new Loop();
   const disk = new Disk();
   const sent: PeerMessage[][] = [];
+  const setAside: string[] = [];
   const fatal: { exitCode: number; error: unknown }[] = [];
   const members = voters.map((id) => ({ id, name: id, address: "" }));
   const replica = new Replica(
@@ -80,6 +81,7 @@ function world(voters: readonly string[]) {
     pump,
     sendToPeer: (_, messages) => sent.push([...messages]),
     observer: { notice: () => {}, readied: () => {} },
+    setAside: async (text) => void setAside.push(text),
     onFatal: (exitCode, error) => fatal.push({ exitCode, error }),
   });
   driver.start();
@@ -89,7 +91,7 @@ function world(voters: readonly string[]) {
       type: "peerMessage",
       message: { type: "heartbeat", from: B, to: A, term: 1, commitIndex: 0, round: 1 },
     });
-  return { loop, disk, sent, fatal, driver, pump, preVotes, heartbeat };
+  return { loop, disk, sent, setAside, fatal, driver, pump, preVotes, heartbeat };
 }
 
 /** Up to the last tick before the election timeout. */
@@ -101,7 +103,7 @@ function nearlyTimeOut({ loop }: ReturnType<typeof world>): void {
 }
 
 describe("the driver", () => {
-  it("ends the node with an exit code of its own when its state is not the majority's", async () => {
+  it("sets the directory aside, then ends with a code of its own, when its state is not the majority's", async () => {
     const follower = world([A, B, C]);
     const entries = Array.from({ length: CHECKPOINT_ENTRIES }, (_, at) => ({
       index: at + 1,
@@ -127,6 +129,9 @@ describe("the driver", () => {
       });
     }
     follower.loop.turns(3);
+    expect(follower.fatal).toEqual([]);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(follower.setAside).toEqual([expect.stringContaining("has diverged")]);
     expect(follower.fatal).toMatchObject([
       { exitCode: 76, error: { message: expect.stringContaining(`log index ${index}`) } },
     ]);
