@@ -126,6 +126,12 @@ export const CATCH_UP_BYTES_MAX = 4 * 1024 * 1024;
 /** Time a node gives to one slice of sending before it lets peers and clients in. */
 export const SLICE_MS_MAX = 5;
 
+// Checkpoints.
+/** At every index that this divides, the members compare their states. */
+export const CHECKPOINT_ENTRIES = 64;
+/** Of each voter; a member that is further behind than they reach joins in later. */
+export const CHECKPOINTS_KEPT = 64;
+
 // Snapshots.
 /** Bytes of log since the last snapshot before which none is taken. */
 export const SNAPSHOT_LOG_BYTES_MIN = 64 * 1024 * 1024;

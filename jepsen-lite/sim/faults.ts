@@ -97,10 +97,7 @@ export class Faults {
       return;
     }
     this.counts.crash += 1;
-    node.crash();
-    this.#world.invariants.crashed(node);
-    this.#world.resetClientsOf(node);
-    this.#world.sockets.died(id);
+    this.#world.crash(node);
   }
 
   #restart(id: string): void {

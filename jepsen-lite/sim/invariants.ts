@@ -1,5 +1,6 @@
 import { ELECTION_TICKS_MIN } from "../../src/limits.ts";
 import type { LogIndex, MemberId, Term } from "../../src/raft/types.ts";
+import type { Divergence } from "../../src/replica/checkpoints.ts";
 import type { Notice } from "../../src/replica/inputs.ts";
 import type { SimNode } from "./sim-node.ts";
 import { demand } from "./violation.ts";
@@ -24,6 +25,7 @@ export class Invariants {
   /** Committed entries as `term/bytes` by index. */
   readonly #committed: { readonly term: Term; readonly data: Uint8Array }[] = [];
   readonly #snapshots = { taken: 0, installed: 0 };
+  readonly #divergences: Divergence[] = [];
   #leaderChanges = 0;
   #eventsAtSecond = 0;
 
@@ -47,13 +49,21 @@ export class Invariants {
         }
         break;
       case "applied":
-        this.#world.applied(node, notice.changes);
+        if (!this.#isFaulty(node)) {
+          this.#world.applied(node, notice.changes);
+        }
         break;
       case "sessionEnded":
         this.#world.sessionEnded(notice.session, notice.reason);
         break;
       case "snapshot":
         this.#snapshots[notice.how] += 1;
+        break;
+      case "doubt":
+        demand(
+          notice.doubt === null,
+          () => `${node.id} is in doubt: ${JSON.stringify(notice.doubt)}`,
+        );
         break;
       case "caughtUp":
       case "massBreak":
@@ -70,7 +80,9 @@ export class Invariants {
     }
     this.#monotone(node, status.term, status.commitIndex);
     this.#committedIsDurable(node, status.lastApplied);
-    this.#world.canon.digest(node.id, status.lastApplied, status.digest);
+    if (!this.#isFaulty(node)) {
+      this.#world.canon.digest(node.id, status.lastApplied, status.digest);
+    }
   }
 
   /** After a write: a vote is given once a term, and never taken back by a crash. */
@@ -98,6 +110,20 @@ export class Invariants {
       ticks <= 2 * ELECTION_TICKS_MIN + STUCK_SLACK_TICKS || this.#world.nodes.length === 1,
       () => `${node.id} leads with a disk that has hung for ${ticks} ticks`,
     );
+  }
+
+  /** Nobody is stopped whose program and memory are whole. */
+  diverged(node: SimNode, divergence: Divergence): void {
+    demand(this.#isFaulty(node), () => `${node.id} diverged: ${JSON.stringify(divergence)}`);
+    this.#divergences.push(divergence);
+  }
+
+  get divergences(): readonly Divergence[] {
+    return this.#divergences;
+  }
+
+  #isFaulty(node: SimNode): boolean {
+    return this.#world.fault?.node === node.id;
   }
 
   crashed(node: SimNode): void {

@@ -53,7 +53,7 @@ export class SimNode {
   }
 
   start(): void {
-    const { prng, options } = this.#world;
+    const { prng, options, fault } = this.#world;
     this.#start += 1;
     this.#clockOffsetMs = prng.below(10_000_000);
     this.#pausedUntilMs = 0;
@@ -65,7 +65,7 @@ export class SimNode {
       {
         id: this.id,
         restored: this.disk.restored(this.#voters),
-        codec: commandCodec,
+        codec: fault?.node === this.id ? fault.codec : commandCodec,
         snapshotCodec,
         confCodec,
         random: (bound) => prng.below(bound),
@@ -162,6 +162,10 @@ export class SimNode {
           break;
         case "notice":
           this.#world.invariants.notice(this, output.notice);
+          break;
+        case "diverged":
+          this.#world.invariants.diverged(this, output.divergence);
+          this.#world.crash(this);
           break;
       }
     }

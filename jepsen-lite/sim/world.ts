@@ -1,5 +1,6 @@
 import type { Change } from "../../src/registry/change.ts";
 import type { EndReason } from "../../src/registry/command.ts";
+import type { CommandCodec } from "../../src/replica/command-codec.ts";
 import type { ClientOutput, ConnectionId } from "../../src/replica/inputs.ts";
 import { Canon } from "./canon.ts";
 import { Invariants } from "./invariants.ts";
@@ -11,6 +12,12 @@ import { Schedule } from "./schedule.ts";
 import { SimNode } from "./sim-node.ts";
 import { SimSockets } from "./sockets.ts";
 import { demand } from "./violation.ts";
+
+/** A member whose program is not that of the others. */
+export interface MemberFault {
+  readonly node: string;
+  readonly codec: CommandCodec;
+}
 
 type Listener = (session: string, reason: EndReason) => void;
 
@@ -32,7 +39,10 @@ export class World {
   readonly #ended = new Set<string>();
   #traceHash = 0x811c9dc5;
 
-  constructor(seed: number) {
+  readonly fault: MemberFault | null;
+
+  constructor(seed: number, fault: MemberFault | null = null) {
+    this.fault = fault;
     this.prng = new Prng(seed);
     this.options = drawOptions(new Prng(seed, 1));
     this.network = new SimNetwork(this);
@@ -97,6 +107,13 @@ export class World {
   toClient(node: SimNode, output: ClientOutput): void {
     this.trace(`${this.schedule.nowMs} ${node.id} ${output.type} ${output.connection}`);
     this.#links.get(output.connection)?.fromNode(node, output);
+  }
+
+  crash(node: SimNode): void {
+    node.crash();
+    this.invariants.crashed(node);
+    this.resetClientsOf(node);
+    this.sockets.died(node.id);
   }
 
   /** All client sockets of a node that died. */

@@ -17,6 +17,7 @@ import type { Change } from "../registry/change.ts";
 import type { EndReason, Reply, SessionCommand } from "../registry/command.ts";
 import type { Instance, Selector } from "../registry/instance.ts";
 import type { Registry } from "../registry/registry.ts";
+import type { Divergence, Doubt } from "./checkpoints.ts";
 import type { PeerMessage } from "./peer-messages.ts";
 
 /** Given by the driver, counts up, never used again within a start of the node. */
@@ -257,6 +258,8 @@ export type Notice =
       readonly revision: number;
     }
   | { readonly type: "caughtUp"; readonly index: LogIndex; readonly ageKnown: boolean }
+  /** No state has a majority (not null), or one has again. */
+  | { readonly type: "doubt"; readonly doubt: Doubt | null }
   | { readonly type: "massBreak"; readonly sessions: number }
   /** `to` null: no target was found. */
   | {
@@ -289,4 +292,9 @@ export type Output =
   /** Asks for an `alarm` input; replaces the one that was asked for before. */
   | { readonly type: "alarm"; readonly alarm: Alarm }
   | { readonly type: "client"; readonly output: ClientOutput }
+  /**
+   * The last output of a member, and the only one of its turn: its state is not the majority's. It
+   * must end, and must not start again with what is on its disk.
+   */
+  | { readonly type: "diverged"; readonly divergence: Divergence }
   | { readonly type: "notice"; readonly notice: Notice };

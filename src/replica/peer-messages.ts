@@ -63,4 +63,17 @@ export interface ReportConfirmed extends Header {
   readonly superseded: readonly AttachedSession[];
 }
 
-export type PeerMessage = RaftMessage | Forward | Report | ReportConfirmed;
+/**
+ * The digest of a voter's state with everything up to `index` applied and nothing behind it. Sent at
+ * every `CHECKPOINT_ENTRIES`th index, and the last one again over a new link; not answered.
+ */
+export interface Checkpoint extends Header {
+  readonly type: "checkpoint";
+  /** Of the sender; what was applied at an index is the same in all of them. */
+  readonly term: Term;
+  readonly index: LogIndex;
+  /** 16 hex digits. */
+  readonly digest: string;
+}
+
+export type PeerMessage = RaftMessage | Forward | Report | ReportConfirmed | Checkpoint;

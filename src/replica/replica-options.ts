@@ -28,6 +28,8 @@ export interface ReplicaOptions {
   readonly random: (bound: number) => number;
   readonly watchLimits?: WatchLimits;
   readonly snapshotLimits?: SnapshotLimits;
+  /** States are compared at every index that it divides; the same for every member. */
+  readonly checkpointEntries?: number;
   /** Of the registry in `restored`, and of those that are received; the same for every member. */
   readonly registryLimits?: Partial<RegistryLimits>;
 }

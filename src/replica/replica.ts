@@ -8,6 +8,7 @@ import { Applier } from "./applier.ts";
 import { Attachments } from "./attachments.ts";
 import { ClientRequests } from "./client-requests.ts";
 import type { CommandCodec } from "./command-codec.ts";
+import { Comparison } from "./comparison.ts";
 import { Connections } from "./connections.ts";
 import { Freshness } from "./freshness.ts";
 import { Handovers } from "./handovers.ts";
@@ -23,8 +24,6 @@ import { SNAPSHOT_LIMITS } from "./snapshot-taker.ts";
 import { Snapshots } from "./snapshots.ts";
 import type { ReplicaStatus } from "./status.ts";
 import { WATCH_LIMITS, Watches } from "./watches.ts";
-
-type RaftView = Pick<Raft, "term" | "role" | "leader">;
 
 const START_BOUND = 2 ** 48;
 
@@ -47,15 +46,16 @@ export class Replica {
   readonly #handovers: Handovers;
   readonly #snapshots: Snapshots;
   readonly #applier: Applier;
+  readonly #comparison: Comparison;
   #duties: LeaderDuties | null = null;
   readonly #linksUp = new Set<MemberId>();
-  #seen: RaftView;
+  #seen: Pick<Raft, "term" | "role" | "leader">;
   #lastApplied: LogIndex;
   #isPersisting = false;
   #outputs: Output[] = [];
 
   constructor(options: ReplicaOptions, now: Now) {
-    const { restored, codec, random } = options;
+    const { restored, codec, random, checkpointEntries, watchLimits = WATCH_LIMITS } = options;
     this.#codec = codec;
     this.registry = restored.registry;
     this.#raft = new Raft(raftConfigOf(options), restored);
@@ -75,8 +75,7 @@ export class Replica {
       start,
       onVerified: () => this.#proposals.released(),
     });
-    const limits = options.watchLimits ?? WATCH_LIMITS;
-    this.#watches = new Watches(this.registry, this.#freshness, emit, limits);
+    this.#watches = new Watches(this.registry, this.#freshness, emit, watchLimits);
     this.#clients = new ClientRequests({
       registry: this.registry,
       connections: this.#connections,
@@ -96,20 +95,23 @@ export class Replica {
       watches: this.#watches,
       emit,
     });
+    const shared = { raft: this.#raft, registry: this.registry, emit };
+    this.#comparison = new Comparison({ ...shared, linksUp: this.#linksUp }, checkpointEntries);
     this.#snapshots = new Snapshots({
-      raft: this.#raft,
-      registry: this.registry,
+      ...shared,
       codec: options.snapshotCodec,
       limits: options.snapshotLimits ?? SNAPSHOT_LIMITS,
       registryLimits: options.registryLimits ?? {},
       random,
-      emit,
     });
     this.#seen = { term: this.#raft.term, role: "follower", leader: null };
     this.#advance(now);
   }
 
   step(input: Input, now: Now): void {
+    if (this.#comparison.isDiverged) {
+      return;
+    }
     switch (input.type) {
       case "tick":
         this.#tick(now);
@@ -147,7 +149,7 @@ export class Replica {
     this.#advance(now);
     const outputs = this.#outputs;
     this.#outputs = [];
-    return outputs;
+    return this.#comparison.passed(outputs);
   }
 
   status(now: Now): ReplicaStatus {
@@ -164,6 +166,7 @@ export class Replica {
       firstIndex: raft.log.firstIndex,
       revision: this.registry.revision,
       digest: this.registry.digest(),
+      ...this.#comparison.status,
       sessions: this.registry.sessionCount,
       instances: this.registry.instanceCount,
       watches: this.#watches.count,
@@ -183,6 +186,7 @@ export class Replica {
     this.#attachments.tick(nowMs);
     this.#duties?.tick(nowMs);
     this.#watches.tick();
+    this.#comparison.tick();
     if (this.#freshness.tick(this.#raft.leader)) {
       this.#caughtUp(false, now);
     }
@@ -206,17 +210,19 @@ export class Replica {
       case "reportConfirmed":
         this.#reportConfirmed(message, now);
         break;
+      case "checkpoint":
+        this.#comparison.heard(message);
+        break;
       default:
         this.#raft.step(message);
     }
   }
 
   #reportConfirmed(message: Extract<PeerMessage, { type: "reportConfirmed" }>, now: Now): void {
-    const { sentAtMs, commitIndex } = message;
     if (!this.#attachments.isOwn(message)) {
       return;
     }
-    const proof = { asOfMs: sentAtMs, commitIndex };
+    const proof = { asOfMs: message.sentAtMs, commitIndex: message.commitIndex };
     if (this.#freshness.confirmed(proof, this.#lastApplied)) {
       this.#caughtUp(true, now);
     }
@@ -225,12 +231,13 @@ export class Replica {
 
   #peerLink(peer: MemberId, isUp: boolean): void {
     this.#raft.peerLink(peer, isUp);
-    if (isUp) {
-      this.#linksUp.add(peer);
-    } else {
+    if (!isUp) {
       this.#linksUp.delete(peer);
+      return;
     }
-    if (isUp && peer === this.#raft.leader) {
+    this.#linksUp.add(peer);
+    this.#comparison.linkUp(peer);
+    if (peer === this.#raft.leader) {
       this.#leaderChanged();
     }
   }
@@ -266,7 +273,7 @@ export class Replica {
   /** Goes round until nothing more follows from anything. */
   #advance(now: Now): void {
     let isMore = true;
-    while (isMore) {
+    while (isMore && !this.#comparison.isDiverged) {
       this.#handOver(now);
       this.#lead(now);
       this.#ask(now);
@@ -303,8 +310,9 @@ export class Replica {
       this.#deliver(confirmed, now);
     }
     // What comes while the leadership is handed over waits here, and goes from the nodes that took
-    // it to the next leader, or into the log of this one where nothing comes of it.
-    if (raft.transferTarget !== null) {
+    // it to the next leader, or into the log of this one where nothing comes of it. While in doubt,
+    // it would be applied to states of which nobody knows which is right.
+    if (raft.transferTarget !== null || this.#comparison.isInDoubt) {
       return;
     }
     const commands = this.#duties?.commands() ?? [];
@@ -403,6 +411,7 @@ export class Replica {
     assert(index > this.#lastApplied, "a snapshot leads on");
     this.#lastApplied = index;
     this.registry.become(installed.state);
+    this.#comparison.installed();
     this.#clients.installed(this.registry, now);
     this.#notice({ type: "snapshot", how: "installed", index, bytes });
     return true;
@@ -423,6 +432,7 @@ export class Replica {
       default:
         unreachable(entry.kind);
     }
+    this.#comparison.applied(entry.index);
   }
 
   #caughtUp(ageKnown: boolean, now: Now): void {

@@ -1,4 +1,5 @@
 import type { LogIndex, MemberId, Role, Term } from "../raft/types.ts";
+import type { Doubt } from "./checkpoints.ts";
 import type { AgeMs } from "./inputs.ts";
 
 export interface ReplicaStatus {
@@ -15,6 +16,10 @@ export interface ReplicaStatus {
   readonly firstIndex: LogIndex;
   readonly revision: number;
   readonly digest: string;
+  /** The last index at which a majority was seen to have this member's state; 0: none yet. */
+  readonly agreedIndex: LogIndex;
+  /** Not null: no state has a majority, and this member proposes nothing where it leads. */
+  readonly doubt: Doubt | null;
   readonly sessions: number;
   readonly instances: number;
   readonly watches: number;

@@ -11,6 +11,8 @@ import type { Replica } from "../replica/replica.ts";
 import type { ReplicaStatus } from "../replica/status.ts";
 import type { Storage } from "../storage/storage.ts";
 import { AssertionError, unreachable } from "../util/assert.ts";
+import { divergenceError } from "./divergence-error.ts";
+import type { NodeError } from "./node-error.ts";
 import { afterPoll } from "./poll.ts";
 import type { SendPump } from "./send-pump.ts";
 
@@ -33,6 +35,8 @@ export interface DriverOptions {
   readonly pump: SendPump;
   readonly sendToPeer: (peer: MemberId, messages: readonly PeerMessage[]) => void;
   readonly observer: DriverObserver;
+  /** Sees to it that no start uses what is on the disk again: it is wrong, as `text` says. */
+  readonly setAside: (text: string) => Promise<void>;
   /** The node must end with this exit code, and must not write to a socket again. */
   readonly onFatal: (exitCode: number, error: unknown) => void;
 }
@@ -165,6 +169,9 @@ export class Driver {
         case "notice":
           this.#options.observer.notice(output.notice);
           break;
+        case "diverged":
+          void this.#setAside(divergenceError(output.divergence));
+          break;
         default:
           unreachable(output);
       }
@@ -233,14 +240,30 @@ export class Driver {
     this.#fail(error instanceof AssertionError ? EXIT.invariant : EXIT.disk, error);
   }
 
+  /** Silent from now on; the process may end when the directory can not be started from again. */
+  async #setAside(divergence: NodeError): Promise<void> {
+    this.#fallSilent();
+    let error: unknown = divergence;
+    try {
+      await this.#options.setAside(divergence.message);
+    } catch (cause) {
+      error = new AggregateError([divergence, cause], `${divergence.message}; ${cause}`);
+    }
+    this.#options.onFatal(EXIT.divergence, error);
+  }
+
   #fail(exitCode: number, error: unknown): void {
     if (this.#isEnded) {
       return;
     }
+    this.#fallSilent();
+    this.#options.onFatal(exitCode, error);
+  }
+
+  #fallSilent(): void {
     this.#isEnded = true;
     this.#ticker?.cancel();
     this.#alarm?.cancel();
     this.#options.pump.stop();
-    this.#options.onFatal(exitCode, error);
   }
 }

@@ -102,6 +102,7 @@ export class Member implements HttpPages {
         notice: (notice) => this.#noticed(notice),
         readied: (seconds) => metrics.readySeconds.observe(seconds),
       },
+      setAside: (text) => directory.setAside(text),
       onFatal: options.onFatal,
     });
     this.#links = this.#makeLinks();
@@ -144,10 +145,14 @@ export class Member implements HttpPages {
   }
 
   readiness(): readonly HealthCheck[] {
-    const { leader, isCaughtUp } = this.#driver.status();
+    const { leader, isCaughtUp, doubt } = this.#driver.status();
     return [
       { name: "leader", failure: leader === null ? "no leader is known" : null },
       { name: "caught-up", failure: isCaughtUp ? null : "not caught up with a leader yet" },
+      {
+        name: "state",
+        failure: doubt === null ? null : `no state has a majority at ${doubt.index}`,
+      },
       { name: "serving", failure: this.#isDraining ? "draining" : null },
     ];
   }

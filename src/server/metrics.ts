@@ -140,6 +140,8 @@ export class Metrics {
       rollcall_instances: replica.instances,
       rollcall_watches: replica.watches,
       rollcall_caught_up: replica.isCaughtUp ? 1 : 0,
+      rollcall_checkpoint_agreed_index: replica.agreedIndex,
+      rollcall_checkpoint_doubt: replica.doubt === null ? 0 : 1,
       rollcall_ws_connections: connections,
     };
     for (const [name, value] of Object.entries(values)) {
@@ -179,5 +181,7 @@ const GAUGES = {
   rollcall_instances: "Instances in the state",
   rollcall_watches: "Watches that this node serves",
   rollcall_caught_up: "1 once this node has caught up with a leader",
+  rollcall_checkpoint_agreed_index: "The last index at which a majority had this node's state",
+  rollcall_checkpoint_doubt: "1 while no state has a majority, and a leader proposes nothing",
   rollcall_ws_connections: "Client connections",
 } as const;

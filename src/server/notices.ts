@@ -61,6 +61,21 @@ export class Notices {
         this.#logger.info({ index }, text);
         break;
       }
+      case "doubt":
+        if (notice.doubt === null) {
+          this.#logger.info({}, "a majority agrees on one state again");
+        } else {
+          const { index, digests } = notice.doubt;
+          const states = digests.map(({ member, digest }) => ({
+            member: this.#nameOf(member),
+            digest,
+          }));
+          this.#logger.error(
+            { index, states },
+            "no state has a majority: a leader proposes nothing",
+          );
+        }
+        break;
       case "massBreak":
         this.#logger.warn(
           { sessions: notice.sessions },

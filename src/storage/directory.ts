@@ -22,12 +22,12 @@ import {
 } from "./level-storage.ts";
 import { openLevelStore } from "./level-store.ts";
 import { MarkFile } from "./mark-file.ts";
-import { damagedDirectoryAdvice } from "./recovery-advice.ts";
+import { damagedDirectoryAdvice, divergedDirectoryAdvice } from "./recovery-advice.ts";
 import { CHUNK_KEYS } from "./snapshot-layout.ts";
 import { type BirthRecord, type Identity, StorageError } from "./storage.ts";
 import { VoteFile } from "./vote-file.ts";
 
-const { identity: IDENTITY, birth: BIRTH, mark: MARK } = DIRECTORY_FILES;
+const { identity: IDENTITY, birth: BIRTH, mark: MARK, diverged: DIVERGED } = DIRECTORY_FILES;
 const { database: DATABASE, creating: CREATING } = DIRECTORY_FILES;
 const INCARNATION_BYTES = 8;
 const USED_KEYS = [
@@ -60,7 +60,7 @@ export interface DirectoryRandom {
  * @param name of the node (`--id`); a directory keeps the one it was made with
  * @throws StorageError LOCKED when another process has it open; FOREIGN when it is another node's,
  *   or a copy of another directory's parts; VERSION when a newer Rollcall wrote it; DAMAGED when
- *   something of it is missing or unreadable; DISK when it cannot be read or written.
+ *   something of it is missing or unreadable; DIVERGED when it was set aside (`setAside`); DISK when it cannot be read or written.
  */
 export async function openDirectory(
   path: string,
@@ -71,6 +71,7 @@ export async function openDirectory(
   try {
     await makeDirectory(path);
     const made = await readIdentity(path, name);
+    await checkNotDiverged(path);
     const identity = made ?? (await prepareToMake(path, name, random));
     store =
       made === null
@@ -115,6 +116,13 @@ export interface DataDirectory {
    * @throws StorageError DAMAGED when the log is not what was written, DISK.
    */
   open(options?: StorageOptions): Promise<OpenedStorage>;
+  /**
+   * No start uses this directory again: its state is wrong, as `text` says to people. Resolves when
+   * that is on disk.
+   *
+   * @throws StorageError DISK.
+   */
+  setAside(text: string): Promise<void>;
   /** Closes the storage too, and lets others in. */
   close(): Promise<void>;
 }
@@ -167,6 +175,14 @@ class LevelDirectory implements DataDirectory {
     return this.#opened;
   }
 
+  async setAside(text: string): Promise<void> {
+    try {
+      await writeAtomically(this.path, DIVERGED, Buffer.from(`${text}\n`, "utf8"));
+    } catch (error) {
+      throw asStorageError(error, `${join(this.path, DIVERGED)} cannot be written`);
+    }
+  }
+
   async close(): Promise<void> {
     if (this.#opened !== null) await this.#opened.storage.close();
     else await this.#store.close();
@@ -194,6 +210,17 @@ async function readIdentity(path: string, name: string): Promise<Identity | null
     );
   }
   return identity;
+}
+
+/** Whatever is left of the log and the snapshot may hold what was applied wrongly. */
+async function checkNotDiverged(path: string): Promise<void> {
+  const content = await readIfThere(join(path, DIVERGED));
+  if (content === null) return;
+  throw new StorageError(
+    "DIVERGED",
+    `${path} was set aside: ${content.toString("utf8").trim()}`,
+    divergedDirectoryAdvice(path),
+  );
 }
 
 /** Sees to it that a crash from here on is taken for one, and draws the incarnation. */

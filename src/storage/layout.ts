@@ -15,6 +15,7 @@ import { integerField, seal, textField, unseal } from "./sealed.ts";
  * | `mark` | how far the log was synced | written and synced every `MARK_SYNC_MS` |
  * | `db/` | a LevelDB, keys below | one synced batch an append |
  * | `creating` | nothing | exists only while the directory is being made |
+ * | `diverged` | text for people | the state in this directory is not the majority's: it is not used again |
  *
  * The database's keys sort by their first byte:
  *
@@ -70,6 +71,7 @@ export const DIRECTORY_FILES = {
   mark: "mark",
   database: "db",
   creating: "creating",
+  diverged: "diverged",
 } as const;
 
 /** Everything between these, from the first to before the second, is an entry. */

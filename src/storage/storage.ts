@@ -77,6 +77,8 @@ export type StorageErrorCode =
   | "FOREIGN"
   /** Another process, or this one, has the directory open. */
   | "LOCKED"
+  /** Its state was found not to be the majority's. */
+  | "DIVERGED"
   /** The directory was written by a newer Rollcall. */
   | "VERSION";
 

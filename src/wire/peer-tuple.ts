@@ -8,6 +8,7 @@ import type {
 import type { ConfState, Entry, EntryKind, ReadId, Snapshot } from "../raft/types.ts";
 import type {
   AttachedSession,
+  Checkpoint,
   Forward,
   PeerMessage,
   Report,
@@ -38,6 +39,7 @@ const TAG = {
   installSnapshot: 15,
   installSnapshotResponse: 16,
   timeoutNow: 17,
+  checkpoint: 18,
 } as const satisfies Record<PeerMessage["type"], number>;
 
 const KINDS: readonly EntryKind[] = ["noop", "commands", "conf"];
@@ -91,6 +93,8 @@ export function peerTuple(message: PeerMessage, put: PutBlob): readonly unknown[
       const rows = [refused, sessionRow(superseded)];
       return [...head, start, counter, sentAtMs, commitIndex, ...rows];
     }
+    case "checkpoint":
+      return [...head, message.index, message.digest];
     case "timeoutNow":
       return [...head, message.lastLogIndex];
     case "installSnapshot": {
@@ -174,6 +178,13 @@ function readBody(tag: number, head: Head, tuple: TupleReader, take: TakeBlob): 
         refused: tuple.list().map(idOf),
         superseded: readSessions(tuple.list()),
       } satisfies ReportConfirmed;
+    case TAG.checkpoint:
+      return {
+        type: "checkpoint",
+        ...head,
+        index: tuple.integer(),
+        digest: tuple.id(),
+      } satisfies Checkpoint;
     default:
       return readRaftBody(tag, head, tuple, take);
   }

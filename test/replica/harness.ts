@@ -5,6 +5,8 @@ import { RegistryBuilder } from "../../src/registry/builder.ts";
 import type { InstanceKey, InstanceSpec, Selector } from "../../src/registry/instance.ts";
 import { Registry } from "../../src/registry/registry.ts";
 import type { RegistryLimits } from "../../src/registry/state.ts";
+import type { Divergence } from "../../src/replica/checkpoints.ts";
+import type { CommandCodec } from "../../src/replica/command-codec.ts";
 import type {
   ClientInput,
   ClientOutput,
@@ -49,6 +51,8 @@ export class Node {
   isStalled = false;
   /** The last one that was asked for. */
   alarm: { readonly number: number; readonly atMs: number } | null = null;
+  /** Why it is down. */
+  divergence: Divergence | null = null;
   #starts = 0;
 
   constructor(id: MemberId, position: number, cluster: Cluster) {
@@ -86,7 +90,7 @@ export class Node {
           snapshot: loaded.snapshot ?? { index: 0, term: 0, conf: confOf(members) },
           registry: storedRegistry(loaded.snapshot, log, this.#cluster.registryLimits),
         },
-        codec: commandCodec,
+        codec: this.#cluster.codecOf(this.id),
         confCodec,
         snapshotCodec,
         snapshotLimits: this.#cluster.snapshotLimits,
@@ -165,6 +169,10 @@ export class Node {
         case "notice":
           this.notices.push(output.notice);
           break;
+        case "diverged":
+          this.divergence = output.divergence;
+          this.#cluster.crash(this.id);
+          return true;
       }
     }
     if (this.writing !== null && !this.isDiskHeld) {
@@ -189,6 +197,8 @@ function storedRegistry(
 }
 
 export interface ClusterOptions {
+  /** Of one member, in place of the one that all share. */
+  readonly codecOf?: (id: MemberId) => CommandCodec;
   readonly size?: number;
   readonly watchLimits?: Partial<WatchLimits>;
   readonly registryLimits?: Partial<RegistryLimits>;
@@ -201,6 +211,7 @@ export class Cluster {
   readonly watchLimits: WatchLimits;
   readonly registryLimits: Partial<RegistryLimits>;
   readonly snapshotLimits: SnapshotLimits;
+  readonly codecOf: (id: MemberId) => CommandCodec;
   readonly #nodes: ReadonlyMap<MemberId, Node>;
   /** On the way between members, in the order of sending. */
   bag: PeerMessage[] = [];
@@ -216,11 +227,13 @@ export class Cluster {
     watchLimits = {},
     snapshotLimits = {},
     registryLimits = {},
+    codecOf = () => commandCodec,
   }: ClusterOptions = {}) {
     this.ids = Array.from({ length: size }, (_, at) => `n${at + 1}`);
     this.watchLimits = { ...WATCH_LIMITS, ...watchLimits };
     this.snapshotLimits = { ...SNAPSHOT_LIMITS, ...snapshotLimits };
     this.registryLimits = registryLimits;
+    this.codecOf = codecOf;
     this.#nodes = new Map(this.ids.map((id, at) => [id, new Node(id, at, this)]));
     for (const node of this.nodes) node.start();
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ELECTION_TICKS_MIN, TICK_MS } from "../../src/limits.ts";
+import { CHECKPOINT_ENTRIES, ELECTION_TICKS_MIN, TICK_MS } from "../../src/limits.ts";
 import { confOf } from "../../src/raft/conf-state.ts";
 import type { PersistRequest } from "../../src/raft/types.ts";
 import { Registry } from "../../src/registry/registry.ts";
@@ -51,6 +51,7 @@ function world(voters: readonly string[]) {
   const loop = new Loop();
   const disk = new Disk();
   const sent: PeerMessage[][] = [];
+  const setAside: string[] = [];
   const fatal: { exitCode: number; error: unknown }[] = [];
   const members = voters.map((id) => ({ id, name: id, address: "" }));
   const replica = new Replica(
@@ -80,6 +81,7 @@ function world(voters: readonly string[]) {
     pump,
     sendToPeer: (_, messages) => sent.push([...messages]),
     observer: { notice: () => {}, readied: () => {} },
+    setAside: async (text) => void setAside.push(text),
     onFatal: (exitCode, error) => fatal.push({ exitCode, error }),
   });
   driver.start();
@@ -89,7 +91,7 @@ function world(voters: readonly string[]) {
       type: "peerMessage",
       message: { type: "heartbeat", from: B, to: A, term: 1, commitIndex: 0, round: 1 },
     });
-  return { loop, disk, sent, fatal, driver, pump, preVotes, heartbeat };
+  return { loop, disk, sent, setAside, fatal, driver, pump, preVotes, heartbeat };
 }
 
 /** Up to the last tick before the election timeout. */
@@ -101,6 +103,44 @@ function nearlyTimeOut({ loop }: ReturnType<typeof world>): void {
 }
 
 describe("the driver", () => {
+  it("sets the directory aside, then ends with a code of its own, when its state is not the majority's", async () => {
+    const follower = world([A, B, C]);
+    const entries = Array.from({ length: CHECKPOINT_ENTRIES }, (_, at) => ({
+      index: at + 1,
+      term: 1,
+      kind: "noop" as const,
+      data: new Uint8Array(),
+    }));
+    const index = CHECKPOINT_ENTRIES;
+    const head = { to: A, term: 1 };
+    const log = { prevLogIndex: 0, prevLogTerm: 0, commitIndex: index, entries };
+    follower.driver.step({
+      type: "peerMessage",
+      message: { type: "appendEntries", from: B, ...head, ...log },
+    });
+    follower.loop.turns(3);
+    await follower.disk.finish();
+    follower.loop.turns(3);
+    for (const from of [B, C]) {
+      const digest = "f".repeat(16);
+      follower.driver.step({
+        type: "peerMessage",
+        message: { type: "checkpoint", from, ...head, index, digest },
+      });
+    }
+    follower.loop.turns(3);
+    expect(follower.fatal).toEqual([]);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(follower.setAside).toEqual([expect.stringContaining("has diverged")]);
+    expect(follower.fatal).toMatchObject([
+      { exitCode: 76, error: { message: expect.stringContaining(`log index ${index}`) } },
+    ]);
+    const sent = follower.sent.length;
+    follower.loop.fireTimers(TICK_MS);
+    follower.loop.turns(3);
+    expect(follower.sent).toHaveLength(sent);
+  });
+
   it("campaigns when the leader has been silent for the election timeout", () => {
     const follower = world([A, B, C]);
     follower.heartbeat();

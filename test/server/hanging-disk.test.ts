@@ -83,6 +83,7 @@ function startAll(): Member[] {
           }
         }),
       observer: { notice: () => {}, readied: () => {} },
+      setAside: async () => {},
       onFatal: (_, error) => {
         throw error;
       },

@@ -283,6 +283,7 @@ const election: fc.Arbitrary<RaftMessage> = fc.oneof(
 );
 
 export const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
+  fc.record({ type: fc.constant("checkpoint" as const), ...head, index: count, digest: hex(16) }),
   appendEntries,
   installSnapshot,
   fc

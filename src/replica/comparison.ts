@@ -1,0 +1,108 @@
+import { CHECKPOINT_ENTRIES } from "../limits.ts";
+import { isVoterOf } from "../raft/conf-state.ts";
+import type { Raft } from "../raft/raft.ts";
+import type { LogIndex, MemberId } from "../raft/types.ts";
+import type { Registry } from "../registry/registry.ts";
+import { Checkpoints } from "./checkpoints.ts";
+import type { Emit } from "./connections.ts";
+import type { Output } from "./inputs.ts";
+import type { Checkpoint } from "./peer-messages.ts";
+
+interface Parts {
+  readonly raft: Raft;
+  readonly registry: Registry;
+  readonly linksUp: ReadonlySet<MemberId>;
+  readonly emit: Emit;
+}
+
+/** This member's part in comparing the states: what it tells the others, and what follows for it. */
+export class Comparison {
+  readonly #parts: Parts;
+  readonly #entries: number;
+  readonly #checkpoints: Checkpoints;
+  #isDoubtTold = false;
+  #isDivergenceTold = false;
+
+  /** `entries`: states are compared at every index that it divides. */
+  constructor(parts: Parts, entries = CHECKPOINT_ENTRIES) {
+    this.#parts = parts;
+    this.#entries = entries;
+    this.#checkpoints = new Checkpoints(parts.raft.id);
+  }
+
+  get status(): Pick<Checkpoints, "agreedIndex" | "doubt"> {
+    const { agreedIndex, doubt } = this.#checkpoints;
+    return { agreedIndex, doubt };
+  }
+
+  get isDiverged(): boolean {
+    return this.#checkpoints.divergence !== null;
+  }
+
+  /** No state has a majority. */
+  get isInDoubt(): boolean {
+    return this.#checkpoints.doubt !== null;
+  }
+
+  /** Everything up to `index` is applied. Returns whether that is a checkpoint. */
+  applied(index: LogIndex): boolean {
+    const { raft, registry } = this.#parts;
+    if (index % this.#entries !== 0) {
+      return false;
+    }
+    this.#checkpoints.applied(index, registry.digest(), raft.conf);
+    this.#tellDoubt();
+    for (const { id } of raft.conf.members) {
+      this.#send(id);
+    }
+    return true;
+  }
+
+  heard({ from, index, digest }: Checkpoint): void {
+    this.#checkpoints.heard(from, index, digest, this.#parts.raft.conf);
+    this.#tellDoubt();
+  }
+
+  /** The last checkpoint may have been lost with the link before. */
+  linkUp(peer: MemberId): void {
+    this.#send(peer);
+  }
+
+  /** The state was replaced by that of another member. */
+  installed(): void {
+    this.#checkpoints.installed();
+  }
+
+  tick(): void {
+    this.#checkpoints.tick(this.#parts.raft.conf);
+    this.#tellDoubt();
+  }
+
+  /** What of a turn's outputs may leave: of one that came of a state that is wrong, nothing. */
+  passed(outputs: Output[]): Output[] {
+    const { divergence } = this.#checkpoints;
+    if (divergence === null) {
+      return outputs;
+    }
+    const isTold = this.#isDivergenceTold;
+    this.#isDivergenceTold = true;
+    return isTold ? [] : [{ type: "diverged", divergence }];
+  }
+
+  #send(to: MemberId): void {
+    const { raft, linksUp, emit } = this.#parts;
+    const { id, term, conf } = raft;
+    const { latest } = this.#checkpoints;
+    if (latest !== null && to !== id && isVoterOf(conf, id) && linksUp.has(to)) {
+      emit({ type: "send", message: { type: "checkpoint", from: id, to, term, ...latest } });
+    }
+  }
+
+  #tellDoubt(): void {
+    const { doubt } = this.#checkpoints;
+    if (this.#isDoubtTold !== (doubt !== null)) {
+      this.#isDoubtTold = doubt !== null;
+      this.#parts.emit({ type: "notice", notice: { type: "doubt", doubt } });
+    }
+  }
+}
