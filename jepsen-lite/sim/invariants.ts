@@ -56,6 +56,9 @@ export class Invariants {
         this.#snapshots[notice.how] += 1;
         break;
       case "caughtUp":
+      case "membersChange":
+      case "configuration":
+      case "removed":
       case "massBreak":
       case "leadershipTransfer":
         break;

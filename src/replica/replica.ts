@@ -13,6 +13,7 @@ import { Freshness } from "./freshness.ts";
 import { Handovers } from "./handovers.ts";
 import type { Input, Notice, Output } from "./inputs.ts";
 import { LeaderDuties } from "./leader-duties.ts";
+import { MemberChanges } from "./member-changes.ts";
 import type { Now } from "./now.ts";
 import { Packing } from "./packing.ts";
 import type { PeerMessage } from "./peer-messages.ts";
@@ -45,6 +46,7 @@ export class Replica {
   readonly #watches: Watches;
   readonly #clients: ClientRequests;
   readonly #handovers: Handovers;
+  readonly #memberChanges: MemberChanges;
   readonly #snapshots: Snapshots;
   readonly #applier: Applier;
   #duties: LeaderDuties | null = null;
@@ -65,6 +67,7 @@ export class Replica {
     };
     const start = random(START_BOUND);
     this.#handovers = new Handovers(this.#raft, (notice) => this.#notice(notice));
+    this.#memberChanges = new MemberChanges(this.#raft, (notice) => this.#notice(notice));
     this.#packing = new Packing(codec);
     this.#proposals = new Proposals(emit, (session) => this.registry.ended(session) !== null);
     this.#reads = new Reads(this.registry, this.#freshness, emit, start);
@@ -136,6 +139,9 @@ export class Replica {
       case "transferLeadership":
         this.#handovers.ask(input.to);
         break;
+      case "changeMembers":
+        this.#memberChanges.ask(input.request, input.change);
+        break;
       default:
         this.#clients.step(input, now);
     }
@@ -157,6 +163,7 @@ export class Replica {
       role: raft.role,
       term: raft.term,
       leader: raft.leader,
+      conf: raft.conf,
       commitIndex: raft.commitIndex,
       lastApplied: this.#lastApplied,
       lastIndex: raft.lastIndex,
@@ -257,6 +264,7 @@ export class Replica {
       }
     }
     this.#handovers.observe();
+    this.#memberChanges.observe();
     const isReady = role === "leader" && this.#raft.isLeaderReady;
     if (isReady && this.#duties === null && this.#lastApplied === this.#raft.commitIndex) {
       this.#duties = new LeaderDuties(this.#raft, this.registry, this.#codec, now.monotonicMs);

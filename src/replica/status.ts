@@ -1,4 +1,4 @@
-import type { LogIndex, MemberId, Role, Term } from "../raft/types.ts";
+import type { ConfState, LogIndex, MemberId, Role, Term } from "../raft/types.ts";
 import type { AgeMs } from "./inputs.ts";
 
 export interface ReplicaStatus {
@@ -6,6 +6,8 @@ export interface ReplicaStatus {
   readonly role: Role;
   readonly term: Term;
   readonly leader: MemberId | null;
+  /** In force, committed or not. */
+  readonly conf: ConfState;
   readonly commitIndex: LogIndex;
   readonly lastApplied: LogIndex;
   readonly lastIndex: LogIndex;

@@ -47,6 +47,7 @@ function statusOf(
       name: member,
       id: `id-${member}`,
       address,
+      membership: "voter",
       isSelf: member === name,
       isLeader: member === leader,
       isLinkUp: true,

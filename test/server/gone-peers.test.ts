@@ -81,6 +81,7 @@ describe("a peer", () => {
       self: { name: "n1", incarnation: SELF },
       advertise: "127.0.0.1:2",
       cluster,
+      peers: cluster.members,
       addressesOf: () => [`127.0.0.1:${port}`],
       onAdvertised: () => {},
       dialer: wsDialer,
