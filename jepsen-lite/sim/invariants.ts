@@ -66,6 +66,9 @@ export class Invariants {
         );
         break;
       case "caughtUp":
+      case "membersChange":
+      case "configuration":
+      case "removed":
       case "massBreak":
       case "leadershipTransfer":
         break;

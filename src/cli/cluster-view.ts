@@ -8,6 +8,8 @@ export interface MemberView {
   readonly name: string | null;
   readonly id: string | null;
   readonly address: string | null;
+  /** By the word of a member that knows it; null where nobody does. */
+  readonly membership: "voter" | "learner" | null;
   /** Null where it did not answer. */
   readonly status: NodeStatus | null;
   /** Why it did not. */
@@ -102,14 +104,18 @@ function memberViews(
 ): readonly MemberView[] {
   const views = new Map<string, MemberView>();
   for (const { members } of statuses.values()) {
-    for (const { name, id, address } of members) {
+    for (const { name, id, address, membership } of members) {
       const status = statuses.get(id) ?? null;
       const lag = leading?.members.find((member) => member.id === id)?.lag ?? null;
       const known = views.get(id)?.address ?? null;
       const own = status?.members.find((member) => member.isSelf)?.address ?? null;
       const place = own ?? known ?? address;
       const failure = status === null ? failureAt(answers, place) : null;
-      views.set(id, { name, id, address: place, status, failure, lag });
+      views.set(id, {
+        ...{ name, id, address: place, status, failure, lag },
+        // Who lags may not know of a change yet.
+        membership: leading?.members.find((member) => member.id === id)?.membership ?? membership,
+      });
     }
   }
   const placed = new Set([...views.values()].map(({ address }) => address));
@@ -117,7 +123,10 @@ function memberViews(
     .filter(({ server, status }) => status === null && !placed.has(new URL(server).host))
     .map(({ server, failure }): MemberView => {
       const address = new URL(server).host;
-      return { name: null, id: null, address, status: null, failure, lag: null };
+      return {
+        ...{ name: null, id: null, address, status: null, failure, lag: null },
+        membership: null,
+      };
     });
   const sorted = [...views.values()].sort((a, b) => compareNames(a.name, b.name));
   return [...sorted, ...strangers];

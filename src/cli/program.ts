@@ -30,6 +30,11 @@ const COMMANDS: readonly Entry[] = [
     define: async (...at) => (await import("./status.ts")).defineStatus(...at),
   },
   {
+    name: "member",
+    summary: "List the members of the cluster, change them, and hand over the leadership.",
+    define: async (...at) => (await import("./member.ts")).defineMember(...at),
+  },
+  {
     name: "sessions",
     summary: "List the sessions that the registry keeps, and what they own.",
     define: async (...at) => (await import("./sessions.ts")).defineSessions(...at),

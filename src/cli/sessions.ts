@@ -62,7 +62,10 @@ async function firstPage({ servers, timeoutMs }: Context): Promise<SessionPage> 
         const reason = reasons[at];
         const failure = reason instanceof Error ? reason.message : String(reason);
         const address = new URL(server).host;
-        return { name: null, id: null, address, status: null, failure, lag: null };
+        return {
+          ...{ name: null, id: null, address, status: null, failure, lag: null },
+          membership: null,
+        };
       }),
     );
   }

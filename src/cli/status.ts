@@ -81,23 +81,25 @@ function explain(view: ClusterView, answered: number, output: Output): void {
     output.warn(`these servers belong to different clusters: ${view.lineages.join(", ")}`);
   }
   const total = view.members.filter((member) => member.id !== null).length;
-  const majority = Math.floor(total / 2) + 1;
+  const voters = view.members.filter((member) => member.membership === "voter");
+  const majority = Math.floor(voters.length / 2) + 1;
   if (answered < total) {
     for (const { name, address, failure } of view.members.filter(({ status }) => status === null)) {
       output.note(`${name ?? address} does not answer: ${failure}`);
     }
-    if (answered === majority) {
+    if (voters.filter(({ status }) => status !== null).length === majority) {
       output.note("no further member may fail");
     }
   }
 }
 
 function memberItem(member: MemberView, view: ClusterView): object {
-  const { name, id, address, status, failure, lag } = member;
+  const { name, id, address, membership, status, failure, lag } = member;
   return {
     name,
     id,
     address,
+    membership,
     isReachable: status !== null,
     isLeader: name !== null && name === view.leader,
     role: status?.role ?? null,
@@ -119,7 +121,7 @@ function memberItem(member: MemberView, view: ClusterView): object {
 }
 
 function memberRow(
-  { name, address, status, lag }: MemberView,
+  { name, address, membership, status, lag }: MemberView,
   view: ClusterView,
   output: Output,
 ): readonly string[] {
@@ -129,7 +131,8 @@ function memberRow(
     return [name ?? "?", role, "-", "-", "-", text(lag), place, "-", "-", "-"];
   }
   const { role, term, commit, applied, revision, sessions, watches, isDraining } = status;
-  const shown = isDraining ? `${role} (draining)` : role;
+  const kind = membership === "learner" ? "learner" : role;
+  const shown = isDraining ? `${kind} (draining)` : kind;
   if (output.isVerbose && status.version !== "") {
     output.note(`${status.name} runs ${status.version}`);
   }

@@ -1,8 +1,10 @@
 import type { Refusal } from "../errors.ts";
+import type { ConfChange } from "../raft/conf-change.ts";
 import type { ChunkRequest, LogStart } from "../raft/snapshot.ts";
 import type { TransferRefusal } from "../raft/transfer.ts";
 import type {
   Alarm,
+  ConfState,
   Entry,
   HardState,
   LogIndex,
@@ -18,6 +20,7 @@ import type { EndReason, Reply, SessionCommand } from "../registry/command.ts";
 import type { Instance, Selector } from "../registry/instance.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { Divergence, Doubt } from "./checkpoints.ts";
+import type { MembersOutcome } from "./member-changes.ts";
 import type { PeerMessage } from "./peer-messages.ts";
 
 /** Given by the driver, counts up, never used again within a start of the node. */
@@ -138,6 +141,8 @@ export type Input =
   | { readonly type: "alarm"; readonly number: number }
   /** To the voter that fits best for null. What becomes of it is told by `leadershipTransfer`. */
   | { readonly type: "transferLeadership"; readonly to: MemberId | null }
+  /** What becomes of it is told by a `membersChange` of the same number. */
+  | { readonly type: "changeMembers"; readonly request: number; readonly change: ConfChange }
   | ClientInput;
 
 /** How old the answer may be: null where this node cannot tell. 0 for a linearizable read. */
@@ -241,7 +246,7 @@ export type ClientOutput =
       readonly ageMs: AgeMs;
     };
 
-/** For logs and metrics; nothing depends on them. */
+/** What a node has to know of its replica beside what it is to do. */
 export type Notice =
   | {
       readonly type: "raftState";
@@ -267,6 +272,15 @@ export type Notice =
       readonly to: MemberId | null;
       readonly outcome: TransferOutcome;
     }
+  | {
+      readonly type: "membersChange";
+      readonly request: number;
+      readonly outcome: MembersOutcome;
+    }
+  /** Another one is in force, committed or not. Its members are whom to keep links to. */
+  | { readonly type: "configuration"; readonly conf: ConfState }
+  /** It is committed that this node is no member any more. */
+  | { readonly type: "removed" }
   /** Taken by this member, or received and installed; the log before it is cut. */
   | {
       readonly type: "snapshot";

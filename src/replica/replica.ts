@@ -14,6 +14,7 @@ import { Freshness } from "./freshness.ts";
 import { Handovers } from "./handovers.ts";
 import type { Input, Notice, Output } from "./inputs.ts";
 import { LeaderDuties } from "./leader-duties.ts";
+import { MemberChanges } from "./member-changes.ts";
 import type { Now } from "./now.ts";
 import { Packing } from "./packing.ts";
 import type { PeerMessage } from "./peer-messages.ts";
@@ -22,7 +23,7 @@ import { Reads } from "./reads.ts";
 import { type ReplicaOptions, raftConfigOf } from "./replica-options.ts";
 import { SNAPSHOT_LIMITS } from "./snapshot-taker.ts";
 import { Snapshots } from "./snapshots.ts";
-import type { ReplicaStatus } from "./status.ts";
+import { type ReplicaStatus, raftStatus, registryStatus } from "./status.ts";
 import { WATCH_LIMITS, Watches } from "./watches.ts";
 
 const START_BOUND = 2 ** 48;
@@ -44,6 +45,7 @@ export class Replica {
   readonly #watches: Watches;
   readonly #clients: ClientRequests;
   readonly #handovers: Handovers;
+  readonly #memberChanges: MemberChanges;
   readonly #snapshots: Snapshots;
   readonly #applier: Applier;
   readonly #comparison: Comparison;
@@ -65,6 +67,7 @@ export class Replica {
     };
     const start = random(START_BOUND);
     this.#handovers = new Handovers(this.#raft, (notice) => this.#notice(notice));
+    this.#memberChanges = new MemberChanges(this.#raft, (notice) => this.#notice(notice));
     this.#packing = new Packing(codec);
     this.#proposals = new Proposals(emit, (session) => this.registry.ended(session) !== null);
     this.#reads = new Reads(this.registry, this.#freshness, emit, start);
@@ -138,6 +141,9 @@ export class Replica {
       case "transferLeadership":
         this.#handovers.ask(input.to);
         break;
+      case "changeMembers":
+        this.#memberChanges.ask(input.request, input.change);
+        break;
       default:
         this.#clients.step(input, now);
     }
@@ -153,26 +159,14 @@ export class Replica {
   }
 
   status(now: Now): ReplicaStatus {
-    const raft = this.#raft;
     return {
-      id: raft.id,
-      role: raft.role,
-      term: raft.term,
-      leader: raft.leader,
-      commitIndex: raft.commitIndex,
-      lastApplied: this.#lastApplied,
-      lastIndex: raft.lastIndex,
-      snapshotIndex: raft.snapshot?.index ?? 0,
-      firstIndex: raft.log.firstIndex,
-      revision: this.registry.revision,
-      digest: this.registry.digest(),
+      ...raftStatus(this.#raft, this.#linksUp),
+      ...registryStatus(this.registry),
       ...this.#comparison.status,
-      sessions: this.registry.sessionCount,
-      instances: this.registry.instanceCount,
+      lastApplied: this.#lastApplied,
       watches: this.#watches.count,
       isCaughtUp: this.#freshness.state === "current",
       ageMs: this.#freshness.ageMs(now.monotonicMs),
-      peers: raft.progress().map((peer) => ({ ...peer, isLinkUp: this.#linksUp.has(peer.id) })),
     };
   }
 
@@ -264,6 +258,7 @@ export class Replica {
       }
     }
     this.#handovers.observe();
+    this.#memberChanges.observe();
     const isReady = role === "leader" && this.#raft.isLeaderReady;
     if (isReady && this.#duties === null && this.#lastApplied === this.#raft.commitIndex) {
       this.#duties = new LeaderDuties(this.#raft, this.registry, this.#codec, now.monotonicMs);

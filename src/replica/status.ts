@@ -1,4 +1,6 @@
-import type { LogIndex, MemberId, Role, Term } from "../raft/types.ts";
+import type { Raft } from "../raft/raft.ts";
+import type { ConfState, LogIndex, MemberId, Role, Term } from "../raft/types.ts";
+import type { Registry } from "../registry/registry.ts";
 import type { Doubt } from "./checkpoints.ts";
 import type { AgeMs } from "./inputs.ts";
 
@@ -7,6 +9,8 @@ export interface ReplicaStatus {
   readonly role: Role;
   readonly term: Term;
   readonly leader: MemberId | null;
+  /** In force, committed or not. */
+  readonly conf: ConfState;
   readonly commitIndex: LogIndex;
   readonly lastApplied: LogIndex;
   readonly lastIndex: LogIndex;
@@ -32,4 +36,40 @@ export interface ReplicaStatus {
     readonly nextIndex: LogIndex;
     readonly isLinkUp: boolean;
   }[];
+}
+
+type RaftStatus = Pick<
+  ReplicaStatus,
+  | "id"
+  | "role"
+  | "term"
+  | "leader"
+  | "conf"
+  | "commitIndex"
+  | "lastIndex"
+  | "snapshotIndex"
+  | "firstIndex"
+  | "peers"
+>;
+
+/** `linksUp`: the members that this one can send to. */
+export function raftStatus(raft: Raft, linksUp: ReadonlySet<MemberId>): RaftStatus {
+  const { id, role, term, leader, conf, commitIndex, lastIndex } = raft;
+  return {
+    ...{ id, role, term, leader, conf, commitIndex, lastIndex },
+    snapshotIndex: raft.snapshot?.index ?? 0,
+    firstIndex: raft.log.firstIndex,
+    peers: raft.progress().map((peer) => ({ ...peer, isLinkUp: linksUp.has(peer.id) })),
+  };
+}
+
+type RegistryStatus = Pick<ReplicaStatus, "revision" | "digest" | "sessions" | "instances">;
+
+export function registryStatus(registry: Registry): RegistryStatus {
+  return {
+    revision: registry.revision,
+    digest: registry.digest(),
+    sessions: registry.sessionCount,
+    instances: registry.instanceCount,
+  };
 }

@@ -22,6 +22,8 @@ export interface AddressBookOptions {
  */
 export class AddressBook {
   readonly #options: AddressBookOptions;
+  /** By the configuration. */
+  readonly #told = new Map<string, string>();
   readonly #learnt = new Map<string, string>();
   #saving: Promise<void> = Promise.resolve();
 
@@ -51,7 +53,11 @@ export class AddressBook {
     if (override !== null) {
       return [override];
     }
-    const known = [find(configured, name), this.#learnt.get(name) ?? null];
+    const known = [
+      this.#told.get(name) ?? null,
+      find(configured, name),
+      this.#learnt.get(name) ?? null,
+    ];
     return [...new Set(known.filter((address) => address !== null))];
   }
 
@@ -61,7 +67,17 @@ export class AddressBook {
     if (name === self.name) {
       return self.address;
     }
-    return this.#learnt.get(name) ?? find(configured, name);
+    return this.#learnt.get(name) ?? this.#told.get(name) ?? find(configured, name);
+  }
+
+  /** What the configuration says, which may be nothing: an empty address. */
+  told(members: readonly NamedAddress[]): void {
+    this.#told.clear();
+    for (const { name, address } of members) {
+      if (address !== "") {
+        this.#told.set(name, address);
+      }
+    }
   }
 
   heard(name: string, advertise: string): void {

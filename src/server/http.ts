@@ -10,6 +10,8 @@ import type { SelectorBody } from "../wire/messages.ts";
 import { PROTOCOL_VERSION } from "../wire/messages.ts";
 import type { LocalAnswer } from "./local-reads.ts";
 import type { Metrics } from "./metrics.ts";
+import { readOperation, statusOfRefusal } from "./operation-page.ts";
+import type { Operation, OperationAnswer } from "./operations.ts";
 import type { PageTurns } from "./page-turns.ts";
 import type { NodeStatus, SessionStatus } from "./status.ts";
 import type { WebAccess } from "./web-access.ts";
@@ -26,6 +28,7 @@ export interface HttpPages {
   status(): NodeStatus;
   /** The first of them by id, and how many there are. */
   sessions(): { readonly items: readonly SessionStatus[]; readonly total: number };
+  operate(operation: Operation): Promise<OperationAnswer>;
   read(selector: Selector, consistency: ReadConsistency): Promise<LocalAnswer>;
 }
 
@@ -50,6 +53,7 @@ const ROUTES = [
   "/v1/instances",
   "/v1/status",
   "/v1/sessions",
+  "/v1/members",
 ];
 const META_PREFIX = "meta.";
 
@@ -84,6 +88,9 @@ async function allowed(host: HttpHost, request: HttpRequest): Promise<HttpRespon
       code: "NOT_FOUND",
       message: `there is no ${path}; try ${ROUTES.join(" ")}`,
     });
+  }
+  if (path === "/v1/members") {
+    return members(host, request);
   }
   if (method !== "GET" && method !== "HEAD") {
     const response = refusal(405, { code: "INVALID", message: `${path} takes GET` });
@@ -159,6 +166,26 @@ async function page(host: HttpHost, path: string, query: URLSearchParams): Promi
     default:
       return instances(host, pages, query);
   }
+}
+
+/** The one page that changes something; `WebAccess` has kept web pages of strangers from it. */
+async function members(host: HttpHost, { method, query }: HttpRequest): Promise<HttpResponse> {
+  if (method !== "POST") {
+    const response = refusal(405, { code: "INVALID", message: "/v1/members takes POST" });
+    return { ...response, allow: "POST" };
+  }
+  const asked = readOperation(query);
+  if (!asked.ok) {
+    return refusal(400, asked.refusal);
+  }
+  const pages = host.pages();
+  if (pages === null) {
+    return refusal(503, { code: "DRAINING", message: notServing(host.readiness()) });
+  }
+  const answer = await pages.operate(asked.operation);
+  return answer.ok
+    ? json(200, { apiVersion: "v1", kind: "MembersChange", operation: query.get("operation") })
+    : refusal(statusOfRefusal(answer.refusal.code), answer.refusal);
 }
 
 /** The query is checked as the `get` message that it stands for. */

@@ -1,14 +1,16 @@
 import type { Clock, Dialer, Logger, Random, Socket, Timers } from "../env/env.ts";
 import { HANDOVER_MS_MAX, WATCHES_PER_CONNECTION_MAX } from "../limits.ts";
 import { confOf } from "../raft/conf-state.ts";
+import type { ConfState, MemberId } from "../raft/types.ts";
 import { RegistryBuilder } from "../registry/builder.ts";
 import { Registry } from "../registry/registry.ts";
-import type { Notice, TransferOutcome } from "../replica/inputs.ts";
+import type { Notice } from "../replica/inputs.ts";
 import { Replica } from "../replica/replica.ts";
 import type { DataDirectory } from "../storage/directory.ts";
 import type { BirthRecord, LoadedLog, Storage } from "../storage/storage.ts";
 import { commandCodec } from "../wire/command-codec.ts";
 import { confCodec } from "../wire/conf-codec.ts";
+import type { PeerIdentity } from "../wire/messages.ts";
 import { snapshotCodec } from "../wire/snapshot-codec.ts";
 import type { AddressBook } from "./address-book.ts";
 import { Clients } from "./clients.ts";
@@ -17,13 +19,13 @@ import type { HealthCheck, HttpPages } from "./http.ts";
 import { LocalReads } from "./local-reads.ts";
 import type { Metrics } from "./metrics.ts";
 import { Notices } from "./notices.ts";
+import { type Operation, type OperationAnswer, Operations } from "./operations.ts";
 import { PeerLinks } from "./peer-links.ts";
 import { SendPump } from "./send-pump.ts";
 import {
   lineageOf,
   membersOf,
   type NodeStatus,
-  nameOf,
   nodeStatus,
   type SessionStatus,
   sessionStatus,
@@ -46,6 +48,8 @@ export interface MemberOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** This node is no member any more. */
+  readonly onRemoved: () => void;
   readonly onFatal: (exitCode: number, error: unknown) => void;
 }
 
@@ -61,7 +65,11 @@ export class Member implements HttpPages {
   readonly #notices: Notices;
   readonly #storage: Storage;
   #isDraining = false;
-  #onTransfer: (outcome: TransferOutcome) => void = () => {};
+  readonly #operations: Operations;
+  /** In force. */
+  #conf: ConfState;
+  /** Of members and former ones. */
+  readonly #names = new Map<MemberId, string>();
 
   private constructor(
     options: MemberOptions,
@@ -77,7 +85,7 @@ export class Member implements HttpPages {
       birth.members.map(({ name, incarnation: id }) => ({ id, name, address: "" })),
     );
     const { snapshot, ...log } = loaded;
-    this.#notices = new Notices(logger, timers, metrics, (id) => nameOf(birth, id));
+    this.#notices = new Notices(logger, timers, metrics, (id) => this.#nameOf(id));
     const pump = new SendPump(clock, timers, (seconds) => metrics.pushSeconds.observe(seconds));
     const now = { monotonicMs: clock.monotonicMs(), wallMs: clock.wallMs() };
     this.#replica = new Replica(
@@ -105,7 +113,10 @@ export class Member implements HttpPages {
       setAside: (text) => directory.setAside(text),
       onFatal: options.onFatal,
     });
+    this.#conf = this.#replica.status(now).conf;
+    this.#know(this.#conf);
     this.#links = this.#makeLinks();
+    this.#operations = this.#makeOperations();
     this.#clients = this.#makeClients(pump);
     this.#reads = new LocalReads(this.#driver);
   }
@@ -159,11 +170,13 @@ export class Member implements HttpPages {
 
   status(): NodeStatus {
     const { name, version, birth, addresses } = this.#options;
+    const replica = this.#driver.status();
     return nodeStatus({
       name,
       version,
       birth,
-      replica: this.#driver.status(),
+      leader: this.#nameOf(replica.leader),
+      replica,
       links: this.#links.status(),
       addresses,
       connections: this.#clients.count,
@@ -186,6 +199,10 @@ export class Member implements HttpPages {
     return this.#reads.read(...question);
   }
 
+  operate(operation: Operation): Promise<OperationAnswer> {
+    return this.#operations.run(operation);
+  }
+
   /** Hands over, asks the clients to go elsewhere, and gives them `drainMs` for it. */
   async drain(drainMs: number, spreadMs: number): Promise<void> {
     if (this.#isDraining) {
@@ -193,8 +210,8 @@ export class Member implements HttpPages {
     }
     this.#isDraining = true;
     await this.#handOver();
-    const { name, birth, addresses, logger } = this.#options;
-    const others = membersOf(birth, addresses).filter((member) => member.name !== name);
+    const { name, addresses, logger } = this.#options;
+    const others = membersOf(this.#conf, addresses).filter((member) => member.name !== name);
     logger.info({ connections: this.#clients.count }, "draining");
     this.#clients.goAway(
       "draining",
@@ -239,32 +256,71 @@ export class Member implements HttpPages {
       return Promise.resolve();
     }
     return new Promise((resolve) => {
-      const timer = this.#options.timers.after(HANDOVER_MS_MAX, resolve);
-      this.#onTransfer = (outcome) => {
-        if (outcome !== "started" && outcome !== "inProgress") {
-          timer.cancel();
-          resolve();
-        }
+      const end = (): void => {
+        stop();
+        timer.cancel();
+        resolve();
       };
+      const timer = this.#options.timers.after(HANDOVER_MS_MAX, end);
+      const stop = this.#operations.onTransfer((outcome) => {
+        if (outcome !== "started" && outcome !== "inProgress") {
+          end();
+        }
+      });
       this.#driver.step({ type: "transferLeadership", to: null });
     });
   }
 
   #noticed(notice: Notice): void {
+    if (notice.type === "configuration") {
+      this.#conf = notice.conf;
+      this.#know(notice.conf);
+      this.#links.setPeers(identitiesOf(notice.conf));
+    }
     this.#notices.take(notice);
-    if (notice.type === "leadershipTransfer") {
-      this.#onTransfer(notice.outcome);
+    this.#operations.take(notice);
+    if (notice.type === "removed") {
+      this.#options.onRemoved();
     }
   }
 
+  #know({ members }: ConfState): void {
+    for (const { id, name } of members) {
+      this.#names.set(id, name);
+    }
+    this.#options.addresses.told(members);
+  }
+
+  #nameOf(id: MemberId | null): string | null {
+    return id === null ? null : (this.#names.get(id) ?? null);
+  }
+
+  #makeOperations(): Operations {
+    const { name, timers, addresses } = this.#options;
+    const driver = this.#driver;
+    return new Operations({
+      name,
+      timers,
+      conf: () => this.#conf,
+      nameOf: (id) => this.#nameOf(id),
+      isLeader: () => driver.status().role === "leader",
+      leader: () => {
+        const leader = this.#nameOf(driver.status().leader);
+        const address = leader === null ? null : addresses.serving(leader);
+        return leader === null || address === null ? null : { name: leader, address };
+      },
+      step: (input) => driver.step(input),
+    });
+  }
+
   #run(): void {
-    const { metrics, birth } = this.#options;
+    const { metrics } = this.#options;
     metrics.observe(() => ({
       replica: this.#driver.status(),
       links: this.#links.status(),
       connections: this.#clients.count,
       traffic: this.#clients.traffic,
-      nameOf: (id) => nameOf(birth, id),
+      nameOf: (id) => this.#nameOf(id),
     }));
     this.#driver.start();
     this.#links.start();
@@ -276,6 +332,7 @@ export class Member implements HttpPages {
       ...this.#options,
       self: { name, incarnation: directory.identity.incarnation },
       cluster: birth,
+      peers: identitiesOf(this.#conf),
       addressesOf: (peer) => addresses.dialable(peer),
       onAdvertised: (peer, address) => addresses.heard(peer, address),
       onMessage: (message) => this.#driver.step({ type: "peerMessage", message }),
@@ -285,7 +342,7 @@ export class Member implements HttpPages {
   }
 
   #makeClients(pump: SendPump): Clients {
-    const { name, birth, addresses, timers, random } = this.#options;
+    const { name, addresses, timers, random } = this.#options;
     const driver = this.#driver;
     return new Clients({
       driver,
@@ -299,11 +356,15 @@ export class Member implements HttpPages {
         watchCountMax: WATCHES_PER_CONNECTION_MAX,
         step: (input) => driver.step(input),
         revision: () => this.#replica.registry.revision,
-        leaderName: () => nameOf(birth, driver.status().leader),
-        members: () => membersOf(birth, addresses),
+        leaderName: () => this.#nameOf(driver.status().leader),
+        members: () => membersOf(this.#conf, addresses),
       },
     });
   }
+}
+
+function identitiesOf({ members }: ConfState): readonly PeerIdentity[] {
+  return members.map(({ id, name }) => ({ name, incarnation: id }));
 }
 
 /** The state as of the stored snapshot. */

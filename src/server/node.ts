@@ -128,6 +128,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   #directory: DataDirectory | null = null;
   #state: NodeState = { type: "starting" };
   #end: NodeEnd | null = null;
+  #whenStopped: NodeEnd = { exitCode: EXIT.ok, error: null };
   #stopping: Promise<void> | null = null;
   #settleServing: { resolve: () => void; reject: (error: unknown) => void };
   #settleEnded: (end: NodeEnd) => void;
@@ -279,7 +280,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       await this.#listener?.close();
       await this.#directory?.close();
       this.#environment.logger.info({}, "stopped");
-      this.#finish({ exitCode: EXIT.ok, error: null });
+      this.#finish(this.#whenStopped);
     } catch (error) {
       this.#fail(exitCodeOf(error), error);
     }
@@ -317,11 +318,24 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       directory,
       addresses,
       metrics: this.metrics,
+      onRemoved: () => void this.#leave(birth.clusterId),
       onFatal: (exitCode, error) => this.#fail(exitCode, error),
     });
     this.#state = { type: "serving", member };
     logger.info({ cluster: birth.clusterId, members: birth.members.length }, "serving");
     this.#settleServing.resolve();
+  }
+
+  /** Clients are sent to those that are members still. */
+  async #leave(clusterId: string): Promise<void> {
+    const error = new NodeError(
+      EXIT.configuration,
+      `${this.name} was removed from cluster ${clusterId}`,
+      "its directory is of no use any more: to add the machine again, start it with an empty one",
+    );
+    this.#environment.logger.error({ hint: error.hint }, error.message);
+    this.#whenStopped = { exitCode: error.exitCode, error };
+    await this.drain();
   }
 
   /** Null when it was stopped before. */

@@ -93,6 +93,21 @@ export class Notices {
         this.#logger.info({ index, bytes }, `snapshot ${how}`);
         break;
       }
+      case "configuration": {
+        const { voters, votersOutgoing, learners } = notice.conf;
+        const fields = { voters, votersOutgoing, learners };
+        const named = Object.entries(fields)
+          .filter(([, ids]) => ids.length > 0)
+          .map(([list, ids]) => [list, ids.map((id) => this.#nameOf(id) ?? id)]);
+        this.#logger.info(Object.fromEntries(named), "another configuration is in force");
+        break;
+      }
+      case "removed":
+        this.#logger.warn({}, "this node was removed from the cluster");
+        break;
+      case "membersChange":
+        this.#logger.info({ outcome: notice.outcome }, "change of the members");
+        break;
       case "applied":
         break;
       default:

@@ -1,4 +1,4 @@
-import type { Clock, Dialer, Logger, Random, Socket, Timers } from "../env/env.ts";
+import type { Clock, Dialer, Logger, Random, Socket, Timer, Timers } from "../env/env.ts";
 import type { ErrorCode } from "../errors.ts";
 import { CONNECT_TIMEOUT_MS_DEFAULT, PEER_SILENCE_MS_MAX } from "../limits.ts";
 import type { MemberId } from "../raft/types.ts";
@@ -16,10 +16,15 @@ import { CLOSE, ClosedInHandshake, receiveHello, showOut } from "./peer-handshak
 import { PeerLink } from "./peer-link.ts";
 import { Pulse } from "./pulse.ts";
 
+/** Longer than a leader speaks to whom it has removed, and than a link takes to come up again. */
+const LEAVING_MS = 5_000;
+
 export interface PeerLinksOptions {
   readonly self: PeerIdentity;
   readonly advertise: string;
   readonly cluster: PeerCluster;
+  /** All members at the start, whether this one is among them or not. */
+  readonly peers: readonly PeerIdentity[];
   /** Where a member may be dialled, best first, by what was configured or stored. */
   readonly addressesOf: (name: string) => readonly string[];
   /** A member's own word on where it serves. */
@@ -50,24 +55,65 @@ export class PeerLinks {
   readonly #inbound = new Map<MemberId, Socket>();
   readonly #complaints: Complaints;
   readonly #gone = new Set<MemberId>();
+  /** Links to those who have left, kept until they can have heard of it. */
+  readonly #leaving = new Map<MemberId, Timer>();
+  #isStarted = false;
 
   constructor(options: PeerLinksOptions) {
     this.#options = options;
     this.#complaints = new Complaints(options.logger, options.clock);
-    for (const peer of options.cluster.members) {
-      if (peer.incarnation !== options.self.incarnation) {
-        this.#links.set(peer.incarnation, { name: peer.name, link: this.#makeLink(peer) });
+    this.setPeers(options.peers);
+  }
+
+  /**
+   * All members from now on. Who is none any more is linked to for LEAVING_MS more: its last
+   * messages tell it so (0014).
+   */
+  setPeers(peers: readonly PeerIdentity[]): void {
+    for (const peer of peers) {
+      const { incarnation: id, name } = peer;
+      this.#leaving.get(id)?.cancel();
+      this.#leaving.delete(id);
+      if (id === this.#options.self.incarnation || this.#links.has(id)) {
+        continue;
+      }
+      const link = this.#makeLink(peer);
+      this.#links.set(id, { name, link });
+      if (this.#isStarted) {
+        link.start();
+      }
+    }
+    for (const id of this.#links.keys()) {
+      if (!this.#leaving.has(id) && !peers.some(({ incarnation }) => incarnation === id)) {
+        const timer = this.#options.timers.after(LEAVING_MS, () => this.#letGo(id));
+        this.#leaving.set(id, timer);
       }
     }
   }
 
+  #letGo(id: MemberId): void {
+    this.#leaving.delete(id);
+    this.#gone.delete(id);
+    const left = this.#links.get(id)?.link;
+    if (left?.isUp === true) {
+      this.#options.onLink(id, false);
+    }
+    left?.stop();
+    this.#links.delete(id);
+    const socket = this.#inbound.get(id);
+    this.#inbound.delete(id);
+    socket?.close(CLOSE.policy, "no member any more");
+  }
+
   start(): void {
+    this.#isStarted = true;
     for (const { link } of this.#links.values()) {
       link.start();
     }
   }
 
   stop(): void {
+    this.#stopLeaving();
     for (const { link } of this.#links.values()) {
       link.stop();
     }
@@ -79,6 +125,7 @@ export class PeerLinks {
 
   /** As `stop`, but without a byte more. */
   abandon(): void {
+    this.#stopLeaving();
     for (const { link } of this.#links.values()) {
       link.abandon();
     }
@@ -86,6 +133,14 @@ export class PeerLinks {
       socket.terminate();
     }
     this.#inbound.clear();
+  }
+
+  #stopLeaving(): void {
+    this.#isStarted = false;
+    for (const timer of this.#leaving.values()) {
+      timer.cancel();
+    }
+    this.#leaving.clear();
   }
 
   send(peer: MemberId, messages: readonly PeerMessage[]): void {

@@ -1,3 +1,5 @@
+import { isVoterOf } from "../raft/conf-state.ts";
+import type { ConfMember, ConfState } from "../raft/types.ts";
 import type { EndReason } from "../registry/command.ts";
 import type { SessionView } from "../registry/sessions.ts";
 import type { ReplicaStatus } from "../replica/status.ts";
@@ -38,6 +40,8 @@ export interface MemberStatus {
   readonly name: string;
   readonly id: string;
   readonly address: string | null;
+  /** A learner gets everything and decides nothing. */
+  readonly membership: "voter" | "learner";
   readonly isSelf: boolean;
   readonly isLeader: boolean;
   /** Whether this node's link to it is up. */
@@ -61,6 +65,8 @@ export interface StatusParts {
   readonly name: string;
   readonly version: string;
   readonly birth: BirthRecord;
+  /** By name; null where none is known. */
+  readonly leader: string | null;
   readonly replica: ReplicaStatus;
   readonly links: readonly PeerLinkStatus[];
   readonly addresses: AddressBook;
@@ -72,16 +78,17 @@ export function lineageOf(birth: BirthRecord): string {
   return `${birth.clusterId}.${birth.epoch}`;
 }
 
-export function nameOf(birth: BirthRecord, id: string | null): string | null {
-  return birth.members.find((member) => member.incarnation === id)?.name ?? null;
+/** Members that clients can be sent to. */
+export function membersOf(conf: ConfState, addresses: AddressBook): readonly MemberBody[] {
+  return byName(conf).flatMap(({ name, id }) => {
+    const address = addresses.serving(name);
+    return address === null ? [] : [{ name, id, address }];
+  });
 }
 
-/** Members that clients can be sent to. */
-export function membersOf(birth: BirthRecord, addresses: AddressBook): readonly MemberBody[] {
-  return birth.members.flatMap(({ name, incarnation }) => {
-    const address = addresses.serving(name);
-    return address === null ? [] : [{ name, id: incarnation, address }];
-  });
+/** `n2` before `n10`. */
+function byName({ members }: ConfState): readonly ConfMember[] {
+  return [...members].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
 }
 
 export function nodeStatus(parts: StatusParts): NodeStatus {
@@ -95,7 +102,7 @@ export function nodeStatus(parts: StatusParts): NodeStatus {
     lineage: lineageOf(birth),
     role: replica.role,
     term: replica.term,
-    leader: nameOf(birth, replica.leader),
+    leader: parts.leader,
     commit: replica.commitIndex,
     applied: replica.lastApplied,
     lastIndex: replica.lastIndex,
@@ -108,12 +115,12 @@ export function nodeStatus(parts: StatusParts): NodeStatus {
     isCaughtUp: replica.isCaughtUp,
     isDraining: parts.isDraining,
     ageMs: replica.ageMs,
-    members: birth.members.map((member) => memberStatus(member, parts)),
+    members: byName(replica.conf).map((member) => memberStatus(member, parts)),
   };
 }
 
 function memberStatus(
-  { name, incarnation: id }: BirthRecord["members"][number],
+  { name, id }: ConfMember,
   { replica, links, addresses }: StatusParts,
 ): MemberStatus {
   const isSelf = id === replica.id;
@@ -122,6 +129,7 @@ function memberStatus(
     name,
     id,
     address: addresses.serving(name),
+    membership: isVoterOf(replica.conf, id) ? "voter" : "learner",
     isSelf,
     isLeader: id === replica.leader,
     isLinkUp: isSelf || links.some((link) => link.id === id && link.isUp),

@@ -32,6 +32,7 @@ interface Told {
   readonly leader?: string | null;
   readonly commit?: number;
   readonly lags?: Readonly<Record<string, number>>;
+  readonly learners?: readonly string[];
   readonly lineage?: string;
 }
 
@@ -41,12 +42,20 @@ function statusOf(
   addresses: Readonly<Record<string, string>>,
   told: Told,
 ): NodeStatus {
-  const { role = "follower", term = 3, leader = "n1", commit = 10, lags = {} } = told;
+  const {
+    role = "follower",
+    term = 3,
+    leader = "n1",
+    commit = 10,
+    lags = {},
+    learners = [],
+  } = told;
   const members = Object.entries(addresses).map(
     ([member, address]): MemberStatus => ({
       name: member,
       id: `id-${member}`,
       address,
+      membership: learners.includes(member) ? "learner" : "voter",
       isSelf: member === name,
       isLeader: member === leader,
       isLinkUp: true,
@@ -120,15 +129,18 @@ describe("who leads", () => {
 
 describe("rollcall status", () => {
   /** n1 leads, n2 follows two entries behind, n3 cannot be reached. */
-  async function threeMembers(): Promise<string> {
+  async function threeMembers(learners: readonly string[] = []): Promise<string> {
     const addresses: Record<string, string> = { n3: NOWHERE };
     addresses["n1"] = await serve(() => {
       const lags = { n2: 2, n3: 7 };
-      const status = statusOf("n1", addresses, { role: "leader", lags });
+      const status = statusOf("n1", addresses, { role: "leader", lags, learners });
       return { status: 200, body: JSON.stringify(status) };
     });
     addresses["n2"] = await serve(() => {
-      return { status: 200, body: JSON.stringify(statusOf("n2", addresses, { commit: 8 })) };
+      return {
+        status: 200,
+        body: JSON.stringify(statusOf("n2", addresses, { commit: 8, learners })),
+      };
     });
     return addresses["n1"];
   }
@@ -150,6 +162,14 @@ describe("rollcall status", () => {
     expect(err()).toContain("no further member may fail");
   });
 
+  test("calls a learner one, and does not count it among those who may fail", async () => {
+    const server = await threeMembers(["n2"]);
+    const { world, out, err } = captured(["status", "-s", server]);
+    expect(await run(world)).toBe(0);
+    expect(out()).toMatch(/^n2 +learner /m);
+    expect(err()).not.toContain("no further member may fail");
+  });
+
   test("has a versioned shape in json", async () => {
     const server = await threeMembers();
     const { world, out } = captured(["status", "-s", server, "-o", "json", "-q"]);
@@ -167,6 +187,7 @@ describe("rollcall status", () => {
       name: "n1",
       id: "id-n1",
       address: server,
+      membership: "voter",
       isReachable: true,
       isLeader: true,
       role: "leader",

@@ -81,6 +81,7 @@ describe("a peer", () => {
       self: { name: "n1", incarnation: SELF },
       advertise: "127.0.0.1:2",
       cluster,
+      peers: cluster.members,
       addressesOf: () => [`127.0.0.1:${port}`],
       onAdvertised: () => {},
       dialer: wsDialer,
@@ -135,6 +136,23 @@ describe("a peer", () => {
     await new Promise((resolve) => ws.once("message", resolve));
     return ws;
   }
+
+  it("that is no member any more is spoken to for a while, and then let go and refused", async () => {
+    const [self] = cluster.members;
+    links.setPeers(self === undefined ? [] : [self]);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(links.status()).toMatchObject([{ name: "n2", isUp: true }]);
+    const endMs = performance.now() + 10_000;
+    while (links.status().length > 0 && performance.now() < endMs) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    expect(links.status()).toEqual([]);
+    expect(whats()).toEqual(["up", "down"]);
+    const ws = await dialIn();
+    await new Promise((resolve) => ws.once("close", resolve));
+    links.setPeers(cluster.members);
+    await heard("up", 2);
+  }, 20_000);
 
   it("whose link is reset is not gone: it answers the next dial", async () => {
     for (let reset = 1; reset <= 20; reset += 1) {

@@ -1,0 +1,269 @@
+import type { Timers } from "../env/env.ts";
+import type { Refusal } from "../errors.ts";
+import { CALL_TIMEOUT_MS_DEFAULT } from "../limits.ts";
+import type { ConfChange } from "../raft/conf-change.ts";
+import type { ConfRefusal } from "../raft/membership.ts";
+import type { ConfState, MemberId } from "../raft/types.ts";
+import type { Input, Notice, TransferOutcome } from "../replica/inputs.ts";
+import { unreachable } from "../util/assert.ts";
+import { deferred } from "../util/deferred.ts";
+import type { NamedAddress } from "./address.ts";
+
+/** What an operator may ask of the leader. A member is named by its name or its id. */
+export type Operation =
+  | { readonly type: "add"; readonly id: MemberId; readonly name: string; readonly address: string }
+  | { readonly type: "promote"; readonly member: string }
+  | { readonly type: "remove"; readonly member: string }
+  | { readonly type: "replace"; readonly member: string; readonly by: string }
+  /** `member` null: to the voter that fits best. */
+  | { readonly type: "transferLeader"; readonly member: string | null };
+
+/** `reason` names the case for programs; `leader` is whom to ask instead, where that is known. */
+export interface OperationRefusal extends Refusal {
+  readonly reason: string;
+  readonly leader?: NamedAddress;
+}
+
+export type OperationAnswer =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly refusal: OperationRefusal };
+
+export interface OperationsHost {
+  readonly name: string;
+  readonly timers: Timers;
+  conf(): ConfState;
+  nameOf(id: MemberId): string | null;
+  /** Where somebody leads who is known. */
+  leader(): NamedAddress | null;
+  isLeader(): boolean;
+  step(input: Input): void;
+}
+
+type Settle = (answer: OperationAnswer) => void;
+
+interface Change {
+  readonly change: ConfChange;
+  readonly settle: Settle;
+}
+
+/** A leader that has just been elected commits an entry of its own first: a matter of one fsync. */
+const UNREADY_PAUSE_MS = 20;
+
+const DONE: OperationAnswer = { ok: true };
+
+/** Carries out what an operator asks of this node, and tells when it is done or why it is not. */
+export class Operations {
+  readonly #host: OperationsHost;
+  readonly #changes = new Map<number, Change>();
+  readonly #transfers = new Set<(outcome: TransferOutcome) => void>();
+  #lastRequest = 0;
+
+  constructor(host: OperationsHost) {
+    this.#host = host;
+  }
+
+  /** Resolves within CALL_TIMEOUT_MS_DEFAULT. */
+  run(operation: Operation): Promise<OperationAnswer> {
+    if (!this.#host.isLeader()) {
+      return Promise.resolve(this.#notLeader());
+    }
+    switch (operation.type) {
+      case "transferLeader":
+        return this.#hand(operation.member);
+      case "add":
+        return this.#add(operation);
+      case "promote":
+      case "remove":
+        return this.#change({ type: operation.type, id: this.#idOf(operation.member) });
+      case "replace": {
+        const { member, by } = operation;
+        return this.#change({ type: "replace", id: this.#idOf(member), by: this.#idOf(by) });
+      }
+      default:
+        return unreachable(operation);
+    }
+  }
+
+  /** `listener` is told until it is taken back. */
+  onTransfer(listener: (outcome: TransferOutcome) => void): () => void {
+    this.#transfers.add(listener);
+    return () => this.#transfers.delete(listener);
+  }
+
+  take(notice: Notice): void {
+    if (notice.type === "leadershipTransfer") {
+      for (const listener of [...this.#transfers]) {
+        listener(notice.outcome);
+      }
+    }
+    if (notice.type !== "membersChange") {
+      return;
+    }
+    const { request, outcome } = notice;
+    const settle = this.#changes.get(request)?.settle;
+    switch (outcome.type) {
+      case "done":
+        settle?.(DONE);
+        break;
+      case "unknown":
+        settle?.(refused("LEADER_LOST", "leaderLost", "the leader changed meanwhile"));
+        break;
+      case "refused":
+        if (outcome.refusal.reason === "notReady") {
+          this.#host.timers.after(UNREADY_PAUSE_MS, () => this.#propose(request));
+          break;
+        }
+        settle?.(this.#explained(outcome.refusal));
+        break;
+      default:
+        unreachable(outcome);
+    }
+  }
+
+  #add({ id, name, address }: Extract<Operation, { type: "add" }>): Promise<OperationAnswer> {
+    const namesake = this.#host.conf().members.find((member) => member.name === name);
+    if (namesake !== undefined && namesake.id !== id) {
+      const text = `${name} is already the name of the member ${namesake.id}`;
+      return Promise.resolve(refused("CONFLICT", "nameTaken", text));
+    }
+    return this.#change({ type: "addLearner", member: { id, name, address } });
+  }
+
+  #change(change: ConfChange): Promise<OperationAnswer> {
+    this.#lastRequest += 1;
+    const request = this.#lastRequest;
+    return this.#within((settle) => {
+      this.#changes.set(request, { change, settle });
+      this.#propose(request);
+    }).finally(() => this.#changes.delete(request));
+  }
+
+  #propose(request: number): void {
+    const waiting = this.#changes.get(request);
+    if (waiting !== undefined) {
+      this.#host.step({ type: "changeMembers", request, change: waiting.change });
+    }
+  }
+
+  #hand(member: string | null): Promise<OperationAnswer> {
+    const to = member === null ? null : this.#idOf(member);
+    let stop = (): void => {};
+    return this.#within((settle) => {
+      stop = this.onTransfer((outcome) => {
+        const answer = this.#transferred(outcome, member);
+        if (answer !== null) {
+          settle(answer);
+        }
+      });
+      this.#host.step({ type: "transferLeadership", to });
+    }).finally(() => stop());
+  }
+
+  async #within(begin: (settle: Settle) => void): Promise<OperationAnswer> {
+    const { promise, resolve } = deferred<OperationAnswer>();
+    const timer = this.#host.timers.after(CALL_TIMEOUT_MS_DEFAULT, () => {
+      const text = `not done within ${CALL_TIMEOUT_MS_DEFAULT} ms; it may yet be`;
+      resolve(refused("TIMEOUT", "timeout", text));
+    });
+    begin(resolve);
+    const answer = await promise;
+    timer.cancel();
+    return answer;
+  }
+
+  #transferred(outcome: TransferOutcome, member: string | null): OperationAnswer | null {
+    switch (outcome) {
+      case "started":
+        return null;
+      case "done":
+        return DONE;
+      case "superseded":
+        return refused("CONFLICT", outcome, "another member than the one that was asked leads now");
+      case "abandoned":
+        return refused(
+          "CONFLICT",
+          outcome,
+          `${member ?? "no other member"} did not take over in time; ${this.#host.name} leads on`,
+        );
+      case "notLeader":
+        return this.#notLeader();
+      case "inProgress":
+        return refused("CONFLICT", outcome, "the leadership is being handed over already");
+      case "notVoter":
+        return refused("CONFLICT", outcome, `${member} is not another voter of this cluster`);
+      case "noTarget":
+        return refused("CONFLICT", outcome, "no other voter was heard of late");
+      default:
+        return unreachable(outcome);
+    }
+  }
+
+  #idOf(member: string): MemberId {
+    const { members } = this.#host.conf();
+    const found =
+      members.find(({ id }) => id === member) ?? members.find(({ name }) => name === member);
+    return found?.id ?? member;
+  }
+
+  #named(id: MemberId): string {
+    return this.#host.nameOf(id) ?? id;
+  }
+
+  #notLeader(): OperationAnswer {
+    const { name } = this.#host;
+    const leader = this.#host.leader();
+    const text =
+      leader === null
+        ? `${name} does not lead, and knows of nobody who does`
+        : `${name} does not lead: ${leader.name} does, at ${leader.address}`;
+    const refusal = { code: "NO_LEADER", reason: "notLeader", message: text } as const;
+    return { ok: false, refusal: leader === null ? refusal : { ...refusal, leader } };
+  }
+
+  #explained(refusal: ConfRefusal): OperationAnswer {
+    const { reason } = refusal;
+    switch (reason) {
+      case "notLeader":
+        return this.#notLeader();
+      case "transferring":
+        return refused("CONFLICT", reason, "the leadership is being handed over");
+      case "notReady":
+        return refused("CONFLICT", reason, "the leader has just been elected");
+      case "inProgress":
+        return refused("CONFLICT", reason, "another change of the members is not complete yet");
+      case "behind":
+        return refused("CONFLICT", reason, this.#lagOf(refusal));
+      case "quorumSilent": {
+        const silent = refusal.silent.map((id) => this.#named(id)).join(", ");
+        const text = `too few of the members that would decide were heard of late: ${silent} silent`;
+        return refused("CONFLICT", reason, text);
+      }
+      case "alreadyMember":
+        return refused("CONFLICT", reason, `${this.#named(refusal.id)} is a member already`);
+      case "notMember":
+        return refused("NOT_FOUND", reason, `${refusal.id} is no member of this cluster`);
+      case "notLearner":
+        return refused("CONFLICT", reason, `${this.#named(refusal.id)} is a voter already`);
+      case "notVoter":
+        return refused("CONFLICT", reason, `${this.#named(refusal.id)} is no voter`);
+      case "lastVoter":
+        return refused("CONFLICT", reason, `${this.#named(refusal.id)} is the only voter`);
+      default:
+        return unreachable(reason);
+    }
+  }
+
+  #lagOf(refusal: Extract<ConfRefusal, { reason: "behind" }>): string {
+    const { id, lastIndex, matchIndex, state, ticksSinceHeard } = refusal;
+    const lag = lastIndex - matchIndex;
+    return `${this.#named(id)} is not near enough to vote: ${lag} entries behind (${state}), last heard ${ticksSinceHeard} ticks ago`;
+  }
+}
+
+function refused(
+  code: OperationRefusal["code"],
+  reason: string,
+  message: string,
+): OperationAnswer & { readonly ok: false } {
+  return { ok: false, refusal: { code, reason, message } };
+}

@@ -1,0 +1,82 @@
+import { describe, expect, test } from "vitest";
+import { TICK_MS } from "../../src/limits.ts";
+import type { ConfChange } from "../../src/raft/conf-change.ts";
+import type { MembersOutcome } from "../../src/replica/member-changes.ts";
+import { Cluster, type Node } from "./harness.ts";
+
+function outcomes(node: Node): readonly MembersOutcome[] {
+  return node.notices.flatMap((notice) =>
+    notice.type === "membersChange" ? [notice.outcome] : [],
+  );
+}
+
+function voters(node: Node): readonly (readonly string[])[] {
+  return node.notices.flatMap((notice) =>
+    notice.type === "configuration" ? [notice.conf.voters] : [],
+  );
+}
+
+function ask(cluster: Cluster, id: string, change: ConfChange): void {
+  cluster.node(id).step({ type: "changeMembers", request: 1, change });
+}
+
+describe("a change of the members", () => {
+  test("is done once nothing of it can be lost, and every member is told who is one", () => {
+    const cluster = Cluster.led();
+    ask(cluster, "n1", { type: "remove", id: "n3" });
+    expect(outcomes(cluster.node("n1"))).toEqual([]);
+    cluster.deliver();
+    cluster.pass(4 * TICK_MS);
+    expect(outcomes(cluster.node("n1"))).toEqual([{ type: "done" }]);
+    expect(voters(cluster.node("n2")).at(-1)).toEqual(["n1", "n2"]);
+    expect(cluster.node("n2").status.conf.votersOutgoing).toEqual([]);
+  });
+
+  test.for<ConfChange>([
+    { type: "remove", id: "n3" },
+    { type: "update", member: { id: "n3", name: "n3", address: "10.0.0.3:7420" } },
+  ])("is in force but not done while a majority has not got it: $type", (change) => {
+    const cluster = Cluster.led();
+    cluster.isolate("n1");
+    ask(cluster, "n1", change);
+    cluster.deliver();
+    expect(voters(cluster.node("n1"))).toHaveLength(1);
+    expect(outcomes(cluster.node("n1"))).toEqual([]);
+  });
+
+  test("that is lost with the leadership is neither done nor refused", () => {
+    const cluster = Cluster.led();
+    cluster.isolate("n1");
+    ask(cluster, "n1", { type: "remove", id: "n3" });
+    cluster.deliver();
+    cluster.elect("n2");
+    cluster.heal();
+    cluster.pass(10 * TICK_MS);
+    expect(outcomes(cluster.node("n1"))).toEqual([{ type: "unknown" }]);
+    expect(voters(cluster.node("n1")).at(-1)).toEqual(["n1", "n2", "n3"]);
+  });
+
+  test("is refused by who does not lead, and where it has no meaning", () => {
+    const cluster = Cluster.led();
+    ask(cluster, "n2", { type: "remove", id: "n3" });
+    ask(cluster, "n1", { type: "remove", id: "n9" });
+    cluster.deliver();
+    expect(outcomes(cluster.node("n2"))).toEqual([
+      { type: "refused", refusal: { reason: "notLeader" } },
+    ]);
+    expect(outcomes(cluster.node("n1"))).toEqual([
+      { type: "refused", refusal: { reason: "notMember", id: "n9" } },
+    ]);
+  });
+
+  test("tells who is removed, a leader that removes itself too", () => {
+    const cluster = Cluster.led();
+    ask(cluster, "n1", { type: "remove", id: "n1" });
+    cluster.deliver();
+    cluster.pass(10 * TICK_MS);
+    expect(outcomes(cluster.node("n1"))).toEqual([{ type: "done" }]);
+    const told = cluster.nodes.map(({ notices }) => notices.filter((n) => n.type === "removed"));
+    expect(told.map((notices) => notices.length)).toEqual([1, 0, 0]);
+    expect(cluster.node("n2").status.leader).toMatch(/n[23]/);
+  });
+});
