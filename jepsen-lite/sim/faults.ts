@@ -1,40 +1,39 @@
+import { unreachable } from "../../src/util/assert.ts";
+import type { Core, CutShape, Fault } from "./fault.ts";
 import type { SimClient } from "./sim-client.ts";
 import type { SimWatcher } from "./sim-watcher.ts";
+import { demand } from "./violation.ts";
 import type { World } from "./world.ts";
 
-export type FaultCounts = Record<
-  | "crash"
-  | "restart"
-  | "partition"
-  | "pause"
-  | "clientKill"
-  | "clientVanish"
-  | "clientCut"
-  | "link"
-  | "storm"
-  | "transfer"
-  | "hang",
-  number
->;
+export type FaultCounts = Record<Exclude<Fault["type"], "cut"> | CutShape, number>;
 
-/** What goes wrong during the safety phase, each kind at its own mean rate. */
+/** Does to a world what faults say, and undoes it. */
 export class Faults {
   readonly #world: World;
   readonly #clients: readonly SimClient[];
   readonly #watchers: readonly SimWatcher[];
-  #isActive = true;
+  /** Nodes that nothing starts before the end of the core's time. */
+  #keptDown: ReadonlySet<string> = new Set();
+  #isHealed = false;
+  readonly #injected: Fault[] = [];
   readonly counts: FaultCounts = {
     crash: 0,
-    restart: 0,
-    partition: 0,
+    halves: 0,
+    oneWay: 0,
+    edge: 0,
+    bridge: 0,
+    ring: 0,
     pause: 0,
-    clientKill: 0,
-    clientVanish: 0,
-    clientCut: 0,
+    hang: 0,
     link: 0,
     storm: 0,
     transfer: 0,
-    hang: 0,
+    clientKill: 0,
+    clientVanish: 0,
+    clientPause: 0,
+    clientCut: 0,
+    watcherCut: 0,
+    watcherMove: 0,
   };
 
   constructor(world: World, clients: readonly SimClient[], watchers: readonly SimWatcher[]) {
@@ -43,154 +42,146 @@ export class Faults {
     this.#watchers = watchers;
   }
 
-  start(): void {
-    const { faults } = this.#world.options;
-    this.#repeat(faults.crashMs, () => this.#crash());
-    this.#repeat(faults.partitionMs, () => this.#partition());
-    this.#repeat(faults.pauseMs, () => this.#pause());
-    this.#repeat(faults.clientMs, () => this.#client());
-    this.#repeat(faults.linkMs, () => this.#link());
-    this.#repeat(faults.stormMs, () => this.#storm());
-    this.#repeat(faults.transferMs, () => this.#transfer());
-    this.#repeat(faults.hangMs, () => this.#hang());
+  /** All that happened: what a transcript is made of. */
+  get injected(): readonly Fault[] {
+    return this.#injected;
+  }
+
+  inject(fault: Fault): void {
+    this.#injected.push(fault);
+    this.#world.trace("fault", fault);
+    this.counts[fault.type === "cut" ? fault.shape : fault.type] += 1;
+    const { schedule, network, sockets } = this.#world;
+    switch (fault.type) {
+      case "crash":
+        this.#crash(fault.node);
+        schedule.after(fault.forMs, () => this.#restart(fault.node));
+        break;
+      case "cut":
+        schedule.after(fault.forMs, network.cut(fault.edges));
+        break;
+      case "pause":
+        this.#pause(fault.node, fault.forMs, fault.isClockStopped);
+        break;
+      case "hang":
+        this.#world.node(fault.node).hangDisk(fault.forMs);
+        break;
+      case "link":
+        sockets.reset(fault.from, fault.to);
+        break;
+      case "storm":
+        sockets.storm();
+        break;
+      case "transfer":
+        this.#world.node(fault.asked).input({ type: "transferLeadership", to: fault.to });
+        break;
+      case "clientKill":
+        this.#client(fault.client).kill();
+        schedule.after(fault.forMs, () => this.#client(fault.client).revive());
+        break;
+      case "clientVanish":
+        this.#client(fault.client).vanish();
+        schedule.after(fault.forMs, () => this.#client(fault.client).revive());
+        break;
+      case "clientPause":
+        this.#client(fault.client).pause(fault.forMs);
+        break;
+      case "clientCut":
+        this.#client(fault.client).cut();
+        break;
+      case "watcherCut":
+        this.#watcher(fault.watcher).cut();
+        break;
+      case "watcherMove":
+        this.#watcher(fault.watcher).reconnect();
+        break;
+      default:
+        unreachable(fault);
+    }
+  }
+
+  /** A majority is whole from now on; the rest stays broken, each node in its way. */
+  healCore({ rest }: Core): void {
+    const { nodes, network } = this.#world;
+    network.calm();
+    const edges: string[] = [];
+    for (const { node, how } of rest) {
+      for (const { id } of nodes) {
+        if (how === "deaf" || how === "isolated") edges.push(`${id}>${node}`);
+        if (how === "mute" || how === "isolated") edges.push(`${node}>${id}`);
+      }
+      if (how === "down") this.#crash(node);
+      if (how === "stalling") this.#stallAgain(node);
+    }
+    network.cut(edges);
+    this.#keptDown = new Set(rest.filter(({ how }) => how === "down").map(({ node }) => node));
+    const broken = new Set(rest.map(({ node }) => node));
+    this.#world.reachable = nodes.filter(({ id }) => !broken.has(id));
+    this.#everybodyUp();
+    for (const end of [...this.#clients, ...this.#watchers]) {
+      end.reconnect();
+    }
   }
 
   /** Everybody up, every edge whole, no more faults. */
   heal(): void {
-    this.#isActive = false;
+    this.#isHealed = true;
+    this.#keptDown = new Set();
+    this.#world.reachable = this.#world.nodes;
     this.#world.network.calm();
-    for (const node of this.#world.nodes) {
-      this.#restart(node.id);
+    this.#everybodyUp();
+  }
+
+  #everybodyUp(): void {
+    for (const { id } of this.#world.nodes) {
+      this.#restart(id);
     }
     for (const client of this.#clients) {
       client.revive();
     }
   }
 
-  #repeat(meanMs: number, inject: () => void): void {
-    if (meanMs === 0) {
-      return;
-    }
-    this.#world.schedule.after(this.#world.prng.between(1, 2 * meanMs), () => {
-      if (this.#isActive) {
-        inject();
-        this.#repeat(meanMs, inject);
-      }
-    });
-  }
-
-  /** Half of the time it is the leader; now and then everybody at once. */
-  #crash(): void {
-    const { prng, nodes, schedule } = this.#world;
-    const leader = nodes.find((node) => node.status()?.role === "leader");
-    const target = leader !== undefined && prng.chance(500) ? leader : prng.pick(nodes);
-    const victims = prng.chance(100) ? nodes : [target];
-    for (const { id } of victims) {
-      this.#crashNode(id);
-      schedule.after(prng.between(0, 3_000), () => this.#restart(id));
-    }
-  }
-
-  #crashNode(id: string): void {
+  #crash(id: string): void {
     const node = this.#world.node(id);
-    if (!node.isUp) {
-      return;
+    if (node.isUp) {
+      this.#world.crash(node);
     }
-    this.counts.crash += 1;
-    this.#world.crash(node);
   }
 
   #restart(id: string): void {
     const node = this.#world.node(id);
-    if (!node.isUp) {
-      this.counts.restart += 1;
+    if (!node.isUp && !this.#keptDown.has(id)) {
       node.start();
       this.#world.sockets.started(id);
     }
   }
 
-  #partition(): void {
-    const { prng, nodes, network, schedule } = this.#world;
-    this.counts.partition += 1;
-    const isOneWay = prng.chance(300);
-    const side = new Set(nodes.filter(() => prng.chance(500)).map((node) => node.id));
-    for (const from of nodes) {
-      for (const to of nodes) {
-        const isAcross = side.has(from.id) !== side.has(to.id);
-        if (isAcross && (!isOneWay || side.has(from.id))) {
-          network.cut(from.id, to.id);
-        }
-      }
-    }
-    schedule.after(prng.between(100, 4_000), () => network.heal());
-  }
-
-  #pause(): void {
-    const { prng, nodes } = this.#world;
-    this.counts.pause += 1;
-    const node = prng.pick(nodes);
-    if (!node.isPaused) {
-      node.pause(prng.between(50, 4_000));
+  #pause(id: string, forMs: number, isClockStopped: boolean): void {
+    const node = this.#world.node(id);
+    if (node.isUp && !node.isPaused) {
+      node.pause(forMs, isClockStopped);
     }
   }
 
-  #client(): void {
+  /** Awake for a moment, just long enough to be heard. */
+  #stallAgain(id: string): void {
     const { prng, schedule } = this.#world;
-    const client = prng.pick(this.#clients);
-    const kind = prng.below(4);
-    if (kind === 0) {
-      this.counts.clientKill += 1;
-      client.kill();
-      schedule.after(prng.between(100, 5_000), () => client.revive());
-    } else if (kind === 1) {
-      this.counts.clientVanish += 1;
-      client.vanish();
-      schedule.after(prng.between(100, 5_000), () => client.revive());
-    } else if (kind === 2) {
-      this.counts.clientCut += 1;
-      client.cut();
-    } else {
-      const watcher = prng.pick(this.#watchers);
-      if (prng.chance(500)) {
-        watcher.cut();
-      } else {
-        watcher.reconnect();
-      }
+    if (!this.#isHealed) {
+      const stallMs = prng.between(500, 4_000);
+      this.#pause(id, stallMs, false);
+      schedule.after(stallMs + prng.between(50, 1_000), () => this.#stallAgain(id));
     }
   }
 
-  /** A socket between two nodes breaks. */
-  #link(): void {
-    const { prng, nodes, sockets } = this.#world;
-    const from = prng.pick(nodes);
-    const to = prng.pick(nodes);
-    if (from !== to) {
-      this.counts.link += 1;
-      sockets.reset(from.id, to.id);
-    }
+  #client(name: string): SimClient {
+    const client = this.#clients.find((other) => other.name === name);
+    demand(client !== undefined, () => `a fault for ${name}, who is nobody`);
+    return client;
   }
 
-  #storm(): void {
-    this.counts.storm += 1;
-    this.#world.sockets.storm();
-  }
-
-  /** An operator's wish, told to whoever: mostly to the leader, mostly without a name. */
-  #transfer(): void {
-    const { prng, nodes } = this.#world;
-    const leader = nodes.find((node) => node.status()?.role === "leader");
-    const asked = leader !== undefined && prng.chance(900) ? leader : prng.pick(nodes);
-    const to = prng.chance(700) ? null : prng.pick(nodes).id;
-    this.counts.transfer += 1;
-    asked.input({ type: "transferLeadership", to });
-  }
-
-  /** Half of the time it is the leader's disk. */
-  #hang(): void {
-    const { prng, nodes } = this.#world;
-    const leader = nodes.find((node) => node.status()?.role === "leader");
-    const node = leader !== undefined && prng.chance(500) ? leader : prng.pick(nodes);
-    this.counts.hang += 1;
-    node.hangDisk(prng.between(100, 5_000));
+  #watcher(name: string): SimWatcher {
+    const watcher = this.#watchers.find((other) => other.name === name);
+    demand(watcher !== undefined, () => `a fault for ${name}, who is nobody`);
+    return watcher;
   }
 }

@@ -42,9 +42,11 @@ export class LeaseWitness {
     }
     const { schedule, options } = this.#world;
     const { nowMs } = schedule;
+    // A leader measures by its own clock, which may run fast.
+    const span = (ms: number): number => Math.floor(ms / (1 + options.driftMax / 1000)) - 1;
     if (reason === "ttl") {
       demand(
-        nowMs >= this.#confirmedSentMs + options.ttlMs,
+        nowMs >= this.#confirmedSentMs + span(options.ttlMs),
         () =>
           `session of ${this.#name} expired at ${nowMs}, ${nowMs - (this.#confirmedSentMs ?? 0)} ms` +
           ` after a confirmed keepalive was sent; its TTL is ${options.ttlMs} ms`,
@@ -57,7 +59,7 @@ export class LeaseWitness {
           `session of ${this.#name} ended by the grace of a connection that a later one replaced`,
       );
       demand(
-        nowMs >= first.atMs + options.graceMs,
+        nowMs >= first.atMs + span(options.graceMs),
         () => `session of ${this.#name} ended ${nowMs - first.atMs} ms after it was closed`,
       );
     }

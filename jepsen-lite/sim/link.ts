@@ -29,7 +29,7 @@ export class ClientLink implements ClientEnd {
 
   /** To any node; null where the one that was picked is down. */
   static dial(world: World, floorRevision: number, handlers: LinkHandlers): ClientLink | null {
-    const node = world.prng.pick(world.nodes);
+    const node = world.prng.pick(world.reachable);
     return node.isUp ? new ClientLink(world, node, floorRevision, handlers) : null;
   }
 

@@ -1,72 +1,135 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { type RunResult, run } from "./run.ts";
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { follow, planOf, type RunResult, run } from "./run.ts";
+import { shrink } from "./shrink.ts";
+import { lineOf, NOTHING, plus, type Tally, tallyOf } from "./tally.ts";
+import { parseTranscript, transcriptOf } from "./transcript.ts";
+
+const SEEDS_PER_LINE = 50;
+
+/** Every `step`th seed from `from`, `until` not among them. */
+interface Row {
+  readonly from: number;
+  readonly until: number;
+  readonly step: number;
+}
+
+interface Report {
+  readonly tally: Tally;
+  readonly seed: number;
+  readonly violation: string | null;
+}
 
 /**
- * `npm run sim -- --seed S` replays one run and says all of it; `--seeds N [--from S]` goes through
- * a row of them. Ends with 1 at the first violation, and prints the command that replays it.
+ * `npm run sim -- --seed S` replays one run and says all of it; with `--shrink` it takes away what
+ * the violation does not need and writes what is left to a file. `--replay FILE` runs such a file.
+ * `--seeds N [--from S] [--jobs J]` goes through a row of seeds. Ends with 1 at the first violation,
+ * and prints the command that replays it.
  */
-function main(): void {
+async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       seed: { type: "string" },
       seeds: { type: "string", default: "200" },
       from: { type: "string", default: "1" },
+      jobs: { type: "string", default: "1" },
+      shrink: { type: "boolean", default: false },
+      replay: { type: "string" },
     },
   });
-  if (values.seed !== undefined) {
-    const result = run(Number(values.seed));
-    print(JSON.stringify(result, null, 2));
-    process.exitCode = result.violation === null ? 0 : 1;
-    return;
+  if (values.replay !== undefined) {
+    tell(follow(parseTranscript(readFileSync(values.replay, "utf8"))).result);
+  } else if (values.seed === undefined) {
+    const from = Number(values.from);
+    await goThrough(from, Number(values.seeds), Number(values.jobs), values.shrink);
+  } else if (values.shrink) {
+    shrinkSeed(Number(values.seed));
+  } else {
+    tell(run(Number(values.seed)));
   }
-  process.exitCode = row(Number(values.from), Number(values.seeds));
-}
-
-function row(from: number, seeds: number): number {
-  const startedMs = performance.now();
-  let simulatedMs = 0;
-  let events = 0;
-  let faults = 0;
-  for (let seed = from; seed < from + seeds; seed += 1) {
-    const result = run(seed);
-    simulatedMs += result.simulatedMs;
-    events += result.events;
-    faults += Object.values(result.faults).reduce((total, count) => total + count, 0);
-    if (result.violation !== null) {
-      tell(result);
-      return 1;
-    }
-    if ((seed - from) % 50 === 49) {
-      progress(seed - from + 1, seeds, startedMs, simulatedMs, faults);
-    }
-  }
-  progress(seeds, seeds, startedMs, simulatedMs, faults);
-  print(`no violation in ${seeds} seeds from ${from}, ${events} events`);
-  return 0;
 }
 
 function tell(result: RunResult): void {
-  print(`seed ${result.seed}: ${result.violation}`);
-  print(`replay: npm run sim -- --seed ${result.seed}`);
+  print(JSON.stringify(result, null, 2));
+  process.exitCode = result.violation === null ? 0 : 1;
 }
 
-function progress(
-  done: number,
+async function goThrough(
+  from: number,
   seeds: number,
-  startedMs: number,
-  simulatedMs: number,
-  faults: number,
-): void {
-  const seconds = (performance.now() - startedMs) / 1000;
-  const hours = simulatedMs / 3_600_000;
-  print(
-    `${done}/${seeds} seeds, ${(done / seconds).toFixed(1)} seeds/s,` +
-      ` ${hours.toFixed(2)} simulated hours, ${faults} faults`,
-  );
+  jobs: number,
+  isShrinking: boolean,
+): Promise<void> {
+  const startedMs = performance.now();
+  let tally = NOTHING;
+  const broken = await new Promise<Report | null>((resolve, reject) => {
+    let running = jobs;
+    for (let job = 0; job < jobs; job += 1) {
+      const row: Row = { from: from + job, until: from + seeds, step: jobs };
+      const worker = new Worker(new URL(import.meta.url), { workerData: row });
+      worker.on("message", (report: Report) => {
+        tally = plus(tally, report.tally);
+        if (report.violation !== null) {
+          resolve(report);
+        } else if (tally.seeds % SEEDS_PER_LINE === 0) {
+          print(lineOf(tally, seeds, (performance.now() - startedMs) / 1000));
+        }
+      });
+      worker.on("error", reject);
+      worker.on("exit", () => {
+        running -= 1;
+        if (running === 0) resolve(null);
+      });
+    }
+  });
+  print(lineOf(tally, seeds, (performance.now() - startedMs) / 1000));
+  if (broken === null) {
+    print(`no violation in ${seeds} seeds from ${from}`);
+    return;
+  }
+  print(`seed ${broken.seed}: ${broken.violation}`);
+  print(`replay: npm run sim -- --seed ${broken.seed}`);
+  if (isShrinking) {
+    shrinkSeed(broken.seed);
+  }
+  // The other workers are in the middle of their rows.
+  process.exit(1);
+}
+
+function shrinkSeed(seed: number): void {
+  const { result, plan } = follow(planOf(seed));
+  if (result.violation === null) {
+    print(`seed ${seed} breaks nothing`);
+    return;
+  }
+  process.exitCode = 1;
+  const small = shrink(plan, result);
+  const file = `seed-${seed}.json`;
+  writeFileSync(file, transcriptOf(small.plan, small.result));
+  const before = `${plan.faults?.length ?? 0} faults in ${plan.options.safetyMs} ms`;
+  const after = `${small.plan.faults?.length ?? 0} in ${small.plan.options.safetyMs} ms`;
+  print(`${before} shrunk to ${after} by ${small.runs} runs: ${small.result.violation}`);
+  print(`replay: npm run sim -- --replay ${file}`);
+}
+
+function work({ from, until, step }: Row): void {
+  for (let seed = from; seed < until; seed += step) {
+    const result = run(seed);
+    const report: Report = { tally: tallyOf(result), seed, violation: result.violation };
+    parentPort?.postMessage(report);
+    if (result.violation !== null) {
+      return;
+    }
+  }
 }
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-main();
+if (isMainThread) {
+  await main();
+} else {
+  work(workerData as Row);
+}

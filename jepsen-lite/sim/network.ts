@@ -1,43 +1,54 @@
 import type { PeerMessage } from "../../src/replica/peer-messages.ts";
 import type { World } from "./world.ts";
 
+/** A connection that was given up can hold a message this long. */
+const LATE_MS_MIN = 500;
+const LATE_MS_MAX = 8_000;
+
 /** Between nodes: loses, doubles, delays and so reorders messages; edges can be cut one way. */
 export class SimNetwork {
   readonly #world: World;
-  readonly #cut = new Set<string>();
+  readonly #cuts = new Set<ReadonlySet<string>>();
   #isFaulty = true;
-  #sent = 0;
 
   constructor(world: World) {
     this.#world = world;
   }
 
-  get sent(): number {
-    return this.#sent;
+  /** Cuts edges (`from>to`) until the function that it returns is called, whatever else is cut. */
+  cut(edges: readonly string[]): () => void {
+    const cut = new Set(edges);
+    this.#cuts.add(cut);
+    return () => {
+      this.#cuts.delete(cut);
+    };
   }
 
-  cut(from: string, to: string): void {
-    this.#cut.add(`${from}>${to}`);
-  }
-
-  heal(): void {
-    this.#cut.clear();
-  }
-
-  /** From now on every message arrives once, soon. */
+  /** From now on every edge is whole, and every message arrives once, soon. */
   calm(): void {
     this.#isFaulty = false;
-    this.heal();
+    this.#cuts.clear();
   }
 
   isCut(from: string, to: string): boolean {
-    return this.#cut.has(`${from}>${to}`);
+    for (const cut of this.#cuts) {
+      if (cut.has(`${from}>${to}`)) {
+        return true;
+      }
+    }
+    return false;
   }
 
   send(message: PeerMessage): void {
     const { prng, options, sockets } = this.#world;
-    this.#sent += 1;
-    if (this.isCut(message.from, message.to) || !sockets.isOpen(message.from, message.to)) {
+    if (!sockets.isOpen(message.from, message.to)) {
+      return;
+    }
+    if (this.#isFaulty && prng.chance(options.network.lateChance)) {
+      this.#arriveLate(message);
+      return;
+    }
+    if (this.isCut(message.from, message.to)) {
       return;
     }
     if (this.#isFaulty && prng.chance(options.network.lossChance)) {
@@ -52,9 +63,19 @@ export class SimNetwork {
   #deliver(message: PeerMessage): void {
     this.#world.schedule.after(this.#delayMs(), () => {
       if (!this.isCut(message.from, message.to)) {
-        this.#world.node(message.to).input({ type: "peerMessage", message });
+        this.#arrive(message);
       }
     });
+  }
+
+  /** Out of a connection that is long gone, when cuts have come and gone and nodes have restarted. */
+  #arriveLate(message: PeerMessage): void {
+    const { prng, schedule } = this.#world;
+    schedule.after(prng.between(LATE_MS_MIN, LATE_MS_MAX), () => this.#arrive(message));
+  }
+
+  #arrive(message: PeerMessage): void {
+    this.#world.node(message.to).input({ type: "peerMessage", message });
   }
 
   #delayMs(): number {

@@ -10,6 +10,10 @@ export interface SimOptions {
   /** Faults happen for this long; then everything is healed. */
   readonly safetyMs: number;
   readonly livenessMs: number;
+  /** That a minority stays broken for a while after the faults. */
+  readonly coreChance: number;
+  /** The most by which the clock of a node runs fast or slow, per mille. */
+  readonly driftMax: number;
   readonly network: {
     readonly delayMsMin: number;
     readonly delayMsMax: number;
@@ -17,6 +21,8 @@ export interface SimOptions {
     readonly tailChance: number;
     readonly lossChance: number;
     readonly duplicateChance: number;
+    /** Arrives seconds later, out of a connection that was given up. */
+    readonly lateChance: number;
   };
   readonly disk: { readonly delayMsMin: number; readonly delayMsMax: number };
   /** Mean time between faults of a kind; 0 switches the kind off. */
@@ -55,7 +61,7 @@ function onlyStorms(drawn: SimOptions, prng: Prng): SimOptions {
     ...drawn,
     nodes: prng.pick([3, 5]),
     hasOnlyStorms: true,
-    network: { ...drawn.network, delayMsMax: 3, tailChance: 0, lossChance: 0 },
+    network: { ...drawn.network, delayMsMax: 3, tailChance: 0, lossChance: 0, lateChance: 0 },
     disk: { delayMsMin: 0, delayMsMax: 5 },
     faults: { ...drawn.faults, ...none, linkMs: 300, stormMs: 500 },
   };
@@ -75,12 +81,15 @@ function drawAll(prng: Prng): SimOptions {
     watchers: prng.between(1, 4),
     safetyMs: prng.between(6_000, 16_000),
     livenessMs: 30_000,
+    coreChance: 350,
+    driftMax: prng.pick([0, 0, 10, 100]),
     network: {
       delayMsMin: prng.between(0, 2),
       delayMsMax: prng.pick([3, 10, 40, 120]),
       tailChance: prng.pick([0, 5, 30]),
       lossChance: isCalm ? 0 : prng.pick([0, 5, 30, 120]),
       duplicateChance: isCalm ? 0 : prng.pick([0, 10, 100]),
+      lateChance: isCalm ? 0 : prng.pick([0, 0, 5, 20]),
     },
     disk: { delayMsMin: 0, delayMsMax: prng.pick([1, 5, 30, 150]) },
     faults: {
@@ -97,11 +106,25 @@ function drawAll(prng: Prng): SimOptions {
     ttlMs: prng.pick([3_000, 4_000, 10_000]),
     graceMs: prng.pick([0, 500, 2_000]),
     historyChangesMax: prng.pick([5, 50, 100_000]),
-    snapshots: {
-      logBytesMin: prng.pick([1_000, 5_000, 30_000, 10_000_000]),
-      tailBytes: prng.pick([0, 1_000, 10_000]),
-      laggardBytesMax: prng.pick([0, 5_000]),
-      chunkBytes: prng.pick([1, 300, 2_000]),
-    },
+    snapshots: prng.chance(650) ? pressing(prng) : seldom(prng),
+  };
+}
+
+/** Whoever is away for a moment needs a snapshot when it comes back. */
+function pressing(prng: Prng): SimOptions["snapshots"] {
+  return {
+    logBytesMin: prng.pick([500, 2_000, 5_000]),
+    tailBytes: prng.pick([0, 0, 1_000]),
+    laggardBytesMax: 0,
+    chunkBytes: prng.pick([1, 300, 2_000]),
+  };
+}
+
+function seldom(prng: Prng): SimOptions["snapshots"] {
+  return {
+    logBytesMin: prng.pick([5_000, 30_000, 10_000_000]),
+    tailBytes: prng.pick([0, 1_000, 10_000]),
+    laggardBytesMax: prng.pick([0, 5_000]),
+    chunkBytes: prng.pick([1, 300, 2_000]),
   };
 }

@@ -1,6 +1,10 @@
 import { AssertionError } from "../../src/util/assert.ts";
+import type { Core, Fault, FaultSource } from "./fault.ts";
+import { ListedFaults } from "./fault.ts";
+import { DrawnFaults, drawCore } from "./fault-drawing.ts";
 import { type FaultCounts, Faults } from "./faults.ts";
-import type { SimOptions } from "./options.ts";
+import { drawOptions, type SimOptions } from "./options.ts";
+import { Prng } from "./prng.ts";
 import { SimClient } from "./sim-client.ts";
 import { SimWatcher } from "./sim-watcher.ts";
 import { demand, Violation } from "./violation.ts";
@@ -27,20 +31,48 @@ export interface RunResult {
 const SECOND_MS = 1_000;
 /** The healed cluster has to take new writes before it comes to rest. */
 const HEALED_TRAFFIC_MS = 3_000;
+/** What is left of pauses and hanging disks is over by then, and elections. */
+const CORE_MS_MAX = 15_000;
+const CORE_MS_MIN = 3_000;
+const CORE_REVISIONS = 3;
 
-/** One run: faults for a while, then a healed cluster that has to come to rest and agree. */
+/** What makes a run what it is, beside the code. */
+export interface Plan {
+  readonly seed: number;
+  readonly options: SimOptions;
+  /** null: drawn from the seed while it runs. */
+  readonly faults: readonly Fault[] | null;
+  readonly core: Core | null;
+}
+
+export function planOf(seed: number): Plan {
+  const options = drawOptions(new Prng(seed, 1));
+  return { seed, options, faults: null, core: drawCore(options, new Prng(seed, 3)) };
+}
+
 export function run(seed: number): RunResult {
-  const world = new World(seed);
-  const { options } = world;
+  return follow(planOf(seed)).result;
+}
+
+/**
+ * One run: faults for a while, perhaps a time in which only a majority is whole, then a healed
+ * cluster that has to come to rest and agree. `plan` is the same one with its faults written out.
+ */
+export function follow(plan: Plan): { readonly result: RunResult; readonly plan: Plan } {
+  const { seed, options, core } = plan;
+  const world = new World(seed, options);
   const clients = range(options.clients).map((i) => new SimClient(`c${i}`, world));
   const watchers = range(options.watchers).map((i) => new SimWatcher(`w${i}`, world));
   const faults = new Faults(world, clients, watchers);
   let violation: string | null = null;
   try {
     start(world, clients, watchers);
-    faults.start();
-    advance(world, options.safetyMs);
+    disturb(world, faults, sourceOf(plan, world, clients, watchers));
     undisturbed(world);
+    if (core !== null) {
+      faults.healCore(core);
+      coreGoesOn(world, core);
+    }
     faults.heal();
     advance(world, HEALED_TRAFFIC_MS);
     for (const client of clients) {
@@ -54,7 +86,7 @@ export function run(seed: number): RunResult {
     }
     violation = `${error.name}: ${error.message}`;
   }
-  return {
+  const result: RunResult = {
     seed,
     options,
     violation,
@@ -70,6 +102,7 @@ export function run(seed: number): RunResult {
     snapshots: world.invariants.snapshots,
     faults: faults.counts,
   };
+  return { result, plan: { ...plan, faults: faults.injected } };
 }
 
 function start(world: World, clients: readonly SimClient[], watchers: readonly SimWatcher[]): void {
@@ -93,6 +126,55 @@ function advance(world: World, forMs: number): void {
     world.schedule.runUntil(Math.min(untilMs, world.schedule.nowMs + SECOND_MS));
     world.invariants.second();
   }
+}
+
+function sourceOf(
+  { seed, options, faults }: Plan,
+  world: World,
+  clients: readonly SimClient[],
+  watchers: readonly SimWatcher[],
+): FaultSource {
+  if (faults !== null) {
+    return new ListedFaults(faults);
+  }
+  return new DrawnFaults(options, new Prng(seed, 2), {
+    nodes: world.nodes.map(({ id }) => id),
+    clients: clients.map(({ name }) => name),
+    watchers: watchers.map(({ name }) => name),
+    leader: () => world.nodes.find((node) => node.status()?.role === "leader")?.id ?? null,
+  });
+}
+
+/** A fault comes after everything else of its moment, so that a list of them repeats a run. */
+function disturb(world: World, faults: Faults, source: FaultSource): void {
+  const { schedule, options } = world;
+  let secondMs = SECOND_MS;
+  while (schedule.nowMs < options.safetyMs) {
+    const nextMs = source.nextMs ?? options.safetyMs;
+    schedule.runUntil(Math.min(nextMs, secondMs, options.safetyMs));
+    if (schedule.nowMs === secondMs) {
+      world.invariants.second();
+      secondMs += SECOND_MS;
+    }
+    for (const fault of source.take(schedule.nowMs)) {
+      faults.inject(fault);
+    }
+  }
+}
+
+/** A majority that is whole takes writes, whatever the others do. */
+function coreGoesOn(world: World, core: Core): void {
+  const from = world.canon.revision;
+  const untilMs = world.schedule.nowMs + CORE_MS_MAX;
+  do {
+    advance(world, CORE_MS_MIN);
+  } while (world.canon.revision < from + CORE_REVISIONS && world.schedule.nowMs < untilMs);
+  demand(
+    world.canon.revision >= from + CORE_REVISIONS,
+    () =>
+      `${world.canon.revision - from} revisions in ${CORE_MS_MAX} ms while a majority was whole, and ` +
+      core.rest.map(({ node, how }) => `${node} ${how}`).join(", "),
+  );
 }
 
 /** Sockets that break, all of them at once and again and again, depose nobody who answers. */

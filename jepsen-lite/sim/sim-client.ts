@@ -4,6 +4,7 @@ import type { ClientOutput, SessionState, WriteCommand } from "../../src/replica
 import { content, keyOf } from "./canon.ts";
 import { LeaseWitness } from "./lease-witness.ts";
 import { ClientLink } from "./link.ts";
+import { SimProcess } from "./sim-process.ts";
 import { demand } from "./violation.ts";
 import type { World } from "./world.ts";
 
@@ -52,13 +53,14 @@ export class SimClient {
   #floorRevision = 0;
   #values = 0;
   #acknowledged = 0;
-  #epoch = 0;
+  readonly #process: SimProcess;
   #possible = new Map<string, Possible>();
   #lease: LeaseWitness;
 
   constructor(name: string, world: World) {
     this.name = name;
     this.#world = world;
+    this.#process = new SimProcess(world.schedule);
     this.#lease = new LeaseWitness(world, name);
     this.#newSession();
     world.onSessionEnded((session, reason) => {
@@ -97,15 +99,13 @@ export class SimClient {
 
   /** The process is killed: its sockets are closed by the kernel. */
   kill(): void {
-    this.#isAlive = false;
-    this.#epoch += 1;
+    this.#gone();
     this.#dropLink();
   }
 
   /** Its machine is gone: nobody closes anything. */
   vanish(): void {
-    this.#isAlive = false;
-    this.#epoch += 1;
+    this.#gone();
     this.#link?.abandon();
     this.#link = null;
   }
@@ -118,6 +118,20 @@ export class SimClient {
     }
   }
 
+  /** Its process stands still: what arrives and what is due wait. */
+  pause(forMs: number): void {
+    if (this.#isAlive) {
+      this.#process.pause(forMs);
+    }
+  }
+
+  /** It looks for another node. */
+  reconnect(): void {
+    if (this.#isAlive) {
+      this.#process.awake(() => this.#connect());
+    }
+  }
+
   /** No new operations; those that wait go on. */
   quiesce(): void {
     this.#isQuiet = true;
@@ -126,6 +140,11 @@ export class SimClient {
   /** The network between it and its node is gone; neither end is told. */
   cut(): void {
     this.#link?.cut();
+  }
+
+  #gone(): void {
+    this.#isAlive = false;
+    this.#process.die();
   }
 
   #newSession(): void {
@@ -145,12 +164,12 @@ export class SimClient {
   #connect(): void {
     const { prng, schedule } = this.#world;
     this.#dropLink();
-    const link = ClientLink.dial(this.#world, this.#floorRevision, {
-      onOutput: (output) => this.#receive(output),
-      onBroken: () => this.#connect(),
+    const link: ClientLink | null = ClientLink.dial(this.#world, this.#floorRevision, {
+      onOutput: (output) => this.#process.awake(() => this.#of(link, () => this.#receive(output))),
+      onBroken: () => this.#process.awake(() => this.#of(link, () => this.#connect())),
     });
     if (link === null) {
-      this.#later(prng.between(20, 200), () => this.#connect());
+      this.#process.later(prng.between(20, 200), () => this.#connect());
       return;
     }
     this.#attach += 1;
@@ -284,7 +303,7 @@ export class SimClient {
       this.#connect();
       return;
     }
-    this.#later(this.#world.prng.between(10, 100), () => this.#open());
+    this.#process.later(this.#world.prng.between(10, 100), () => this.#open());
   }
 
   /** Nothing was decided: the same number goes again, or is given up for good. */
@@ -302,7 +321,7 @@ export class SimClient {
       }
       return;
     }
-    this.#later(prng.between(10, 100), () => this.#sendAgain());
+    this.#process.later(prng.between(10, 100), () => this.#sendAgain());
   }
 
   #send(operation: Operation): void {
@@ -317,7 +336,7 @@ export class SimClient {
 
   #operateLater(): void {
     const { prng, options } = this.#world;
-    this.#later(prng.between(1, options.operationMs * 2), () => {
+    this.#process.later(prng.between(1, options.operationMs * 2), () => {
       if (!this.#isQuiet && this.#isReady && this.#operations.length < UNANSWERED_MAX) {
         this.#operate();
       }
@@ -391,7 +410,7 @@ export class SimClient {
   #keepaliveLater(): void {
     const { prng, options, schedule } = this.#world;
     const periodMs = Math.floor(options.ttlMs / 3);
-    this.#later(periodMs, () => {
+    this.#process.later(periodMs, () => {
       if (schedule.nowMs - this.#lastPongMs > periodMs * 2 || !this.#isReady) {
         this.#connect();
       } else {
@@ -419,12 +438,9 @@ export class SimClient {
     this.#world.told(revision);
   }
 
-  #later(delayMs: number, run: () => void): void {
-    const epoch = this.#epoch;
-    this.#world.schedule.after(delayMs, () => {
-      if (this.#epoch === epoch) {
-        run();
-      }
-    });
+  #of(link: ClientLink | null, run: () => void): void {
+    if (this.#link === link) {
+      run();
+    }
   }
 }

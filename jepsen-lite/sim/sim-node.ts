@@ -8,6 +8,7 @@ import { WATCH_LIMITS } from "../../src/replica/watches.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
 import { confCodec } from "../../src/wire/conf-codec.ts";
 import { snapshotCodec } from "../../src/wire/snapshot-codec.ts";
+import { SimClock } from "./clock.ts";
 import { SimDisk } from "./disk.ts";
 import type { World } from "./world.ts";
 
@@ -31,7 +32,7 @@ export class SimNode {
   /** In a row, in each of which it led while its disk hung. */
   #stuckTicks = 0;
   #backlog: Input[] = [];
-  #clockOffsetMs = 0;
+  #clock = new SimClock(0, 0, 1);
 
   constructor(id: string, voters: readonly string[], world: World) {
     this.id = id;
@@ -53,9 +54,10 @@ export class SimNode {
   }
 
   start(): void {
-    const { prng, options, fault } = this.#world;
+    const { prng, options, schedule, fault } = this.#world;
     this.#start += 1;
-    this.#clockOffsetMs = prng.below(10_000_000);
+    const rate = 1 + prng.between(-options.driftMax, options.driftMax) / 1000;
+    this.#clock = new SimClock(schedule.nowMs, prng.below(10_000_000), rate);
     this.#pausedUntilMs = 0;
     this.#hangsUntilMs = 0;
     this.#stuckTicks = 0;
@@ -84,9 +86,23 @@ export class SimNode {
     this.disk.crash(this.#world.prng);
   }
 
-  pause(forMs: number): void {
-    this.#pausedUntilMs = this.#world.schedule.nowMs + forMs;
-    this.#later(forMs, () => this.#resume());
+  get clock(): SimClock {
+    return this.#clock;
+  }
+
+  /** Where the clock stops, too, the node cannot know how long it stood. */
+  pause(forMs: number, isClockStopped: boolean): void {
+    const { schedule } = this.#world;
+    this.#pausedUntilMs = schedule.nowMs + forMs;
+    if (isClockStopped) {
+      this.#clock.stop(schedule.nowMs);
+    }
+    this.#later(forMs, () => {
+      if (isClockStopped) {
+        this.#clock.go(schedule.nowMs);
+      }
+      this.#resume();
+    });
   }
 
   /** Writes that are out or begin now complete only after it. */
@@ -117,7 +133,7 @@ export class SimNode {
   }
 
   #tickLater(): void {
-    this.#later(TICK_MS, () => {
+    this.#later(this.#clock.durationMs(TICK_MS), () => {
       if (!this.isPaused) {
         this.input({ type: "tick" });
         const isHanging = this.#hangsUntilMs > this.#world.schedule.nowMs;
@@ -144,6 +160,7 @@ export class SimNode {
 
   #take(outputs: readonly Output[]): void {
     for (const output of outputs) {
+      this.#world.trace(this.id, output);
       switch (output.type) {
         case "persist":
           this.#persist(output.request);
@@ -174,7 +191,7 @@ export class SimNode {
 
   /** Only the last one counts, to the replica as well. */
   #setAlarm({ number, afterMs }: Alarm): void {
-    this.#later(afterMs, () => this.input({ type: "alarm", number }));
+    this.#later(this.#clock.durationMs(afterMs), () => this.input({ type: "alarm", number }));
   }
 
   #persist(request: PersistRequest): void {
@@ -210,6 +227,6 @@ export class SimNode {
 
   #now(): Now {
     const { nowMs } = this.#world.schedule;
-    return { monotonicMs: nowMs + this.#clockOffsetMs, wallMs: nowMs };
+    return { monotonicMs: Math.floor(this.#clock.read(nowMs)), wallMs: nowMs };
   }
 }

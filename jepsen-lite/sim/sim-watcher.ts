@@ -234,8 +234,10 @@ export class SimWatcher {
       revision >= asked.floorRevision,
       () => `${this.name} read revision ${revision} after it had seen ${asked.floorRevision}`,
     );
-    if (ageMs !== null) {
-      const told = this.#world.revisionToldAt(asked.sentMs - ageMs);
+    if (ageMs !== null && this.#link !== null) {
+      // A node knows the age by its own clock, to a millisecond.
+      const sinceMs = this.#link.node.clock.before(asked.sentMs, ageMs + 1);
+      const told = this.#world.revisionToldAt(sinceMs);
       demand(
         revision >= told,
         () => `${this.name} read revision ${revision} of age ${ageMs} ms, ${told} is older`,

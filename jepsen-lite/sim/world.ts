@@ -3,14 +3,16 @@ import type { EndReason } from "../../src/registry/command.ts";
 import type { CommandCodec } from "../../src/replica/command-codec.ts";
 import type { ClientOutput, ConnectionId } from "../../src/replica/inputs.ts";
 import { Canon } from "./canon.ts";
+import { nodeIds } from "./fault-drawing.ts";
 import { Invariants } from "./invariants.ts";
 import type { ClientEnd } from "./link.ts";
 import { SimNetwork } from "./network.ts";
-import { drawOptions, type SimOptions } from "./options.ts";
+import type { SimOptions } from "./options.ts";
 import { Prng } from "./prng.ts";
 import { Schedule } from "./schedule.ts";
 import { SimNode } from "./sim-node.ts";
 import { SimSockets } from "./sockets.ts";
+import { Trace } from "./trace.ts";
 import { demand } from "./violation.ts";
 
 /** A member whose program is not that of the others. */
@@ -31,29 +33,32 @@ export class World {
   readonly canon = new Canon();
   readonly invariants: Invariants;
   readonly nodes: readonly SimNode[];
+  /** To which clients connect. */
+  reachable: readonly SimNode[];
   readonly #tellings: { readonly atMs: number; readonly revision: number }[] = [];
   readonly #never = new Set<string>();
   #connections = 0;
   readonly #links = new Map<ConnectionId, ClientEnd>();
   readonly #sessionListeners: Listener[] = [];
   readonly #ended = new Set<string>();
-  #traceHash = 0x811c9dc5;
+  readonly #trace = new Trace();
 
   readonly fault: MemberFault | null;
 
-  constructor(seed: number, fault: MemberFault | null = null) {
+  constructor(seed: number, options: SimOptions, fault: MemberFault | null = null) {
     this.fault = fault;
     this.prng = new Prng(seed);
-    this.options = drawOptions(new Prng(seed, 1));
+    this.options = options;
     this.network = new SimNetwork(this);
     this.sockets = new SimSockets(this);
     this.invariants = new Invariants(this);
-    const ids = Array.from({ length: this.options.nodes }, (_, i) => `n${i + 1}`);
+    const ids = nodeIds(options.nodes);
     this.nodes = ids.map((id) => new SimNode(id, ids, this));
+    this.reachable = this.nodes;
   }
 
   get traceHash(): string {
-    return (this.#traceHash >>> 0).toString(16).padStart(8, "0");
+    return this.#trace.hash;
   }
 
   /** The highest revision that anybody has been told of. */
@@ -82,10 +87,10 @@ export class World {
   }
 
   /** Folds what happened into the hash that two runs of one seed must share. */
-  trace(text: string): void {
-    for (let i = 0; i < text.length; i += 1) {
-      this.#traceHash = Math.imul(this.#traceHash ^ text.charCodeAt(i), 0x01000193);
-    }
+  trace(who: string, what: unknown): void {
+    this.#trace.fold(this.schedule.nowMs);
+    this.#trace.fold(who);
+    this.#trace.fold(what);
   }
 
   node(id: string): SimNode {
@@ -105,7 +110,6 @@ export class World {
   }
 
   toClient(node: SimNode, output: ClientOutput): void {
-    this.trace(`${this.schedule.nowMs} ${node.id} ${output.type} ${output.connection}`);
     this.#links.get(output.connection)?.fromNode(node, output);
   }
 
@@ -129,7 +133,7 @@ export class World {
     changes.forEach((change, at) => {
       if (changes[at + 1]?.revision !== change.revision) {
         if (this.canon.applied(node.id, changes.slice(from, at + 1))) {
-          this.trace(`${this.schedule.nowMs} revision ${this.canon.revision}`);
+          this.trace("revision", this.canon.revision);
         }
         from = at + 1;
       }

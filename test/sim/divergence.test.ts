@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { planOf } from "../../jepsen-lite/sim/run.ts";
 import { SimClient } from "../../jepsen-lite/sim/sim-client.ts";
 import { World } from "../../jepsen-lite/sim/world.ts";
 import { CHECKPOINT_ENTRIES } from "../../src/limits.ts";
@@ -9,7 +10,7 @@ const RUN_MS = 12_000;
 /** A claim may be lost with its message; not all of so many are. */
 const CHECKPOINTS_MAX = 5;
 const SEEDS = Array.from({ length: 8 }, (_, i) => i + 1).filter(
-  (seed) => new World(seed).options.nodes > 1,
+  (seed) => planOf(seed).options.nodes > 1,
 );
 
 /** A world without faults but for one member, whose codec flips a bit of some registrations. */
@@ -28,7 +29,7 @@ function flippingWorld(seed: number) {
       return { atMs, commands: commands.map(flipped) };
     },
   };
-  const world = new World(seed, { node: "n2", codec });
+  const world = new World(seed, planOf(seed).options, { node: "n2", codec });
   return { world, flips };
 }
 
