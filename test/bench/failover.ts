@@ -9,29 +9,26 @@
  *
  * Logs and the figures of every round are in `bench-results/`.
  */
-import type { ChildProcess } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { connect, type RollcallClient } from "../../src/client/index.ts";
-import type { NodeStatus } from "../../src/server/status.ts";
 import { Children } from "./children.ts";
-import { freePorts, statusOf } from "./clusters.ts";
+import { freePorts } from "./clusters.ts";
+import { NAMES, Nodes } from "./nodes.ts";
 import { machineOf } from "./report.ts";
 import { percentile } from "./statistics.ts";
 
 /** Something hangs: everything is killed. */
 const RUN_MS_MAX = 900_000;
-const SETTLE_MS_MAX = 60_000;
 /** Of writing before the fault, and after both writers write again. */
 const BEFORE_MS = 400;
 const AFTER_MS = 400;
 /** Longer than any gap that is still a figure. */
 const GAP_MS_MAX = 30_000;
 const PAUSE_MS = 1;
-const NAMES = ["n1", "n2", "n3"] as const;
 
 type Fault = "SIGKILL" | "SIGTERM" | "SIGSTOP";
 
@@ -87,65 +84,6 @@ class Writer {
       await sleep(PAUSE_MS);
     }
   }
-}
-
-/** Three nodes that can be killed and started again, each on a directory of its own. */
-class Nodes {
-  readonly #children: Children;
-  readonly #args: readonly (readonly string[])[];
-  readonly #addresses: readonly string[];
-  readonly #logs: string;
-  readonly #processes: ChildProcess[] = [];
-
-  constructor(children: Children, data: string, logs: string, ports: readonly number[]) {
-    this.#children = children;
-    this.#logs = logs;
-    this.#addresses = ports.map((port) => `127.0.0.1:${port}`);
-    const bootstrap = NAMES.map((name, i) => `${name}=${this.#addresses[i]}`).join(",");
-    const bin = fileURLToPath(new URL("../../../bin/rollcall.js", import.meta.url));
-    this.#args = NAMES.map((name, i) => [
-      ...[bin, "start", "--id", name, "--data", join(data, name)],
-      ...["--listen", this.#addresses[i]!, "--bootstrap", bootstrap],
-    ]);
-    for (const i of NAMES.keys()) this.start(i);
-  }
-
-  start(i: number): void {
-    const log = join(this.#logs, `failover-${NAMES[i]}.log`);
-    this.#processes[i] = this.#children.start(this.#args[i]!, log);
-  }
-
-  url(i: number): string {
-    return `ws://${this.#addresses[i]}`;
-  }
-
-  signal(i: number, signal: NodeJS.Signals): void {
-    this.#processes[i]!.kill(signal);
-  }
-
-  exited(i: number): Promise<void> {
-    const child = this.#processes[i]!;
-    if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-    return new Promise((resolve) => child.once("exit", () => resolve()));
-  }
-
-  /** The leader's number, once all three follow it and have caught up. */
-  async settled(): Promise<number> {
-    const deadlineMs = performance.now() + SETTLE_MS_MAX;
-    while (performance.now() < deadlineMs) {
-      const statuses = await Promise.all(this.#addresses.map(statusOf));
-      if (isSettled(statuses)) {
-        return NAMES.map(String).indexOf(statuses[0]?.leader ?? "");
-      }
-      await sleep(20);
-    }
-    throw new Error(`no settled cluster within ${SETTLE_MS_MAX} ms, see the logs in ${this.#logs}`);
-  }
-}
-
-function isSettled(statuses: readonly (NodeStatus | null)[]): boolean {
-  const leaders = new Set(statuses.map((status) => status?.leader ?? null));
-  return leaders.size === 1 && statuses.every((status) => status?.isCaughtUp === true);
 }
 
 async function roundOf(nodes: Nodes, fault: Fault): Promise<Round> {
@@ -226,7 +164,8 @@ async function main(): Promise<void> {
     process.exit(1);
   }, RUN_MS_MAX).unref();
   const machine = machineOf(data);
-  const nodes = new Nodes(children, data, results, await freePorts(NAMES.length));
+  const ports = await freePorts(NAMES.length);
+  const nodes = new Nodes(children, "failover", { data, logs: results, ports });
   const rounds: Round[] = [];
   for (const [fault, count] of counts) {
     for (let i = 1; i <= count; i++) {
