@@ -195,8 +195,8 @@ describe("each rule sees what it forbids and nothing else", () => {
     [titled, "docs/a.md", "# A\n\n```sh\n# comment\n```\n", 0],
     [titled, "docs/a.md", "# A\n\n# B\n", 1],
     [titled, "docs/a.md", "## A\n", 1],
-    [machine, "docs/a.md", "see /work/main/src", 1],
-    [machine, "docs/a.md", "see https://example.org/work/main and ./home/x", 0],
+    [machine, "docs/a.md", "see /home/me/src", 1],
+    [machine, "docs/a.md", "see https://example.org/home/me and ./home/x", 0],
     ["no registry host is named", "package-lock.json", '"resolved": "https://a.b/c.tgz"', 1],
     ["no registry host is named", "package-lock.json", '"url": "https://a.b/fund"', 0],
   ];
