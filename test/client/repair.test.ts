@@ -1,17 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { RollcallClient } from "../../src/client/client.ts";
-import type { Registration } from "../../src/client/registration.ts";
+import { registered, WEB } from "./registered.ts";
 import { World } from "./world.ts";
-
-const WEB = { application: "web", protocol: "http", addr: "10.9.9.1:80" };
-
-async function registered(
-  world: World,
-  client: RollcallClient,
-  addr = WEB.addr,
-): Promise<Registration> {
-  return world.wait(client.provider.register({ ...WEB, addr }));
-}
 
 describe("a registration is put back after any loss", () => {
   test("after EXPIRED, in a new session, with its content of then", async () => {
