@@ -41,6 +41,10 @@ export interface Socket {
   /** `host:port` of the other end, for logs. */
   readonly remote: string;
   readonly bufferedBytes: number;
+  /**
+   * Nothing writes to its bytes afterwards, but they are a part of what was read at once: whoever
+   * keeps some of them for long copies those.
+   */
   onFrame: (frame: Frame) => void;
   onClose: (reason: CloseReason) => void;
   /** A WebSocket pong came. */

@@ -115,7 +115,7 @@ export class WsSocket implements Socket {
   }
 
   #message(data: RawData, isBinary: boolean): void {
-    const frame = isBinary ? owned(data) : text(data);
+    const frame = isBinary ? bytes(data) : text(data);
     if (this.#onFrame === null) {
       this.#early.push(frame);
     } else {
@@ -124,15 +124,11 @@ export class WsSocket implements Socket {
   }
 }
 
-/**
- * A copy of its own: what `ws` hands out is a slice of the chunk that was read, which a kept
- * entry of 200 bytes would hold in memory as a whole.
- */
-function owned(data: RawData): Uint8Array {
+function bytes(data: RawData): Uint8Array {
   if (Array.isArray(data)) {
-    return new Uint8Array(Buffer.concat(data));
+    return Buffer.concat(data);
   }
-  return new Uint8Array(data);
+  return Buffer.isBuffer(data) ? data : new Uint8Array(data);
 }
 
 function text(data: RawData): string {

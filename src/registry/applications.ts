@@ -1,8 +1,9 @@
 import { must } from "../util/assert.ts";
 import { applicationSeed, type Seed } from "./digest.ts";
 import type { Freezable, Freezer } from "./freeze.ts";
-import type { Instance } from "./instance.ts";
+import type { Instance, MetaPairs } from "./instance.ts";
 import { compareWithin } from "./key-order.ts";
+import { LatestMetas } from "./meta.ts";
 
 interface Protocol {
   /** The one string that all records of the protocol share. */
@@ -27,6 +28,7 @@ export class Application implements Freezable<readonly Instance[]> {
   frozen: number;
   readonly #freezer: Freezer;
   readonly #protocols = new Map<string, Protocol>();
+  readonly #metas = new LatestMetas();
   #size = 0;
   #persistent = 0;
   #sorted: readonly Instance[] | null = null;
@@ -52,6 +54,11 @@ export class Application implements Freezable<readonly Instance[]> {
   /** The protocol's own string where there is one already, so that a million records share it. */
   sharedName(protocol: string): string {
     return this.#protocols.get(protocol)?.name ?? protocol;
+  }
+
+  /** An equal one of its latest records where there is one: most instances differ by addr alone. */
+  sharedMeta(meta: MetaPairs): MetaPairs {
+    return this.#metas.shared(meta);
   }
 
   /** Its persistent instances; those of a session are in the session's image. */

@@ -5,15 +5,9 @@ import type { Change } from "./change.ts";
 import type { Update } from "./command.ts";
 import { type Digest, writeInstance } from "./digest.ts";
 import type { Freezer } from "./freeze.ts";
-import type {
-  Instance,
-  InstanceContent,
-  InstanceKey,
-  InstanceSpec,
-  Location,
-  MetaPairs,
-} from "./instance.ts";
+import type { Instance, InstanceContent, InstanceKey, InstanceSpec, Location } from "./instance.ts";
 import { compareKeys, inKeyOrder } from "./key-order.ts";
+import { isSameMeta } from "./meta.ts";
 import type { Session, Sessions } from "./sessions.ts";
 
 /** The revision that a command's changes get, should there be any, and when. */
@@ -69,19 +63,20 @@ export class Instances {
     changes: Change[],
   ): Refusal | null {
     const sorted = inKeyOrder(instances);
-    const found: (Instance | undefined)[] = [];
+    const applications: (Application | undefined)[] = [];
     for (let i = 0; i < sorted.length; i++) {
       const spec = must(sorted[i]);
-      const before = this.get(spec);
+      const application = this.applications.get(spec.namespace, spec.application);
+      const before = application?.get(spec.protocol, spec.addr);
       const refusal =
         refuseDouble(sorted[i - 1], spec) ?? this.#refuseRegister(session, spec, before);
       if (refusal !== null) {
         return refusal;
       }
-      found.push(before);
+      applications.push(application);
     }
     for (let i = 0; i < sorted.length; i++) {
-      const change = this.#put(session, must(sorted[i]), found[i] ?? null, at);
+      const change = this.#put(session, must(sorted[i]), applications[i], at);
       if (change !== null) {
         changes.push(change);
       }
@@ -170,13 +165,20 @@ export class Instances {
     return null;
   }
 
-  #put(session: Session, spec: InstanceSpec, before: Instance | null, at: Moment): Change | null {
+  /** `known`: its application, where there was one before the command. */
+  #put(
+    session: Session,
+    spec: InstanceSpec,
+    known: Application | undefined,
+    at: Moment,
+  ): Change | null {
+    const before = known?.get(spec.protocol, spec.addr) ?? null;
     const owner = spec.isPersistent ? null : session.id;
     const isSame = before !== null && hasSameContent(before, spec);
     if (isSame && before.session === owner) {
       return null;
     }
-    const application = this.applications.provide(spec.namespace, spec.application);
+    const application = known ?? this.applications.provide(spec.namespace, spec.application);
     const content = isSame ? before : spec;
     const isSuccessor = before !== null && (before.session === owner || this.#isDefended(before));
     const origin = isSuccessor ? before : null;
@@ -248,7 +250,7 @@ function recordOf(
     application: application.name,
     protocol: application.sharedName(key.protocol),
     addr: key.addr,
-    meta: content.meta,
+    meta: application.sharedMeta(content.meta),
     weight: content.weight,
     version: content.version,
     location: content.location,
@@ -279,23 +281,6 @@ function isSameLocation(left: Location | null, right: Location | null): boolean 
     return left === right;
   }
   return left.region === right.region && left.zone === right.zone && left.campus === right.campus;
-}
-
-function isSameMeta(left: MetaPairs, right: MetaPairs): boolean {
-  if (left === right) {
-    return true;
-  }
-  if (left.length !== right.length) {
-    return false;
-  }
-  for (let i = 0; i < left.length; i++) {
-    const one = must(left[i]);
-    const other = must(right[i]);
-    if (one[0] !== other[0] || one[1] !== other[1]) {
-      return false;
-    }
-  }
-  return true;
 }
 
 function refuseDouble(previous: InstanceSpec | undefined, spec: InstanceSpec): Refusal | null {
