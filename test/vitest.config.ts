@@ -14,6 +14,11 @@ export default defineConfig({
   test: {
     reporters: ["default", new ClosingLine()],
     retry: 0,
+    coverage: {
+      include: ["src/raft/**", "src/registry/**", "src/replica/**"],
+      reporter: ["text", "json"],
+      reportsDirectory: "coverage",
+    },
     projects: [
       {
         extends: true,
