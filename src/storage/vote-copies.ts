@@ -18,16 +18,17 @@ export const VOTE_FILES = [DIRECTORY_FILES.voteA, DIRECTORY_FILES.voteB] as cons
  * both. Writing in place needs no rename and thus no sync of the directory, which an election
  * would wait for.
  *
- * Why a start writes both again. n1 grants a vote in term 5, is killed after A was written but
- * before it was synced, and starts: A is read from the page cache. Were it taken as it is, n1 would
- * repeat the vote without another write, and lose it in a power cut. What was read is therefore
- * synced before it is used, which also repairs a torn copy.
+ * Why a start syncs one and writes the other again. n1 grants a vote in term 5, is killed after A
+ * was written but before it was synced, and starts: A is read from the page cache. Were it taken as
+ * it is, n1 would repeat the vote without another write, and lose it in a power cut. What was read
+ * is therefore synced before it is used. It is so before B is written, too: otherwise a power cut
+ * then tears both.
  */
 export class VoteCopies {
   #record: VoteRecord;
   /** The copy that was read. */
   readonly #kept: BlockFile;
-  /** The copy that could not be read, and is written again from the other one at the start. */
+  /** The copy that could not be read, and is written again from the one that was. */
   readonly repaired: BlockFile | null;
 
   private constructor(record: VoteRecord, kept: BlockFile, repaired: BlockFile | null) {
@@ -54,20 +55,21 @@ export class VoteCopies {
     return { term: this.#record.term, vote: this.#record.vote };
   }
 
-  /** At a start. First the copy that is not the one to keep, so that there is always a good one. */
+  /** At a start. */
   *rewrite(): FileSteps {
     const [fileA, fileB] = VOTE_FILES;
-    yield* this.#writeBoth(this.#kept === fileA ? [fileB, fileA] : [fileA, fileB]);
+    yield { type: "sync", file: this.#kept };
+    yield* this.#writeEach([this.#kept === fileA ? fileB : fileA]);
   }
 
   *write({ term, vote }: HardState): FileSteps {
     this.#record = { ...this.#record, term, vote, write: this.#record.write + 1 };
-    yield* this.#writeBoth(VOTE_FILES);
+    yield* this.#writeEach(VOTE_FILES);
   }
 
-  *#writeBoth(order: readonly BlockFile[]): FileSteps {
+  *#writeEach(files: readonly BlockFile[]): FileSteps {
     const content = encodeVote(this.#record);
-    for (const file of order) {
+    for (const file of files) {
       yield { type: "write", file, block: 0, content };
       yield { type: "sync", file };
     }

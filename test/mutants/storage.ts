@@ -49,8 +49,8 @@ export const storage: readonly Mutant[] = [
     name: "one-copy-of-the-vote",
     imitates: "ZOOKEEPER-2354: a torn write of the only copy",
     file: "src/storage/vote-copies.ts",
-    find: "yield* this.#writeBoth(VOTE_FILES);",
-    replace: "yield* this.#writeBoth([VOTE_FILES[0], VOTE_FILES[0]]);",
+    find: "yield* this.#writeEach(VOTE_FILES);",
+    replace: "yield* this.#writeEach([VOTE_FILES[0], VOTE_FILES[0]]);",
     tests,
   },
   {
