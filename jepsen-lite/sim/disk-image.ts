@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type {
   Entry,
   HardState,
@@ -89,14 +90,14 @@ export class DiskImage {
       snapshot: [this.#snapshot, loaded.snapshot],
       logStart: [this.#logStart, loaded.logStart],
       length: [entries.length, found.length],
-      entry: [entries[differing]?.entry, found[differing]],
       commitIndex: [Math.max(this.#snapshot?.index ?? 0, ...known), loaded.commitIndex],
     };
     for (const [what, [own, theirs]] of Object.entries(pairs)) {
-      const [a, b] = [JSON.stringify(own), JSON.stringify(theirs)];
-      if (a !== b) return `${what} ${b} instead of ${a}`;
+      if (!isDeepStrictEqual(own, theirs)) {
+        return `${what} ${JSON.stringify(theirs)} instead of ${JSON.stringify(own)}`;
+      }
     }
-    return null;
+    return differing === -1 ? null : `another entry ${this.#logStart.index + 1 + differing}`;
   }
 
   #switch(snapshot: Snapshot, isInstalled: boolean): void {

@@ -1,26 +1,16 @@
-import { confOf } from "../../src/raft/conf-state.ts";
-import type {
-  ConfMember,
-  Entry,
-  HardState,
-  LogIndex,
-  PersistRequest,
-} from "../../src/raft/types.ts";
-import { RegistryBuilder } from "../../src/registry/builder.ts";
-import { Registry } from "../../src/registry/registry.ts";
-import type { Restored } from "../../src/replica/inputs.ts";
+import type { Entry, HardState, LogIndex, PersistRequest } from "../../src/raft/types.ts";
 import { decodeMark } from "../../src/storage/mark-record.ts";
-import { type DiskStep, MemoryDisk, type MemoryLog } from "../../src/storage/memory-storage.ts";
+import { type DiskStep, MemoryDisk } from "../../src/storage/memory-storage.ts";
 import { type LoadedLog, StorageError } from "../../src/storage/storage.ts";
-import { snapshotCodec } from "../../src/wire/snapshot-codec.ts";
 import { DiskImage } from "./disk-image.ts";
 import type { Prng } from "./prng.ts";
 import { Unsynced } from "./unsynced.ts";
 import { demand, Violation } from "./violation.ts";
 
 /** That a crash is followed by a start which is cut off by another one, per mille. */
-const CUT_START_CHANCE = 200;
-const CUT_START_STEPS_MAX = 12;
+const CUT_START_CHANCE = 300;
+/** As many as a start has. */
+const START_STEPS = 7;
 
 type Opened = ReturnType<MemoryDisk["open"]>;
 
@@ -37,8 +27,8 @@ export class SimDisk {
   #image = new DiskImage();
   /** Handed over, and not reported yet: any part of it may be on the disk. */
   #request: PersistRequest | null = null;
-  /** Where the synced log ends; while a start does not know yet, anywhere. */
-  #lastIndex: LogIndex = 0;
+  /** Where the synced log ends; null until a start has found out. */
+  #lastIndex: LogIndex | null = null;
   /** Of the mark that was written last. */
   #markIndex: LogIndex = 0;
   /** A batch that the database was given. */
@@ -82,7 +72,9 @@ export class SimDisk {
       this.#batch = null;
       this.#unsynced.batch(step.operations);
       this.#unsynced.syncDatabase();
-      if (this.#request !== null) this.#lastIndex = this.#image.lastIndexAfter(this.#request);
+      if (this.#request !== null && this.#lastIndex !== null) {
+        this.#lastIndex = this.#image.lastIndexAfter(this.#request);
+      }
       this.#checkMark();
     }
   }
@@ -96,17 +88,16 @@ export class SimDisk {
   }
 
   /** A start of the node. */
-  start(voters: readonly string[]): { readonly restored: Restored; readonly log: MemoryLog } {
+  start(): Opened {
     const steps = this.#disk.start();
     for (;;) {
       const step = this.#next(steps);
       if (step.done === true) {
-        const { loaded, log } = step.value;
-        this.#image = this.#matching(loaded);
+        this.#image = this.#matching(step.value.loaded);
         this.#request = null;
         this.#lastIndex = this.#image.lastIndex;
         this.#checkMark();
-        return { log, restored: restoredOf(loaded, log, voters) };
+        return step.value;
       }
       this.begin(step.value);
       this.complete(step.value);
@@ -115,7 +106,7 @@ export class SimDisk {
 
   #cutStart(prng: Prng): void {
     const steps = this.#disk.start();
-    for (let left = prng.below(CUT_START_STEPS_MAX); ; left -= 1) {
+    for (let left = prng.below(START_STEPS); ; left -= 1) {
       const step = this.#next(steps);
       if (step.done === true) break;
       this.begin(step.value);
@@ -130,7 +121,7 @@ export class SimDisk {
     if (this.#batch !== null && prng.chance(500)) this.#unsynced.batch(this.#batch.operations);
     this.#batch = null;
     if (isPowerCut) this.#unsynced.cutPower(prng);
-    this.#lastIndex = Number.POSITIVE_INFINITY;
+    this.#lastIndex = null;
   }
 
   #marked(content: Uint8Array): void {
@@ -140,7 +131,7 @@ export class SimDisk {
 
   #checkMark(): void {
     demand(
-      this.#markIndex <= this.#lastIndex,
+      this.#lastIndex === null || this.#markIndex <= this.#lastIndex,
       () => `${this.#id} has a mark at ${this.#markIndex}, and its log ends at ${this.#lastIndex}`,
     );
   }
@@ -169,23 +160,4 @@ export class SimDisk {
     });
     return found;
   }
-}
-
-function restoredOf(loaded: LoadedLog, log: MemoryLog, voters: readonly string[]): Restored {
-  const { snapshot } = loaded;
-  const builder = new RegistryBuilder();
-  for (const chunk of log.chunks()) {
-    for (const item of snapshotCodec.decodeChunk(chunk)) {
-      builder.add(item);
-    }
-  }
-  return {
-    ...loaded,
-    snapshot: snapshot ?? { index: 0, term: 0, conf: confOf(voters.map(memberOf)) },
-    registry: snapshot === null ? new Registry() : builder.finish(snapshot.digest),
-  };
-}
-
-function memberOf(id: string): ConfMember {
-  return { id, name: id, address: "" };
 }

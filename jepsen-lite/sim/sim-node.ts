@@ -10,6 +10,7 @@ import { confCodec } from "../../src/wire/conf-codec.ts";
 import { snapshotCodec } from "../../src/wire/snapshot-codec.ts";
 import { SimClock } from "./clock.ts";
 import { SimDisk } from "./disk.ts";
+import { restoredOf } from "./restored.ts";
 import { SimStorage } from "./sim-storage.ts";
 import type { World } from "./world.ts";
 
@@ -66,13 +67,13 @@ export class SimNode {
     this.#stuckTicks = 0;
     this.#backlog = [];
     this.#isFlushDue = false;
-    const { restored, log } = this.disk.start(this.#voters);
+    const { loaded, log } = this.disk.start();
     this.#world.invariants.durable(this);
     this.#storage = this.#storageOf(log);
     this.#replica = new Replica(
       {
         id: this.id,
-        restored,
+        restored: restoredOf(loaded, log, this.#voters),
         codec: fault?.node === this.id ? fault.codec : commandCodec,
         snapshotCodec,
         confCodec,

@@ -82,9 +82,9 @@ export class Unsynced {
 /** A whole version, or the beginning of one and then another one, zeros, or anything. */
 function leftOf(versions: Versions, prng: Prng): Uint8Array {
   const content = Uint8Array.from(prng.pick(versions));
-  if (prng.chance(400)) return content;
+  if (prng.chance(300)) return content;
   // What counts is in the first bytes of a block; the rest of it is padding.
-  const at = prng.below(prng.chance(800) ? Math.min(200, content.length) : content.length);
+  const at = prng.below(prng.chance(800) ? Math.min(120, content.length) : content.length);
   switch (prng.below(3)) {
     case 0:
       content.set(prng.pick(versions).subarray(at), at);
