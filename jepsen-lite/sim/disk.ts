@@ -1,133 +1,163 @@
-import { confOf } from "../../src/raft/conf-state.ts";
-import type { ChunkRequest } from "../../src/raft/snapshot.ts";
-import type {
-  ConfMember,
-  Entry,
-  HardState,
-  LogIndex,
-  PersistRequest,
-} from "../../src/raft/types.ts";
-import { RegistryBuilder } from "../../src/registry/builder.ts";
-import { Registry } from "../../src/registry/registry.ts";
-import type { ChunkRead, Restored } from "../../src/replica/inputs.ts";
-import { MemoryDisk, type MemoryLog, STEPS } from "../../src/storage/memory-storage.ts";
-import { snapshotCodec } from "../../src/wire/snapshot-codec.ts";
+import type { Entry, HardState, LogIndex, PersistRequest } from "../../src/raft/types.ts";
+import { decodeMark } from "../../src/storage/mark-record.ts";
+import { type DiskStep, MemoryDisk } from "../../src/storage/memory-storage.ts";
+import { type LoadedLog, StorageError } from "../../src/storage/storage.ts";
+import { DiskImage } from "./disk-image.ts";
 import type { Prng } from "./prng.ts";
-import { demand } from "./violation.ts";
+import { Unsynced } from "./unsynced.ts";
+import { demand, Violation } from "./violation.ts";
+
+/** That a crash is followed by a start which is cut off by another one, per mille. */
+const CUT_START_CHANCE = 300;
+/** As many as a start has. */
+const START_STEPS = 7;
+
+type Opened = ReturnType<MemoryDisk["open"]>;
 
 /**
- * What one node has made durable, in the product's own layout and by its own plans. A crash keeps
- * what a disk may keep of the write that was on its way, step by step.
+ * The disk of one node, in the product's own layout: it outlives the processes, and forgets in a
+ * power cut what was not synced. Beside it the judge's copy of what was reported as written, which
+ * every start has to find again.
  */
 export class SimDisk {
+  readonly #id: string;
   readonly #disk: MemoryDisk;
-  #log: MemoryLog | null = null;
-  #inFlight: PersistRequest | null = null;
-  /** As on disk, for the checks: to decode it each time would take longer than the run. */
-  #hardState: HardState = { term: 0, vote: null };
-  #entries = new Map<LogIndex, Entry>();
-  #lastIndex: LogIndex = 0;
+  readonly #unsynced: Unsynced;
+  /** As was reported. */
+  #image = new DiskImage();
+  /** Handed over, and not reported yet: any part of it may be on the disk. */
+  #request: PersistRequest | null = null;
+  /** Where the synced log ends; null until a start has found out. */
+  #lastIndex: LogIndex | null = null;
+  /** Of the mark that was written last. */
+  #markIndex: LogIndex = 0;
+  /** A batch that the database was given. */
+  #batch: (DiskStep & { type: "batch" }) | null = null;
 
   constructor(id: string) {
+    this.#id = id;
     this.#disk = new MemoryDisk(id);
+    this.#unsynced = new Unsynced(this.#disk);
   }
 
   get hardState(): HardState {
-    return this.#hardState;
+    return this.#image.hardState;
   }
 
   entry(index: LogIndex): Entry | undefined {
-    return this.#entries.get(index);
+    return this.#image.entry(index);
   }
 
-  /** A write with entries is on its way. */
-  get isWritingEntries(): boolean {
-    return (this.#inFlight?.entries.length ?? 0) > 0;
+  /** A node asks for it, and has no answer until `reported`. */
+  handed(request: PersistRequest): void {
+    this.#request = request;
   }
 
-  begin(request: PersistRequest): void {
-    this.#inFlight = request;
+  reported(request: PersistRequest): void {
+    this.#request = null;
+    this.#image.apply(request);
   }
 
-  /** Returns false where a crash came between. */
-  complete(request: PersistRequest): boolean {
-    if (this.#inFlight !== request || this.#log === null) {
-      return false;
+  begin(step: DiskStep): void {
+    if (step.type === "write") {
+      this.#unsynced.write(step);
+      if (step.file === "mark") this.#marked(step.content);
     }
-    this.#inFlight = null;
-    this.#log.persist(request);
-    this.#hardState = request.hardState ?? this.#hardState;
-    this.#keepEntries(request);
-    return true;
+    if (step.type === "batch") this.#batch = step;
   }
 
-  readChunk(request: ChunkRequest): ChunkRead {
-    demand(this.#log !== null, () => "a node that is down reads");
-    return { request, chunk: this.#log.readChunk(request.id, request.chunk) };
-  }
-
-  /** A real node sweeps when nobody writes. */
-  sweep(): void {
-    if (this.#log?.hasLeftovers === true && this.#inFlight === null) {
-      this.#log.sweep();
+  complete(step: DiskStep): void {
+    if (step.type === "sync") this.#unsynced.sync(step.file);
+    if (step.type === "batch") {
+      this.#batch = null;
+      this.#unsynced.batch(step.operations);
+      this.#unsynced.syncDatabase();
+      if (this.#request !== null && this.#lastIndex !== null) {
+        this.#lastIndex = this.#image.lastIndexAfter(this.#request);
+      }
+      this.#checkMark();
     }
   }
 
-  crash(prng: Prng): void {
-    const request = this.#inFlight;
-    this.#inFlight = null;
-    if (request !== null) {
-      this.#log?.persist(request, prng.pick(STEPS));
-    }
-    this.#log = null;
-    if (prng.chance(500)) {
-      this.#disk.loseUnsynced();
+  /** The process dies, or the whole machine. */
+  crash(isPowerCut: boolean, prng: Prng): void {
+    this.#stop(isPowerCut, prng);
+    while (prng.chance(CUT_START_CHANCE)) {
+      this.#cutStart(prng);
     }
   }
 
   /** A start of the node. */
-  restored(voters: readonly string[]): Restored {
-    const { loaded, log } = this.#disk.open();
-    this.#log = log;
-    const { hardState, snapshot, entries } = loaded;
-    this.#hardState = hardState;
-    this.#entries = new Map(entries.map((entry) => [entry.index, entry]));
-    this.#lastIndex = entries.at(-1)?.index ?? loaded.logStart.index;
-    const builder = new RegistryBuilder();
-    for (const chunk of log.chunks()) {
-      for (const item of snapshotCodec.decodeChunk(chunk)) {
-        builder.add(item);
+  start(): Opened {
+    const steps = this.#disk.start();
+    for (;;) {
+      const step = this.#next(steps);
+      if (step.done === true) {
+        this.#image = this.#matching(step.value.loaded);
+        this.#request = null;
+        this.#lastIndex = this.#image.lastIndex;
+        this.#checkMark();
+        return step.value;
       }
-    }
-    return {
-      ...loaded,
-      snapshot: snapshot ?? { index: 0, term: 0, conf: confOf(voters.map(memberOf)) },
-      registry: snapshot === null ? new Registry() : builder.finish(snapshot.digest),
-    };
-  }
-
-  #keepEntries(request: PersistRequest): void {
-    const first = request.entries[0];
-    if (first !== undefined) {
-      this.#forget(first.index);
-      for (const entry of request.entries) {
-        this.#entries.set(entry.index, entry);
-      }
-      this.#lastIndex = first.index + request.entries.length - 1;
-    }
-    if (request.snapshot?.type === "switch" && request.snapshot.chain !== null) {
-      this.#entries.clear();
-      this.#lastIndex = request.snapshot.snapshot.index;
+      this.begin(step.value);
+      this.complete(step.value);
     }
   }
 
-  #forget(from: LogIndex): void {
-    for (let index = from; index <= this.#lastIndex; index += 1) {
-      this.#entries.delete(index);
+  #cutStart(prng: Prng): void {
+    const steps = this.#disk.start();
+    for (let left = prng.below(START_STEPS); ; left -= 1) {
+      const step = this.#next(steps);
+      if (step.done === true) break;
+      this.begin(step.value);
+      if (left === 0) break;
+      this.complete(step.value);
+    }
+    this.#stop(prng.chance(500), prng);
+  }
+
+  /** A batch may or may not have reached the page cache. */
+  #stop(isPowerCut: boolean, prng: Prng): void {
+    if (this.#batch !== null && prng.chance(500)) this.#unsynced.batch(this.#batch.operations);
+    this.#batch = null;
+    if (isPowerCut) this.#unsynced.cutPower(prng);
+    this.#lastIndex = null;
+  }
+
+  #marked(content: Uint8Array): void {
+    this.#markIndex = decodeMark(content, this.#id)?.position.index ?? 0;
+    this.#checkMark();
+  }
+
+  #checkMark(): void {
+    demand(
+      this.#lastIndex === null || this.#markIndex <= this.#lastIndex,
+      () => `${this.#id} has a mark at ${this.#markIndex}, and its log ends at ${this.#lastIndex}`,
+    );
+  }
+
+  /** No crash does what a start may call damage. */
+  #next(steps: Generator<DiskStep, Opened, void>): IteratorResult<DiskStep, Opened> {
+    try {
+      return steps.next();
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      throw new Violation(`${this.#id} does not start after a crash: ${error.message}`);
     }
   }
-}
 
-function memberOf(id: string): ConfMember {
-  return { id, name: id, address: "" };
+  /** All that was reported is there, and of what was not a part that stands by itself. */
+  #matching(loaded: LoadedLog): DiskImage {
+    const images = [this.#image];
+    if (this.#request !== null) {
+      const { hardState } = this.#request;
+      images.push(this.#image.with({ hardState }), this.#image.with(this.#request));
+    }
+    const found = images.find((image) => image.differsFrom(loaded) === null);
+    demand(found !== undefined, () => {
+      const differences = images.map((image) => image.differsFrom(loaded));
+      return `${this.#id} started with ${differences.join(", or ")}`;
+    });
+    return found;
+  }
 }

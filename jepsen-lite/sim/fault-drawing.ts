@@ -67,10 +67,12 @@ export class DrawnFaults implements FaultSource {
   #crash(): FaultKind[] {
     const victims = this.#prng.chance(100) ? this.#targets.nodes : [this.#node()];
     const longestMs = this.#prng.chance(200) ? 8_000 : 3_000;
+    const isPowerCut = this.#prng.chance(500);
     return victims.map((node) => ({
       type: "crash",
       node,
       forMs: this.#prng.between(0, longestMs),
+      isPowerCut,
     }));
   }
 

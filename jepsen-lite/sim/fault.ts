@@ -4,7 +4,13 @@ export type CoreRest = "down" | "deaf" | "mute" | "isolated" | "stalling";
 
 /** A fault as data, so that a run can be told, repeated and made smaller. Nodes by their ids. */
 export type FaultKind =
-  | { readonly type: "crash"; readonly node: string; readonly forMs: number }
+  /** Of the process; a power cut takes with it what was not synced. */
+  | {
+      readonly type: "crash";
+      readonly node: string;
+      readonly forMs: number;
+      readonly isPowerCut: boolean;
+    }
   /** `edges` as `from>to`: nothing that is sent that way arrives. */
   | {
       readonly type: "cut";

@@ -54,7 +54,7 @@ export class Faults {
     const { schedule, network, sockets } = this.#world;
     switch (fault.type) {
       case "crash":
-        this.#crash(fault.node);
+        this.#crash(fault.node, fault.isPowerCut);
         schedule.after(fault.forMs, () => this.#restart(fault.node));
         break;
       case "cut":
@@ -110,7 +110,7 @@ export class Faults {
         if (how === "deaf" || how === "isolated") edges.push(`${id}>${node}`);
         if (how === "mute" || how === "isolated") edges.push(`${node}>${id}`);
       }
-      if (how === "down") this.#crash(node);
+      if (how === "down") this.#crash(node, false);
       if (how === "stalling") this.#stallAgain(node);
     }
     network.cut(edges);
@@ -141,10 +141,10 @@ export class Faults {
     }
   }
 
-  #crash(id: string): void {
+  #crash(id: string, isPowerCut: boolean): void {
     const node = this.#world.node(id);
     if (node.isUp) {
-      this.#world.crash(node);
+      this.#world.crash(node, isPowerCut);
     }
   }
 

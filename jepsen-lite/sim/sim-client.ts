@@ -270,7 +270,8 @@ export class SimClient {
     if (request === 0) {
       if (ok) {
         this.#isOpened = true;
-        this.#lease.confirmed(this.#openSentMs ?? 0, this.#attach);
+        // It may be the answer to an attempt before, and says nothing of this connection.
+        this.#lease.confirmed(this.#openSentMs ?? 0, 0);
         this.#ready();
       } else {
         this.#newSession();

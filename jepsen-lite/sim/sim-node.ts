@@ -1,15 +1,17 @@
 import { TICK_MS } from "../../src/limits.ts";
-import type { ChunkRequest } from "../../src/raft/snapshot.ts";
 import type { Alarm, PersistRequest } from "../../src/raft/types.ts";
 import type { Input, Output } from "../../src/replica/inputs.ts";
 import { Replica } from "../../src/replica/replica.ts";
 import type { ReplicaStatus } from "../../src/replica/status.ts";
 import { WATCH_LIMITS } from "../../src/replica/watches.ts";
+import type { MemoryLog } from "../../src/storage/memory-storage.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
 import { confCodec } from "../../src/wire/conf-codec.ts";
 import { snapshotCodec } from "../../src/wire/snapshot-codec.ts";
 import { SimClock } from "./clock.ts";
 import { SimDisk } from "./disk.ts";
+import { restoredOf } from "./restored.ts";
+import { SimStorage } from "./sim-storage.ts";
 import type { World } from "./world.ts";
 
 interface Now {
@@ -24,6 +26,8 @@ export class SimNode {
   readonly #world: World;
   readonly #voters: readonly string[];
   #replica: Replica | null = null;
+  /** Null while it is down. */
+  #storage: SimStorage | null = null;
   /** Counts starts; what was scheduled for an earlier one is void. */
   #start = 0;
   #isFlushDue = false;
@@ -63,10 +67,13 @@ export class SimNode {
     this.#stuckTicks = 0;
     this.#backlog = [];
     this.#isFlushDue = false;
+    const { loaded, log } = this.disk.start();
+    this.#world.invariants.durable(this);
+    this.#storage = this.#storageOf(log);
     this.#replica = new Replica(
       {
         id: this.id,
-        restored: this.disk.restored(this.#voters),
+        restored: restoredOf(loaded, log, this.#voters),
         codec: fault?.node === this.id ? fault.codec : commandCodec,
         snapshotCodec,
         confCodec,
@@ -80,10 +87,12 @@ export class SimNode {
     this.#flushLater();
   }
 
-  crash(): void {
+  /** The process dies, or its machine with what was not synced. */
+  crash(isPowerCut: boolean): void {
     this.#replica = null;
+    this.#storage = null;
     this.#start += 1;
-    this.disk.crash(this.#world.prng);
+    this.disk.crash(isPowerCut, this.#world.prng);
   }
 
   get clock(): SimClock {
@@ -138,7 +147,7 @@ export class SimNode {
         this.input({ type: "tick" });
         const isHanging = this.#hangsUntilMs > this.#world.schedule.nowMs;
         const isLeader = this.status()?.role === "leader";
-        const isStuck = isHanging && isLeader && this.disk.isWritingEntries;
+        const isStuck = isHanging && isLeader && this.#storage?.isWritingEntries === true;
         this.#stuckTicks = isStuck ? this.#stuckTicks + 1 : 0;
         this.#world.invariants.stuck(this, this.#stuckTicks);
       }
@@ -166,7 +175,9 @@ export class SimNode {
           this.#persist(output.request);
           break;
         case "readChunk":
-          this.#readChunk(output.request);
+          this.#storage?.readChunk(output.request, (read) => {
+            this.input({ type: "chunkRead", ...read });
+          });
           break;
         case "send":
           this.#world.network.send(output.message);
@@ -182,7 +193,7 @@ export class SimNode {
           break;
         case "diverged":
           this.#world.invariants.diverged(this, output.divergence);
-          this.#world.crash(this);
+          this.#world.crash(this, false);
           break;
       }
     }
@@ -195,24 +206,18 @@ export class SimNode {
   }
 
   #persist(request: PersistRequest): void {
-    const { delayMsMin, delayMsMax } = this.#world.options.disk;
-    this.disk.begin(request);
-    this.#later(this.#world.prng.between(delayMsMin, delayMsMax), () => this.#complete(request));
-  }
-
-  #complete(request: PersistRequest): void {
-    const hangsForMs = this.#hangsUntilMs - this.#world.schedule.nowMs;
-    if (hangsForMs > 0) {
-      this.#later(hangsForMs, () => this.#complete(request));
-    } else if (this.disk.complete(request)) {
+    this.#storage?.persist(request, () => {
+      this.#world.invariants.durable(this);
       this.input({ type: "persisted", write: request.write });
-    }
+    });
   }
 
-  #readChunk(request: ChunkRequest): void {
-    const { delayMsMin, delayMsMax } = this.#world.options.disk;
-    this.#later(this.#world.prng.between(delayMsMin, delayMsMax), () => {
-      this.input({ type: "chunkRead", ...this.disk.readChunk(request) });
+  #storageOf(log: MemoryLog): SimStorage {
+    const { prng, schedule, options } = this.#world;
+    return new SimStorage(this.disk, log, {
+      later: (delayMs, run) => this.#later(delayMs, run),
+      delayMs: () => prng.between(options.disk.delayMsMin, options.disk.delayMsMax),
+      stallMs: () => Math.max(this.#hangsUntilMs, this.#pausedUntilMs) - schedule.nowMs,
     });
   }
 

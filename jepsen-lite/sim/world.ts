@@ -113,8 +113,8 @@ export class World {
     this.#links.get(output.connection)?.fromNode(node, output);
   }
 
-  crash(node: SimNode): void {
-    node.crash();
+  crash(node: SimNode, isPowerCut: boolean): void {
+    node.crash(isPowerCut);
     this.invariants.crashed(node);
     this.resetClientsOf(node);
     this.sockets.died(node.id);

@@ -13,13 +13,15 @@ import {
 } from "./durable-file.ts";
 import { decodeBirth, decodeIdentity, encodeBirth, encodeIdentity } from "./identity.ts";
 import type { KeyValueStore } from "./key-value-store.ts";
-import { DIRECTORY_FILES, decodeFormat, ENTRY_KEYS, FORMAT_KEY, FORMAT_VERSION } from "./layout.ts";
 import {
+  DIRECTORY_FILES,
+  decodeFormat,
+  ENTRY_KEYS,
+  FORMAT_KEY,
+  FORMAT_VERSION,
   formatOperation,
-  type OpenedStorage,
-  openStorage,
-  type StorageOptions,
-} from "./level-storage.ts";
+} from "./layout.ts";
+import { type OpenedStorage, openStorage, type StorageOptions } from "./level-storage.ts";
 import { openLevelStore } from "./level-store.ts";
 import { MarkFile } from "./mark-file.ts";
 import { damagedDirectoryAdvice, divergedDirectoryAdvice } from "./recovery-advice.ts";

@@ -1,5 +1,7 @@
 import { access, type FileHandle, mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { BLOCK_BYTES } from "./block.ts";
+import type { BlockFile, FileSteps } from "./file-step.ts";
 
 /**
  * Files as a crash leaves them. The content of a file is on disk after an fsync of the file, its
@@ -77,8 +79,20 @@ export async function writeAtomically(
   await syncDirectory(directory);
 }
 
+/** Rejects with the first failure, after which none of the steps is begun. */
+export async function carryOut(
+  steps: FileSteps,
+  handleOf: (file: BlockFile) => FileHandle,
+): Promise<void> {
+  for (const step of steps) {
+    const handle = handleOf(step.file);
+    if (step.type === "sync") await handle.datasync();
+    else await overwrite(handle, step.content, step.block * BLOCK_BYTES);
+  }
+}
+
 /** In place; not synced. */
-export async function overwrite(handle: FileHandle, content: Buffer, at: number): Promise<void> {
+async function overwrite(handle: FileHandle, content: Buffer, at: number): Promise<void> {
   const { bytesWritten } = await handle.write(content, 0, content.length, at);
   if (bytesWritten !== content.length) {
     throw new Error(`wrote ${bytesWritten} of ${content.length} bytes`);

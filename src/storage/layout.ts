@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { Entry, EntryKind, LogIndex, Term } from "../raft/types.ts";
 import { assert } from "../util/assert.ts";
+import type { KeyValueOperation } from "./key-value-store.ts";
 import { integerField, seal, textField, unseal } from "./sealed.ts";
 
 /**
@@ -165,6 +166,12 @@ export interface DatabaseFormat {
 
 export function encodeFormat(format: DatabaseFormat): Buffer {
   return seal(FORMAT_KEY.toString(), format);
+}
+
+/** The first record of a database, and the synced write of every start. */
+export function formatOperation(incarnation: string): KeyValueOperation {
+  const value = encodeFormat({ formatVersion: FORMAT_VERSION, incarnation });
+  return { type: "put", key: FORMAT_KEY, value };
 }
 
 export function decodeFormat(bytes: Uint8Array): DatabaseFormat | null {

@@ -5,18 +5,10 @@ import { AssertionError, assert, unreachable } from "../util/assert.ts";
 import { boot } from "./boot.ts";
 import { damaged, describeDamage } from "./damage.ts";
 import { asStorageError } from "./disk-errors.ts";
-import type { KeyValueOperation, KeyValueStore } from "./key-value-store.ts";
-import {
-  DIRECTORY_FILES,
-  decodeEntry,
-  encodeFormat,
-  entryKey,
-  FORMAT_KEY,
-  FORMAT_VERSION,
-  type LogPosition,
-} from "./layout.ts";
+import type { KeyValueStore } from "./key-value-store.ts";
+import { DIRECTORY_FILES, decodeEntry, entryKey, type LogPosition } from "./layout.ts";
 import { MarkFile, type MarkTimers } from "./mark-file.ts";
-import { type PersistPlan, PersistPlanner } from "./persist-plan.ts";
+import { PersistPlanner, type PersistStep } from "./persist-plan.ts";
 import type { Verdict } from "./recovery.ts";
 import { chunkKey, chunkRange, decodeChunk } from "./snapshot-layout.ts";
 import { SnapshotVerifier } from "./snapshot-verifier.ts";
@@ -72,8 +64,6 @@ export async function openStorage(
     if (verdict.type === "damaged") {
       throw damaged(directory, `${directory}: ${describeDamage(verdict.damage)}`);
     }
-    await store.batch([formatOperation(incarnation)]);
-
     const planner = new PersistPlanner(verdict);
     const storage = await LevelStorage.start(place, options, votes, planner);
     const repairs = votes.repaired === null ? [] : [`${votes.repaired} was unreadable, rewritten`];
@@ -110,12 +100,6 @@ async function read(
     step = questions.next(answer);
   }
   return step.value;
-}
-
-/** The first record of a database, and the synced write of every start. */
-export function formatOperation(incarnation: string): KeyValueOperation {
-  const value = encodeFormat({ formatVersion: FORMAT_VERSION, incarnation });
-  return { type: "put", key: FORMAT_KEY, value };
 }
 
 class LevelStorage implements Storage {
@@ -163,13 +147,13 @@ class LevelStorage implements Storage {
     };
     const timers = options.timers ?? processTimers;
     const mark = await MarkFile.open(path, place.incarnation, timers, onFailure);
+    storage = new LevelStorage(place, votes, mark, planner, options);
     try {
-      await mark.set(planner.last);
+      await storage.#carryOut(planner.startSteps(place.incarnation));
     } catch (error) {
       await mark.close();
       throw error;
     }
-    storage = new LevelStorage(place, votes, mark, planner, options);
     storage.#sweepLater();
     return storage;
   }
@@ -178,7 +162,7 @@ class LevelStorage implements Storage {
     if (this.#failure !== null) throw this.#failure;
     assert(!this.#isClosed, "persist after close");
     assert(this.#out === null, "one persist at a time");
-    this.#out = this.#carryOut(request);
+    this.#out = this.#persist(request);
     try {
       await this.#out;
     } finally {
@@ -239,7 +223,7 @@ class LevelStorage implements Storage {
     }
   }
 
-  async #carryOut(request: PersistRequest): Promise<void> {
+  async #persist(request: PersistRequest): Promise<void> {
     const startedMs = performance.now();
     try {
       this.#sweepTimer?.cancel();
@@ -249,19 +233,34 @@ class LevelStorage implements Storage {
       const missing = this.#planner.missingPosition(request);
       const found = missing === null ? null : await this.#positionOnDisk(missing);
       const plan = this.#planner.plan(request, found);
-      if (plan.hardState !== null) await this.#votes.write(plan.hardState);
-      if (plan.lowerMark !== null) await this.#mark.set(plan.lowerMark);
-      if (plan.operations.length > 0) await this.#place.store.batch(plan.operations);
-      this.#compact();
-      if (plan.last !== null) {
-        if (plan.isMarkSynced) await this.#mark.set(plan.last);
-        else this.#mark.raise(plan.last);
-      }
+      await this.#carryOut(plan);
       // The mark failed in the background meanwhile: nothing is acknowledged any more.
       if (this.#failure !== null) throw this.#failure;
       this.#options.onPersist?.(performance.now() - startedMs, bytesOf(plan));
     } catch (error) {
       throw this.#fail(error);
+    }
+  }
+
+  async #carryOut(steps: readonly PersistStep[]): Promise<void> {
+    for (const step of steps) {
+      switch (step.type) {
+        case "vote":
+          await this.#votes.write(step.hardState);
+          break;
+        case "mark":
+          await this.#mark.set(step.position);
+          break;
+        case "batch":
+          await this.#place.store.batch(step.operations);
+          this.#compact();
+          break;
+        case "raiseMark":
+          this.#mark.raise(step.position);
+          break;
+        default:
+          unreachable(step);
+      }
     }
   }
 
@@ -335,10 +334,13 @@ const processTimers: MarkTimers = {
   },
 };
 
-function bytesOf(plan: PersistPlan): number {
+function bytesOf(steps: readonly PersistStep[]): number {
   let bytes = 0;
-  for (const operation of plan.operations) {
-    if (operation.type === "put") bytes += operation.value.length;
+  for (const step of steps) {
+    if (step.type !== "batch") continue;
+    for (const operation of step.operations) {
+      if (operation.type === "put") bytes += operation.value.length;
+    }
   }
   return bytes;
 }

@@ -1,9 +1,11 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { MARK_SYNC_MS } from "../limits.ts";
 import { BLOCK_BYTES } from "./block.ts";
-import { overwrite, readIfThere, writeSynced } from "./durable-file.ts";
+import { carryOut, readIfThere, writeSynced } from "./durable-file.ts";
+import type { FileSteps } from "./file-step.ts";
 import { LOG_START, type LogPosition } from "./layout.ts";
-import { decodeMark, encodeMark, laterMark, type MarkRecord } from "./mark-record.ts";
+import { encodeMark } from "./mark-record.ts";
+import { MarkSlots } from "./mark-slots.ts";
 
 /** What `MarkFile` needs of time. */
 export interface MarkTimers {
@@ -11,29 +13,14 @@ export interface MarkTimers {
 }
 
 /**
- * How far the log was synced: index, term and chain checksum of its last entry. Without it a log
- * that lost its end would look like one whose last batch was cut off by a crash.
- *
- * The invariant: the mark that a start reads is never ahead of the log that was synced. So it is
- * raised after the batch that it tells of, and lowered, and synced, before the batch that
- * truncates. It may be behind: what was appended since it was last synced is the window in which a
- * lost end goes unnoticed.
- *
- * One file of two slots, a block each. A write goes to the slot that was not synced last and is
- * synced at once, so whatever a power cut tears, the other one is whole. The later of the readable slots
- * counts. Should the later one rot, an earlier mark counts: a lower one, which is the window above,
- * or one from before a truncation, which the log then contradicts, and the node refuses it.
+ * The file of the mark, written in the background too; `MarkSlots` says what is written to it, and
+ * why in that order.
  */
 export class MarkFile {
   readonly #file: FileHandle;
   readonly #timers: MarkTimers;
   readonly #onFailure: (error: unknown) => void;
-  /** The last that was written. */
-  #record: MarkRecord;
-  /** The slot that holds what was synced last; never written before the other one is synced. */
-  #syncedSlot: 0 | 1;
-  /** Raised to here, but not yet written; only the latest counts. */
-  #wanted: LogPosition | null = null;
+  readonly #slots: MarkSlots;
   #timer: { cancel(): void } | null = null;
   /** Everything that touches the file, one after the other. Never rejects. */
   #queue: Promise<void> = Promise.resolve();
@@ -42,14 +29,12 @@ export class MarkFile {
 
   private constructor(
     file: FileHandle,
-    record: MarkRecord,
-    syncedSlot: 0 | 1,
+    slots: MarkSlots,
     timers: MarkTimers,
     onFailure: (error: unknown) => void,
   ) {
     this.#file = file;
-    this.#record = record;
-    this.#syncedSlot = syncedSlot;
+    this.#slots = slots;
     this.#timers = timers;
     this.#onFailure = onFailure;
   }
@@ -61,15 +46,16 @@ export class MarkFile {
   }
 
   /** The mark on disk, or null when it cannot be read. */
-  static async read(path: string, incarnation: string): Promise<MarkRecord | null> {
-    const { a, b } = await readSlots(path, incarnation);
-    return laterMark(a, b);
+  static async read(path: string, incarnation: string): Promise<MarkSlots | null> {
+    const content = await readIfThere(path);
+    if (content === null) return null;
+    const [a, b] = [content.subarray(0, BLOCK_BYTES), content.subarray(BLOCK_BYTES)];
+    return MarkSlots.read(a, b, incarnation);
   }
 
   /**
    * For a log that was read and found whole. `onFailure` hears of a write or sync that failed in
-   * the background. What was read may never have been synced, so it is, before its slot counts as
-   * the synced one.
+   * the background.
    */
   static async open(
     path: string,
@@ -77,12 +63,9 @@ export class MarkFile {
     timers: MarkTimers,
     onFailure: (error: unknown) => void,
   ): Promise<MarkFile> {
-    const { a, b } = await readSlots(path, incarnation);
-    const record = laterMark(a, b);
-    if (record === null) throw new Error(`${path} cannot be read`);
-    const file = await open(path, "r+");
-    await file.datasync();
-    return new MarkFile(file, record, record === a ? 0 : 1, timers, onFailure);
+    const slots = await MarkFile.read(path, incarnation);
+    if (slots === null) throw new Error(`${path} cannot be read`);
+    return new MarkFile(await open(path, "r+"), slots, timers, onFailure);
   }
 
   /**
@@ -91,17 +74,16 @@ export class MarkFile {
    * already allow, and costs each batch a turn of the thread pool.
    */
   raise(position: LogPosition): void {
-    this.#wanted = position;
+    this.#slots.raise(position);
     this.#timer ??= this.#timers.after(MARK_SYNC_MS, () => {
       this.#timer = null;
-      this.#enqueue(() => this.#writeWanted()).catch(this.#onFailure);
+      this.#enqueue(this.#slots.writeWanted()).catch(this.#onFailure);
     });
   }
 
   /** Resolves when the mark on disk is at `position`; for a truncation, and at a start. */
   async set(position: LogPosition): Promise<void> {
-    this.#wanted = null;
-    await this.#enqueue(() => this.#write(position));
+    await this.#enqueue(this.#slots.set(position));
   }
 
   /** Resolves when all that was begun so far is written, or has failed. */
@@ -113,17 +95,17 @@ export class MarkFile {
   async close(): Promise<void> {
     this.#timer?.cancel();
     try {
-      if (this.#failure === null) await this.#enqueue(() => this.#writeWanted());
+      if (this.#failure === null) await this.#enqueue(this.#slots.writeWanted());
     } finally {
       await this.#file.close();
     }
   }
 
-  #enqueue(work: () => Promise<void>): Promise<void> {
+  #enqueue(steps: FileSteps): Promise<void> {
     const done = this.#queue.then(async () => {
       if (this.#failure !== null) throw this.#failure;
       try {
-        await work();
+        await carryOut(steps, () => this.#file);
       } catch (error) {
         this.#failure = error;
         throw error;
@@ -132,32 +114,4 @@ export class MarkFile {
     this.#queue = done.catch(() => {});
     return done;
   }
-
-  async #writeWanted(): Promise<void> {
-    const position = this.#wanted;
-    if (position === null) return;
-    this.#wanted = null;
-    await this.#write(position);
-  }
-
-  async #write(position: LogPosition): Promise<void> {
-    this.#record = { ...this.#record, position, write: this.#record.write + 1 };
-    const slot = this.#syncedSlot === 0 ? 1 : 0;
-    await overwrite(this.#file, encodeMark(this.#record), slot * BLOCK_BYTES);
-    await this.#file.datasync();
-    this.#syncedSlot = slot;
-  }
-}
-
-async function readSlots(
-  path: string,
-  incarnation: string,
-): Promise<{ a: MarkRecord | null; b: MarkRecord | null }> {
-  const content = await readIfThere(path);
-  const slot = (which: number): MarkRecord | null =>
-    decodeMark(
-      content?.subarray(which * BLOCK_BYTES, (which + 1) * BLOCK_BYTES) ?? null,
-      incarnation,
-    );
-  return { a: slot(0), b: slot(1) };
 }

@@ -1,37 +1,29 @@
 import type { LogIndex, PersistRequest, SnapshotId } from "../raft/types.ts";
-import { assert, unreachable } from "../util/assert.ts";
-import { boot } from "./boot.ts";
+import { assert, must, unreachable } from "../util/assert.ts";
+import { boot, type Question } from "./boot.ts";
 import { damaged, describeDamage } from "./damage.ts";
+import type { BlockFile, FileStep } from "./file-step.ts";
 import type { KeyRange, KeyValueOperation } from "./key-value-store.ts";
 import { decodeEntry, entryKey, LOG_START, type LogPosition } from "./layout.ts";
-import { decodeMark, encodeMark, laterMark } from "./mark-record.ts";
-import { PersistPlanner } from "./persist-plan.ts";
+import { encodeMark } from "./mark-record.ts";
+import { MarkSlots } from "./mark-slots.ts";
+import { PersistPlanner, type PersistStep } from "./persist-plan.ts";
 import type { Verdict } from "./recovery.ts";
 import { chunkKey, chunkRange, decodeChunk } from "./snapshot-layout.ts";
 import { SnapshotVerifier } from "./snapshot-verifier.ts";
 import type { LoadedLog, Storage, StoredChunk } from "./storage.ts";
-import { decodeVote, encodeVote, firstVote, newerVote } from "./vote-record.ts";
+import { VoteCopies } from "./vote-copies.ts";
+import { encodeVote, firstVote } from "./vote-record.ts";
 
-/** The steps of a persist, in order; a crash falls behind one of them. */
-export type PersistStep =
-  | "begun"
-  | "voteA"
-  | "voteB"
-  | "markLowered"
-  | "batch"
-  | "markRaised"
-  | "markSynced";
+/** What reaches a disk, one after the other; a batch is synced when it is done. */
+export type DiskStep =
+  | FileStep
+  | { readonly type: "batch"; readonly operations: readonly KeyValueOperation[] };
 
-/** In order. */
-export const STEPS: readonly PersistStep[] = [
-  "begun",
-  "voteA",
-  "voteB",
-  "markLowered",
-  "batch",
-  "markRaised",
-  "markSynced",
-];
+interface Opened {
+  readonly loaded: LoadedLog;
+  readonly log: MemoryLog;
+}
 
 /**
  * The disk of a member that lives in memory, in the same bytes as a data directory: it survives
@@ -41,9 +33,8 @@ export const STEPS: readonly PersistStep[] = [
 export class MemoryDisk {
   /** By key as hex digits, which sort as the bytes do. */
   readonly records = new Map<string, Uint8Array>();
-  readonly votes: [Uint8Array, Uint8Array];
-  /** The slot that a crash leaves alone, and the one that it may revert to what is in the first. */
-  readonly marks: [synced: Uint8Array, latest: Uint8Array];
+  /** The blocks of each file. */
+  readonly files: Readonly<Record<BlockFile, Uint8Array[]>>;
   readonly incarnation: string;
   #start = 0;
 
@@ -51,43 +42,32 @@ export class MemoryDisk {
     const vote = encodeVote(firstVote(incarnation));
     const mark = encodeMark({ position: LOG_START, write: 0, incarnation });
     this.incarnation = incarnation;
-    this.votes = [vote, vote];
-    this.marks = [mark, mark];
-  }
-
-  /** A crash of the whole machine: what of the mark was not synced is gone. */
-  loseUnsynced(): void {
-    this.marks[1] = this.marks[0];
+    this.files = { "vote-a": [vote], "vote-b": [vote], mark: [mark, mark] };
   }
 
   /** What a start of the node would find. Null when neither vote can be read. */
   read(): Verdict | null {
-    const hardState = this.#vote();
-    if (hardState === null) return null;
-    const { term, vote } = hardState;
-    const questions = boot({ term, vote }, this.#mark()?.position ?? null);
-    let step = questions.next();
-    while (step.done !== true) {
-      const question = step.value;
-      let answer: Uint8Array | null = null;
-      switch (question.type) {
-        case "get":
-          answer = this.get(question.key);
-          break;
-        case "edge": {
-          const records = this.recordsIn(question.range);
-          answer = (question.end === "first" ? records[0] : records.at(-1))?.[0] ?? null;
-          break;
+    const votes = this.#readVotes();
+    return votes === null ? null : this.#judge(votes, this.#readMark());
+  }
+
+  apply(step: DiskStep): void {
+    switch (step.type) {
+      case "write":
+        this.files[step.file][step.block] = step.content;
+        break;
+      case "sync":
+        break;
+      case "batch":
+        for (const operation of step.operations) {
+          const key = hexOf(operation.key);
+          if (operation.type === "put") this.records.set(key, operation.value);
+          else this.records.delete(key);
         }
-        case "walk":
-          for (const [key, value] of this.recordsIn(question.range)) question.take(key, value);
-          break;
-        default:
-          unreachable(question);
-      }
-      step = questions.next(answer);
+        break;
+      default:
+        unreachable(step);
     }
-    return step.value;
   }
 
   get(key: Uint8Array): Uint8Array | null {
@@ -108,53 +88,63 @@ export class MemoryDisk {
    *
    * @throws StorageError DAMAGED
    */
-  open(): { readonly loaded: LoadedLog; readonly log: MemoryLog } {
-    const verdict = this.read();
-    if (verdict === null) throw damaged("memory", "neither vote can be read");
-    if (verdict.type === "damaged") throw damaged("memory", describeDamage(verdict.damage));
-    const { loaded } = verdict;
-    this.#start += 1;
-    const start = this.#start;
-    const planner = new PersistPlanner(verdict);
-    this.writeVotes({ ...loaded.hardState }, "voteB");
-    this.writeMark(planner.last);
-    this.syncMark();
-    const log = new MemoryLog(this, planner, () => this.#start === start);
-    return { loaded, log };
-  }
-
-  writeVotes(hardState: LoadedLog["hardState"], until: "voteA" | "voteB"): void {
-    const write = (this.#vote()?.write ?? 0) + 1;
-    const content = encodeVote({ ...hardState, write, incarnation: this.incarnation });
-    this.votes[0] = content;
-    if (until === "voteB") this.votes[1] = content;
-  }
-
-  writeMark(position: LogPosition): void {
-    const write = (this.#mark()?.write ?? 0) + 1;
-    this.marks[1] = encodeMark({ position, write, incarnation: this.incarnation });
-  }
-
-  syncMark(): void {
-    this.marks[0] = this.marks[1];
-  }
-
-  writeBatch(operations: readonly KeyValueOperation[]): void {
-    for (const operation of operations) {
-      const key = hexOf(operation.key);
-      if (operation.type === "put") this.records.set(key, operation.value);
-      else this.records.delete(key);
+  open(): Opened {
+    const steps = this.start();
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value;
+      this.apply(step.value);
     }
   }
 
-  #vote(): ReturnType<typeof newerVote> {
-    const [a, b] = this.votes;
-    return newerVote(decodeVote(a, this.incarnation), decodeVote(b, this.incarnation));
+  /** The steps of `open`, each of which the caller applies before it asks for the next. */
+  *start(): Generator<DiskStep, Opened, void> {
+    const votes = this.#readVotes();
+    if (votes === null) throw damaged("memory", "neither vote can be read");
+    yield* votes.rewrite();
+    const mark = this.#readMark();
+    const verdict = this.#judge(votes, mark);
+    if (verdict.type === "damaged") throw damaged("memory", describeDamage(verdict.damage));
+    this.#start += 1;
+    const start = this.#start;
+    const planner = new PersistPlanner(verdict);
+    const isCurrent = (): boolean => this.#start === start;
+    const log = new MemoryLog(this, planner, votes, must(mark), isCurrent);
+    yield* log.expand(planner.startSteps(this.incarnation));
+    return { loaded: verdict.loaded, log };
   }
 
-  #mark(): ReturnType<typeof laterMark> {
-    const [a, b] = this.marks;
-    return laterMark(decodeMark(a, this.incarnation), decodeMark(b, this.incarnation));
+  #readVotes(): VoteCopies | null {
+    const [a, b] = [this.files["vote-a"][0], this.files["vote-b"][0]];
+    return VoteCopies.read(a ?? null, b ?? null, this.incarnation);
+  }
+
+  #readMark(): MarkSlots | null {
+    const [a, b] = this.files.mark;
+    return MarkSlots.read(a ?? null, b ?? null, this.incarnation);
+  }
+
+  #judge({ hardState }: VoteCopies, mark: MarkSlots | null): Verdict {
+    const questions = boot(hardState, mark?.position ?? null);
+    let step = questions.next();
+    while (step.done !== true) step = questions.next(this.#answer(step.value));
+    return step.value;
+  }
+
+  #answer(question: Question): Uint8Array | null {
+    switch (question.type) {
+      case "get":
+        return this.get(question.key);
+      case "edge": {
+        const records = this.recordsIn(question.range);
+        return (question.end === "first" ? records[0] : records.at(-1))?.[0] ?? null;
+      }
+      case "walk":
+        for (const [key, value] of this.recordsIn(question.range)) question.take(key, value);
+        return null;
+      default:
+        return unreachable(question);
+    }
   }
 }
 
@@ -163,37 +153,64 @@ export class MemoryLog {
   readonly #disk: MemoryDisk;
   readonly #planner: PersistPlanner;
   readonly #isCurrent: () => boolean;
+  readonly votes: VoteCopies;
+  readonly mark: MarkSlots;
 
-  constructor(disk: MemoryDisk, planner: PersistPlanner, isCurrent: () => boolean) {
+  constructor(
+    disk: MemoryDisk,
+    planner: PersistPlanner,
+    votes: VoteCopies,
+    mark: MarkSlots,
+    isCurrent: () => boolean,
+  ) {
     this.#disk = disk;
     this.#planner = planner;
+    this.votes = votes;
+    this.mark = mark;
     this.#isCurrent = isCurrent;
   }
 
   /**
-   * Carries out a request. With `until`, only up to that step: the node is crashing, and must not
-   * call again.
+   * Carries out a request, or the first `stepsMax` steps of it: then the node is crashing, and must
+   * not call again. Returns what was done.
    */
-  persist(request: PersistRequest, until: PersistStep = "markSynced"): void {
+  persist(request: PersistRequest, stepsMax = Number.POSITIVE_INFINITY): readonly DiskStep[] {
+    const done: DiskStep[] = [];
+    for (const step of this.expand(this.plan(request))) {
+      if (done.length === stepsMax) break;
+      this.#disk.apply(step);
+      done.push(step);
+    }
+    return done;
+  }
+
+  plan(request: PersistRequest): readonly PersistStep[] {
     assert(this.#isCurrent(), "an earlier start of this node writes");
-    const steps = STEPS.indexOf(until);
-    const reaches = (step: PersistStep): boolean => STEPS.indexOf(step) <= steps;
     const missing = this.#planner.missingPosition(request);
     const found = missing === null ? null : this.#positionOnDisk(missing);
-    const { hardState, lowerMark, operations, last, isMarkSynced } = this.#planner.plan(
-      request,
-      found,
-    );
-    if (hardState !== null && reaches("voteA")) {
-      this.#disk.writeVotes(hardState, reaches("voteB") ? "voteB" : "voteA");
+    return this.#planner.plan(request, found);
+  }
+
+  /** In what each part comes down to. Each is to be applied before the next one is asked for. */
+  *expand(steps: readonly PersistStep[]): Generator<DiskStep, void, void> {
+    for (const step of steps) {
+      switch (step.type) {
+        case "vote":
+          yield* this.votes.write(step.hardState);
+          break;
+        case "mark":
+          yield* this.mark.set(step.position);
+          break;
+        case "batch":
+          yield step;
+          break;
+        case "raiseMark":
+          this.mark.raise(step.position);
+          break;
+        default:
+          unreachable(step);
+      }
     }
-    if (lowerMark !== null && reaches("markLowered")) {
-      this.#disk.writeMark(lowerMark);
-      this.#disk.syncMark();
-    }
-    if (reaches("batch")) this.#disk.writeBatch(operations);
-    if (last !== null && reaches("markRaised")) this.#disk.writeMark(last);
-    if (isMarkSynced && reaches("markSynced")) this.#disk.syncMark();
   }
 
   /** The current snapshot's or a former one's; null once that was dropped. */
@@ -233,8 +250,12 @@ export class MemoryLog {
 
   /** Deletes a slice of what is left over, as a real node does when nobody writes. */
   sweep(): void {
+    this.#disk.apply(this.sweepStep());
+  }
+
+  sweepStep(): DiskStep {
     assert(this.#isCurrent(), "an earlier start of this node writes");
-    this.#disk.writeBatch(this.#planner.sweep());
+    return { type: "batch", operations: this.#planner.sweep() };
   }
 
   #positionOnDisk(index: LogIndex): LogPosition {
@@ -248,11 +269,11 @@ export class MemoryLog {
   /** What the timer of a real node does every `MARK_SYNC_MS`. */
   syncMark(): void {
     assert(this.#isCurrent(), "an earlier start of this node writes");
-    this.#disk.syncMark();
+    for (const step of this.mark.writeWanted()) this.#disk.apply(step);
   }
 }
 
-/** The contract of `Storage` on a `MemoryDisk`: for `--ephemeral` nodes and for tests. */
+/** The contract of `Storage` on a `MemoryDisk`. */
 export class MemoryStorage implements Storage {
   readonly #log: MemoryLog;
   #isOut = false;

@@ -2,31 +2,31 @@ import { SWEEP_KEYS_MAX } from "../limits.ts";
 import type { HardState, LogIndex, PersistRequest, SnapshotWrite } from "../raft/types.ts";
 import { assert, must, unreachable } from "../util/assert.ts";
 import type { KeyRange, KeyValueOperation } from "./key-value-store.ts";
-import { encodeEntry, entryKey, type LogPosition } from "./layout.ts";
+import { encodeEntry, entryKey, formatOperation, type LogPosition } from "./layout.ts";
 import type { IntactLog } from "./recovery.ts";
 import type { Pointer } from "./snapshot-layout.ts";
 import { type CompleteSnapshot, SnapshotPlanner } from "./snapshot-plan.ts";
 
-/** What a request comes down to, in the order in which it has to reach the disk. */
-export interface PersistPlan {
-  readonly hardState: HardState | null;
-  /**
-   * The mark is lowered to here, and synced, before the batch: it takes away what stands behind.
-   */
-  readonly lowerMark: LogPosition | null;
-  /** One atomic batch; empty when nothing changes but term and vote. */
-  readonly operations: readonly KeyValueOperation[];
-  /** Where the log ends once the batch is on disk; the mark is raised to it. */
-  readonly last: LogPosition | null;
-  /** The raised mark is synced before the request counts as carried out. */
-  readonly isMarkSynced: boolean;
-}
+/** A part of a write. The next one is begun only when all of it is done. */
+export type PersistStep =
+  /** Both copies, each synced. */
+  | { readonly type: "vote"; readonly hardState: HardState }
+  /** Written and synced; what it was raised to before is forgotten. */
+  | { readonly type: "mark"; readonly position: LogPosition }
+  /** All or nothing, and synced. */
+  | { readonly type: "batch"; readonly operations: readonly KeyValueOperation[] }
+  /** Written and synced some time soon; nothing waits for it. */
+  | { readonly type: "raiseMark"; readonly position: LogPosition };
 
-/** The parts of a plan that the log and the snapshots make between them. */
+/** What the log and the snapshots make between them. */
 interface Draft {
+  /** It is lowered to here before the batch, which takes away what stands behind. */
   lowerMark: LogPosition | null;
+  /** Empty when nothing changes but term and vote. */
   readonly operations: KeyValueOperation[];
+  /** Where the log ends once the batch is on disk; the mark is raised to it. */
   last: LogPosition | null;
+  /** The raised mark is synced before the request counts as carried out. */
   isMarkSynced: boolean;
 }
 
@@ -96,8 +96,19 @@ export class PersistPlanner {
     return isKnown ? null : index;
   }
 
-  /** `found` is what `missingPosition` asked for. */
-  plan(request: PersistRequest, found: LogPosition | null = null): PersistPlan {
+  /** Before anything else: what was read may never have been synced. */
+  startSteps(incarnation: string): readonly PersistStep[] {
+    return [
+      { type: "batch", operations: [formatOperation(incarnation)] },
+      { type: "mark", position: this.last },
+    ];
+  }
+
+  /**
+   * What a request comes down to, in the order in which it has to reach the disk. `found` is what
+   * `missingPosition` asked for.
+   */
+  plan(request: PersistRequest, found: LogPosition | null = null): readonly PersistStep[] {
     assert(request.write > this.#write, () => `write ${request.write} after ${this.#write}`);
     this.#write = request.write;
     const { hardState, snapshot } = request;
@@ -110,7 +121,7 @@ export class PersistPlanner {
     if (snapshot !== null) this.#takeSnapshot(snapshot, draft, found, base, lastBefore);
     this.#forgetCommitted();
     if (draft.operations.length > 0) draft.operations.push(...this.sweep());
-    return { hardState, ...draft };
+    return stepsOf(hardState, draft);
   }
 
   #takeHardState(next: HardState): void {
@@ -256,6 +267,18 @@ export class PersistPlanner {
     const count = this.#commitIndex - must(this.#positions[0]).index;
     if (count > 0) this.#positions.splice(0, count);
   }
+}
+
+function stepsOf(
+  hardState: HardState | null,
+  { lowerMark, operations, last, isMarkSynced }: Draft,
+): readonly PersistStep[] {
+  const steps: PersistStep[] = [];
+  if (hardState !== null) steps.push({ type: "vote", hardState });
+  if (lowerMark !== null) steps.push({ type: "mark", position: lowerMark });
+  if (operations.length > 0) steps.push({ type: "batch", operations });
+  if (last !== null) steps.push({ type: isMarkSynced ? "mark" : "raiseMark", position: last });
+  return steps;
 }
 
 /** The entry in the log that the write refers to. */

@@ -3,103 +3,74 @@ import { join } from "node:path";
 import type { HardState } from "../raft/types.ts";
 import { must } from "../util/assert.ts";
 import { padToBlock } from "./block.ts";
-import { isThere, overwrite, readIfThere, syncDirectory, writeSynced } from "./durable-file.ts";
-import { DIRECTORY_FILES } from "./layout.ts";
+import { carryOut, isThere, readIfThere, syncDirectory, writeSynced } from "./durable-file.ts";
+import type { FileSteps } from "./file-step.ts";
 import { damagedDirectoryAdvice } from "./recovery-advice.ts";
 import { StorageError } from "./storage.ts";
-import { decodeVote, encodeVote, firstVote, newerVote, type VoteRecord } from "./vote-record.ts";
+import { VOTE_FILES, VoteCopies } from "./vote-copies.ts";
+import { encodeVote, firstVote } from "./vote-record.ts";
 
-/**
- * Term and vote, in two files that are overwritten in place, one after the other.
- *
- * Why this survives a crash. `write` overwrites and syncs A, then B, and vouches only after both.
- * - Cut while A is written: A is old, new or torn, B holds the state before. Nothing vouched for
- *   the new one yet, so either is right.
- * - Cut while B is written: A holds the new state, synced. It is the newer one, and wins.
- * - Rot later in one of them: both held the same, the other has it.
- * Only one is ever being written, each is a file of a whole block, so a torn write cannot reach
- * both. Writing in place needs no rename and thus no sync of the directory, which an election
- * would wait for.
- *
- * Why `open` writes both again. n1 grants a vote in term 5, is killed after A was written but
- * before it was synced, and starts: A is read from the page cache. Were it taken as it is, n1 would
- * repeat the vote without another write, and lose it in a power cut. What was read is therefore
- * synced before it is used, which also repairs a torn copy.
- */
+/** The files of term and vote; `VoteCopies` says what is written to them, and why in that order. */
 export class VoteFile {
-  readonly #copies: readonly [FileHandle, FileHandle];
-  #record: VoteRecord;
-  /** The file that could not be read at the start and was written again from the other one. */
-  readonly repaired: string | null;
+  readonly #copies: VoteCopies;
+  readonly #handles: readonly FileHandle[];
 
-  private constructor(
-    copies: readonly [FileHandle, FileHandle],
-    record: VoteRecord,
-    repaired: string | null,
-  ) {
+  private constructor(copies: VoteCopies, handles: readonly FileHandle[]) {
     this.#copies = copies;
-    this.#record = record;
-    this.repaired = repaired;
+    this.#handles = handles;
   }
 
   get hardState(): HardState {
-    return { term: this.#record.term, vote: this.#record.vote };
+    return this.#copies.hardState;
+  }
+
+  /** The file that could not be read at the start and was written again from the other one. */
+  get repaired(): string | null {
+    return this.#copies.repaired;
   }
 
   /** The names still want a sync of the directory. */
   static async create(directory: string, incarnation: string): Promise<void> {
     const content = encodeVote(firstVote(incarnation));
-    for (const name of NAMES) await writeSynced(join(directory, name), content);
+    for (const name of VOTE_FILES) await writeSynced(join(directory, name), content);
   }
 
   /** Rejects with StorageError DAMAGED when neither copy can be read. */
   static async open(directory: string, incarnation: string): Promise<VoteFile> {
-    const [pathA, pathB] = [join(directory, NAMES[0]), join(directory, NAMES[1])];
-    const a = decodeVote(await readIfThere(pathA), incarnation);
-    const b = decodeVote(await readIfThere(pathB), incarnation);
-    const record = newerVote(a, b);
-    if (record === null) {
+    const [pathA, pathB] = [join(directory, VOTE_FILES[0]), join(directory, VOTE_FILES[1])];
+    const copies = VoteCopies.read(await readIfThere(pathA), await readIfThere(pathB), incarnation);
+    if (copies === null) {
       throw new StorageError(
         "DAMAGED",
         `neither ${pathA} nor ${pathB} can be read: term and vote of this node are lost`,
         damagedDirectoryAdvice(directory, "The node could vote twice in one term."),
       );
     }
-    const copies: FileHandle[] = [];
+    const handles: FileHandle[] = [];
     try {
-      for (const path of [pathA, pathB]) copies.push(await openForUpdate(directory, path));
-      const repaired = a === null ? NAMES[0] : b === null ? NAMES[1] : null;
-      const file = new VoteFile([must(copies[0]), must(copies[1])], record, repaired);
-      // First the copy that is not the one to keep, so that there is always a good one.
-      await file.#writeBoth(record === a ? [1, 0] : [0, 1]);
+      for (const path of [pathA, pathB]) handles.push(await openForUpdate(directory, path));
+      const file = new VoteFile(copies, handles);
+      await file.#carryOut(copies.rewrite());
       return file;
     } catch (error) {
-      for (const copy of copies) await copy.close();
+      for (const handle of handles) await handle.close();
       throw error;
     }
   }
 
   /** Resolves when both copies are on disk. One at a time. */
   async write(hardState: HardState): Promise<void> {
-    const { term, vote } = hardState;
-    this.#record = { ...this.#record, term, vote, write: this.#record.write + 1 };
-    await this.#writeBoth([0, 1]);
+    await this.#carryOut(this.#copies.write(hardState));
   }
 
   async close(): Promise<void> {
-    for (const copy of this.#copies) await copy.close();
+    for (const handle of this.#handles) await handle.close();
   }
 
-  async #writeBoth(order: readonly (0 | 1)[]): Promise<void> {
-    const content = encodeVote(this.#record);
-    for (const which of order) {
-      await overwrite(this.#copies[which], content, 0);
-      await this.#copies[which].datasync();
-    }
+  #carryOut(steps: FileSteps): Promise<void> {
+    return carryOut(steps, (file) => must(this.#handles[file === VOTE_FILES[0] ? 0 : 1]));
   }
 }
-
-const NAMES = [DIRECTORY_FILES.voteA, DIRECTORY_FILES.voteB] as const;
 
 async function openForUpdate(directory: string, path: string): Promise<FileHandle> {
   // A copy that somebody deleted is made again from the other one.

@@ -1,7 +1,7 @@
 import type { Mutant } from "./mutant.ts";
 
 const tests = "test/storage";
-const notSimulated = "its disks are memory";
+const notSimulated = "its database is memory";
 
 /** In which order what reaches the disk, and what is read back. */
 export const storage: readonly Mutant[] = [
@@ -40,20 +40,18 @@ export const storage: readonly Mutant[] = [
   {
     name: "votes-not-synced",
     imitates: "NATS 7567: one power cut and two votes",
-    file: "src/storage/vote-file.ts",
-    find: "      await this.#copies[which].datasync();\n",
+    file: "src/storage/vote-copies.ts",
+    find: '      yield { type: "sync", file };\n',
     replace: "",
     tests,
-    notSimulated,
   },
   {
     name: "one-copy-of-the-vote",
     imitates: "ZOOKEEPER-2354: a torn write of the only copy",
-    file: "src/storage/vote-file.ts",
-    find: "await this.#writeBoth([0, 1]);",
-    replace: "await this.#writeBoth([0, 0] as never);",
+    file: "src/storage/vote-copies.ts",
+    find: "yield* this.#writeEach(VOTE_FILES);",
+    replace: "yield* this.#writeEach([VOTE_FILES[0], VOTE_FILES[0]]);",
     tests,
-    notSimulated,
   },
   {
     name: "batches-not-synced",

@@ -13,6 +13,9 @@ import type {
   SnapshotWrite,
 } from "../../src/raft/types.ts";
 import { type DataDirectory, openDirectory } from "../../src/storage/directory.ts";
+import type { LogPosition } from "../../src/storage/layout.ts";
+import { decodeMark, encodeMark, laterMark } from "../../src/storage/mark-record.ts";
+import type { MemoryDisk } from "../../src/storage/memory-storage.ts";
 import type { BirthRecord } from "../../src/storage/storage.ts";
 
 export const random = { bytes: (count: number): Uint8Array => randomBytes(count) };
@@ -49,6 +52,21 @@ export function request(write: number, parts: Partial<PersistRequest>): PersistR
 
 export function hardState(term: number, vote: string | null = null): HardState {
   return { term, vote };
+}
+
+/** Above the number of steps of any write. */
+export const STEPS_MAX = 9;
+
+/** The mark that a start would read. */
+export function markOf({ files, incarnation }: MemoryDisk): LogPosition {
+  const [a, b] = files.mark.map((slot) => decodeMark(slot, incarnation));
+  const mark = laterMark(a ?? null, b ?? null);
+  if (mark === null) throw new Error("no slot of the mark can be read");
+  return mark.position;
+}
+
+export function setMark({ files, incarnation }: MemoryDisk, position: LogPosition): void {
+  files.mark.fill(encodeMark({ position, write: 0, incarnation }));
 }
 
 const CHUNKS = 5;

@@ -2,13 +2,29 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PersistRequest } from "../../src/raft/types.ts";
 import { describeDamage } from "../../src/storage/damage.ts";
-import { encodeEntry, entryKey, LOG_START, type LogPosition } from "../../src/storage/layout.ts";
-import { MemoryDisk, type PersistStep } from "../../src/storage/memory-storage.ts";
+import {
+  encodeEntry,
+  entryKey,
+  FORMAT_KEY,
+  LOG_START,
+  type LogPosition,
+} from "../../src/storage/layout.ts";
+import { MemoryDisk } from "../../src/storage/memory-storage.ts";
 import { LogVerifier, type Verdict } from "../../src/storage/recovery.ts";
 import type { Pointer } from "../../src/storage/snapshot-layout.ts";
-import { entriesBetween, entry, hardState, request, snapshotAt } from "./fixture.ts";
+import { encodeVote, firstVote } from "../../src/storage/vote-record.ts";
+import {
+  entriesBetween,
+  entry,
+  hardState,
+  markOf,
+  request,
+  STEPS_MAX,
+  setMark,
+  snapshotAt,
+} from "./fixture.ts";
 
-/** Entries 1 to 6 in three batches of two; the mark was synced at `marked`, and said 6 at last. */
+/** Entries 1 to 6 in three batches of two; the mark was synced at `marked`. */
 function diskMarkedAt(marked: 0 | 2 | 4 | 6): MemoryDisk {
   const disk = new MemoryDisk("0123456789abcdef");
   const { log } = disk.open();
@@ -21,7 +37,6 @@ function diskMarkedAt(marked: 0 | 2 | 4 | 6): MemoryDisk {
     );
     if (first + 1 === marked) log.syncMark();
   }
-  disk.loseUnsynced();
   return disk;
 }
 
@@ -51,27 +66,19 @@ describe("a log that a crash may leave", () => {
   });
 
   it("is what it was before or after a persist that was cut at any step", () => {
-    const steps: PersistStep[] = [
-      "begun",
-      "voteA",
-      "voteB",
-      "markLowered",
-      "batch",
-      "markRaised",
-      "markSynced",
-    ];
-    for (const step of steps) {
+    for (let steps = 0; steps <= STEPS_MAX; steps += 1) {
       const disk = diskMarkedAt(6);
       const { log } = disk.open();
       const replaced = { hardState: hardState(2, "b"), entries: [entry(4, 2)] };
-      log.persist(request(1, replaced), step);
-      disk.loseUnsynced();
+      const done = log.persist(request(1, replaced), steps).map(({ type }) => type);
       const { loaded } = disk.open();
-      const hasVoted = step !== "begun";
-      const isAppended = steps.indexOf(step) >= steps.indexOf("batch");
-      expect(loaded.hardState).toEqual(hasVoted ? hardState(2, "b") : hardState(1, "a"));
+      expect(loaded.hardState).toEqual(
+        done.includes("write") ? hardState(2, "b") : hardState(1, "a"),
+      );
       expect(loaded.entries).toEqual(
-        isAppended ? [...entriesBetween(1, 3, 1), entry(4, 2)] : entriesBetween(1, 6, 1),
+        done.includes("batch")
+          ? [...entriesBetween(1, 3, 1), entry(4, 2)]
+          : entriesBetween(1, 6, 1),
       );
     }
   });
@@ -123,24 +130,25 @@ describe("a damaged log is told from it:", () => {
     const disk = diskMarkedAt(0);
     const { log } = disk.open();
     log.persist(request(1, { entries: entriesBetween(7, 9, 1), commitIndex: 9 }));
+    log.syncMark();
     disk.records.delete(keyOf(9));
     expect(damageOf(disk)).toBe("endsBeforeMark");
-    disk.writeMark(LOG_START);
+    setMark(disk, LOG_START);
     expect(damageOf(disk)).toBe("endsBeforeCommit");
   });
 
   it("the stored term is behind an entry", () => {
     const disk = diskMarkedAt(0);
-    disk.writeVotes(hardState(0), "voteB");
-    disk.votes[0] = disk.votes[1] = new MemoryDisk(disk.incarnation).votes[0];
+    const vote = encodeVote(firstVote(disk.incarnation));
+    disk.files["vote-a"][0] = disk.files["vote-b"][0] = vote;
     expect(damageOf(disk)).toBe("termBehind");
   });
 
   it("both copies of the mark, or of the vote, are unreadable", () => {
     const disk = diskMarkedAt(4);
-    disk.marks[0] = disk.marks[1] = new Uint8Array(4096);
+    disk.files.mark.fill(new Uint8Array(4096));
     expect(damageOf(disk)).toBe("markUnreadable");
-    disk.votes[0] = disk.votes[1] = new Uint8Array(0);
+    disk.files["vote-a"][0] = disk.files["vote-b"][0] = new Uint8Array(0);
     expect(damageOf(disk)).toBe("no vote");
   });
 
@@ -264,13 +272,23 @@ describe("over random logs and truncations", () => {
             copy[where % copy.length]! ^= mask;
             return copy;
           };
-          const keys = [...disk.records.keys()];
-          const place = which % (keys.length + 4);
+          // The record of the format is the directory's to judge.
+          const isOfLog = (key: string): boolean => key !== FORMAT_KEY.toString("hex");
+          const keys = [...disk.records.keys()].filter(isOfLog);
+          const { mark, "vote-a": voteA, "vote-b": voteB } = disk.files;
+          const blocks = [
+            [voteA, 0],
+            [voteB, 0],
+            [mark, 0],
+            [mark, 1],
+          ] as const;
+          const place = which % (keys.length + blocks.length);
           const key = keys[place];
           if (key !== undefined) disk.records.set(key, flip(disk.records.get(key)!));
-          else if (place < keys.length + 2) {
-            disk.votes[place - keys.length] = flip(disk.votes[place - keys.length]!);
-          } else disk.marks[place - keys.length - 2] = flip(disk.marks[place - keys.length - 2]!);
+          else {
+            const [blocksOf, block] = blocks[place - keys.length]!;
+            blocksOf[block] = flip(blocksOf[block]!);
+          }
 
           const after = disk.read();
           const isFound = after === null || after.type === "damaged";
@@ -286,7 +304,6 @@ describe("over random logs and truncations", () => {
     fc.assert(
       fc.property(history, fc.nat(8), fc.nat(), (appends, synced, which) => {
         const disk = write(appends, synced);
-        disk.loseUnsynced();
         const intact = disk.read();
         if (intact?.type !== "intact") throw new Error("damaged before anything was lost");
         const entries = intact.loaded.entries;
@@ -297,15 +314,10 @@ describe("over random logs and truncations", () => {
         if (lost < entries.length) expect(after).toMatchObject({ type: "damaged" });
         else if (after?.type === "intact") {
           expect(after.loaded.entries).toEqual(entries.slice(0, -1));
-          expect(lost).toBeGreaterThan(markedIndex(disk));
-        } else expect(lost).toBeLessThanOrEqual(markedIndex(disk));
+          expect(lost).toBeGreaterThan(markOf(disk).index);
+        } else expect(lost).toBeLessThanOrEqual(markOf(disk).index);
       }),
       { numRuns: 300 },
     );
   });
 });
-
-function markedIndex(disk: MemoryDisk): number {
-  const line = Buffer.from(disk.marks[0]).toString("utf8").split("\n")[0]!;
-  return (JSON.parse(line.slice(9)) as { index: number }).index;
-}

@@ -2,12 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { PersistRequest } from "../../src/raft/types.ts";
 import { entryKey, LOG_START } from "../../src/storage/layout.ts";
-import {
-  MemoryDisk,
-  type MemoryLog,
-  type PersistStep,
-  STEPS,
-} from "../../src/storage/memory-storage.ts";
+import { MemoryDisk, type MemoryLog } from "../../src/storage/memory-storage.ts";
 import { chunkKey, POINTER_KEY } from "../../src/storage/snapshot-layout.ts";
 import {
   chunkOf,
@@ -15,7 +10,10 @@ import {
   entriesBetween,
   entry,
   hardState,
+  markOf,
   request,
+  STEPS_MAX,
+  setMark,
   snapshotAt,
   stage,
   switchTo,
@@ -35,13 +33,14 @@ class Node {
   log: MemoryLog = this.disk.open().log;
   #write = 0;
 
-  persist(parts: Partial<PersistRequest>, until?: PersistStep): void {
+  /** Returns whether the batch was written. */
+  persist(parts: Partial<PersistRequest>, stepsMax?: number): boolean {
     this.#write += 1;
-    this.log.persist(request(this.#write, parts), until);
+    const done = this.log.persist(request(this.#write, parts), stepsMax);
+    return done.some(({ type }) => type === "batch");
   }
 
   restart(): ReturnType<MemoryDisk["open"]>["loaded"] {
-    this.disk.loseUnsynced();
     const { loaded, log } = this.disk.open();
     this.log = log;
     this.#write = 0;
@@ -94,64 +93,64 @@ function damageOf(disk: MemoryDisk): unknown {
   return verdict?.type === "damaged" ? verdict.damage : "none";
 }
 
-describe("a crash behind any step", () => {
-  const each = STEPS.map((step) => [step] as const);
-  const hasBatch = (step: PersistStep): boolean => STEPS.indexOf(step) >= STEPS.indexOf("batch");
-
-  it.each(each)("of the switch to a snapshot that was taken leaves the one or none: %s", (step) => {
-    const node = nodeWithLog();
-    node.persist({ snapshot: stage(TAKEN) });
-    node.persist({ snapshot: switchTo(TAKEN) }, step);
-    const loaded = node.restart();
-    expect(loaded.snapshot).toEqual(hasBatch(step) ? TAKEN : null);
-    expect(loaded.entries).toEqual(entriesBetween(1, 8, 1));
-    expect([...node.log.chunks()]).toEqual(hasBatch(step) ? chunksOf(TAKEN, 0, 5) : []);
-    node.sweepAll();
-    expect(node.snapshotsOnDisk()).toEqual(hasBatch(step) ? ["6/1"] : []);
-  });
+describe("a crash after so many steps", () => {
+  const each = Array.from({ length: STEPS_MAX + 1 }, (_, steps) => steps);
 
   it.each(each)(
-    "of an install leaves the old log or the snapshot, over a shorter log: %s",
-    (step) => {
-      const node = nodeWithSnapshot();
-      node.persist({ hardState: hardState(2), snapshot: stage(INSTALLED) });
-      node.persist({ snapshot: switchTo(INSTALLED, CHAIN) }, step);
+    "of the switch to a snapshot that was taken leaves the one or none: %i",
+    (steps) => {
+      const node = nodeWithLog();
+      node.persist({ snapshot: stage(TAKEN) });
+      const isSwitched = node.persist({ snapshot: switchTo(TAKEN) }, steps);
       const loaded = node.restart();
-      expect(loaded.snapshot).toEqual(hasBatch(step) ? INSTALLED : TAKEN);
-      expect(loaded.entries).toEqual(hasBatch(step) ? [] : entriesBetween(1, 8, 1));
-      expect(loaded.logStart).toEqual(
-        hasBatch(step) ? { index: 9, term: 2 } : { index: 0, term: 0 },
-      );
+      expect(loaded.snapshot).toEqual(isSwitched ? TAKEN : null);
+      expect(loaded.entries).toEqual(entriesBetween(1, 8, 1));
+      expect([...node.log.chunks()]).toEqual(isSwitched ? chunksOf(TAKEN, 0, 5) : []);
       node.sweepAll();
-      expect(node.entryKeys()).toEqual(hasBatch(step) ? [] : [1, 2, 3, 4, 5, 6, 7, 8]);
-      expect(node.snapshotsOnDisk()).toEqual(hasBatch(step) ? ["9/2"] : ["6/1"]);
+      expect(node.snapshotsOnDisk()).toEqual(isSwitched ? ["6/1"] : []);
     },
   );
 
   it.each(each)(
-    "of an install over a log that is as long or longer, as the mark claims: %s",
-    (step) => {
+    "of an install leaves the old log or the snapshot, over a shorter log: %i",
+    (steps) => {
+      const node = nodeWithSnapshot();
+      node.persist({ hardState: hardState(2), snapshot: stage(INSTALLED) });
+      const isInstalled = node.persist({ snapshot: switchTo(INSTALLED, CHAIN) }, steps);
+      const loaded = node.restart();
+      expect(loaded.snapshot).toEqual(isInstalled ? INSTALLED : TAKEN);
+      expect(loaded.entries).toEqual(isInstalled ? [] : entriesBetween(1, 8, 1));
+      expect(loaded.logStart).toEqual(isInstalled ? { index: 9, term: 2 } : { index: 0, term: 0 });
+      node.sweepAll();
+      expect(node.entryKeys()).toEqual(isInstalled ? [] : [1, 2, 3, 4, 5, 6, 7, 8]);
+      expect(node.snapshotsOnDisk()).toEqual(isInstalled ? ["9/2"] : ["6/1"]);
+    },
+  );
+
+  it.each(each)(
+    "of an install over a log that is as long or longer, as the mark claims: %i",
+    (steps) => {
       for (const last of [INSTALLED.index, INSTALLED.index + 3]) {
         const node = nodeWithSnapshot();
         node.persist({ hardState: hardState(2), entries: entriesBetween(8, last, 2) });
         node.log.syncMark();
         node.persist({ hardState: hardState(3), snapshot: stage(INSTALLED) });
-        node.persist({ snapshot: switchTo(INSTALLED, CHAIN) }, step);
+        const isInstalled = node.persist({ snapshot: switchTo(INSTALLED, CHAIN) }, steps);
         const { entries } = node.restart();
         const old = [...entriesBetween(1, 7, 1), ...entriesBetween(8, last, 2)];
-        expect(entries).toEqual(hasBatch(step) ? [] : old);
-        const next = entry(hasBatch(step) ? 10 : last + 1, 3);
+        expect(entries).toEqual(isInstalled ? [] : old);
+        const next = entry(isInstalled ? 10 : last + 1, 3);
         node.persist({ entries: [next] });
         expect(node.restart().entries.at(-1)).toEqual(next);
       }
     },
   );
 
-  it.each(each)("of a cut leaves the start of the log where it was, or moves it: %s", (step) => {
+  it.each(each)("of a cut leaves the start of the log where it was, or moves it: %i", (steps) => {
     const node = nodeWithSnapshot();
-    node.persist({ snapshot: { type: "cut", index: 4 } }, step);
+    const isCut = node.persist({ snapshot: { type: "cut", index: 4 } }, steps);
     const loaded = node.restart();
-    const first = hasBatch(step) ? 5 : 1;
+    const first = isCut ? 5 : 1;
     expect(loaded.logStart).toEqual({ index: first - 1, term: first === 1 ? 0 : 1 });
     expect(loaded.entries).toEqual(entriesBetween(first, 8, 1));
     expect(loaded.snapshot).toEqual(TAKEN);
@@ -199,12 +198,11 @@ describe("the mark", () => {
     node.persist({ hardState: hardState(2), entries: entriesBetween(8, 12, 2) });
     node.log.syncMark();
     node.persist({ hardState: hardState(3), snapshot: stage(INSTALLED) });
-    node.persist({ snapshot: switchTo(INSTALLED, CHAIN) }, "markLowered");
+    node.persist({ snapshot: switchTo(INSTALLED, CHAIN) }, 2);
     expect(markOf(node.disk)).toMatchObject({ index: 6, term: 1 });
     node.restart();
     node.persist({ snapshot: stage(INSTALLED) });
     node.persist({ snapshot: switchTo(INSTALLED, CHAIN) });
-    node.disk.loseUnsynced();
     expect(markOf(node.disk)).toMatchObject({ index: 9, term: 2, chain: CHAIN });
   });
 
@@ -310,7 +308,7 @@ describe("damage is told, and refuses the start:", () => {
   it("the log ends before its snapshot", () => {
     const node = cutNode();
     for (const index of [6, 7, 8]) node.disk.records.delete(hex(entryKey(index)));
-    node.disk.writeMark(LOG_START);
+    setMark(node.disk, LOG_START);
     expect(damageOf(node.disk)).toMatchObject({ what: "endsBeforeSnapshot", snapshotIndex: 6 });
   });
 
@@ -366,15 +364,15 @@ describe("what is dropped", () => {
 describe("over random histories", () => {
   interface Step {
     readonly next: Action | "restart" | "sweep" | "syncMark";
-    /** A crash behind this step of the first or a later request of the action. */
-    readonly crash: { readonly at: number; readonly step: PersistStep } | null;
+    /** A crash after so many steps of the first or a later request of the action. */
+    readonly crash: { readonly at: number; readonly steps: number } | null;
   }
   const step: fc.Arbitrary<Step> = fc.record({
     next: fc.oneof(
       { weight: 8, arbitrary: action },
       { weight: 1, arbitrary: fc.constantFrom("restart" as const, "sweep", "syncMark") },
     ),
-    crash: fc.option(fc.record({ at: fc.nat(2), step: fc.constantFrom(...STEPS) }), { freq: 4 }),
+    crash: fc.option(fc.record({ at: fc.nat(2), steps: fc.nat(STEPS_MAX) }), { freq: 4 }),
   });
 
   function check(node: Node, model: SnapshotModel): void {
@@ -409,8 +407,7 @@ describe("over random histories", () => {
             let at = 0;
             for (const parts of model.requests(next)) {
               if (crash?.at === at) {
-                node.persist(parts, crash.step);
-                if (STEPS.indexOf(crash.step) < STEPS.indexOf("batch")) model = before;
+                if (!node.persist(parts, crash.steps)) model = before;
                 check(node, model);
                 model.restart(node.disk.open().loaded);
                 node.restart();
@@ -432,8 +429,3 @@ describe("over random histories", () => {
     );
   }, 30_000);
 });
-
-function markOf(disk: MemoryDisk): unknown {
-  const line = Buffer.from(disk.marks[1]).toString("utf8").split("\n")[0]!;
-  return JSON.parse(line.slice(9));
-}

@@ -2,6 +2,7 @@ import { copyFile, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { VoteCopies } from "../../src/storage/vote-copies.ts";
 import { VoteFile } from "../../src/storage/vote-file.ts";
 import {
   decodeVote,
@@ -99,6 +100,33 @@ describe("a vote file", () => {
     expect((await voteIn(directory)).vote).toEqual(hardState(6, "b"));
     await rm(join(directory, "vote-a"));
     expect((await voteIn(directory)).vote).toEqual(hardState(6, "b"));
+  });
+});
+
+describe("a start that reads a copy which was never synced", () => {
+  const older = encodeVote(record(5, 1));
+  const newer = encodeVote(record(6, 2));
+  const torn = Buffer.alloc(4096, 0x55);
+  const CASES = [
+    ["vote-a", newer, older],
+    ["vote-a", newer, torn],
+    ["vote-a", newer, newer],
+    ["vote-b", older, newer],
+    ["vote-b", torn, newer],
+  ] as const;
+
+  // Killed while the copy was written, n1 starts, and the power goes while it writes the other one:
+  // both would be torn.
+  it.each(CASES)("syncs it before it touches the other one: %s", (kept, a, b) => {
+    const steps = [...VoteCopies.read(a, b, OWN)!.rewrite()];
+    const other = kept === "vote-a" ? "vote-b" : "vote-a";
+    const content = expect.objectContaining({ length: 4096 });
+    expect(steps).toEqual([
+      { type: "sync", file: kept },
+      { type: "write", file: other, block: 0, content },
+      { type: "sync", file: other },
+    ]);
+    expect(steps[1]).toHaveProperty("content", newer);
   });
 });
 
