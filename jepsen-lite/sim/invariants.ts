@@ -1,7 +1,10 @@
 import { ELECTION_TICKS_MIN } from "../../src/limits.ts";
-import type { LogIndex, MemberId, Term } from "../../src/raft/types.ts";
+import type { ConfState, Entry, LogIndex, MemberId, Term } from "../../src/raft/types.ts";
 import type { Divergence } from "../../src/replica/checkpoints.ts";
 import type { Notice } from "../../src/replica/inputs.ts";
+import type { ReplicaStatus } from "../../src/replica/status.ts";
+import { isVoter, told } from "./configurations.ts";
+import { isQuorum } from "./quorums.ts";
 import type { SimNode } from "./sim-node.ts";
 import { demand } from "./violation.ts";
 import type { World } from "./world.ts";
@@ -9,10 +12,14 @@ import type { World } from "./world.ts";
 const STUCK_SLACK_TICKS = 5;
 /** Events a simulated second past which something feeds itself. */
 const EVENTS_PER_SECOND_MAX = 60_000;
+/** In which a leader that is no voter finds out that it is none, or that nobody follows it. */
+const OUT_SECONDS_MAX = 8;
 
 interface Progress {
   readonly term: Term;
   readonly commitIndex: LogIndex;
+  readonly role: ReplicaStatus["role"];
+  readonly conf: ConfState;
 }
 
 /** What Raft promises, looked at after every step of every node (paper, Figure 3). */
@@ -22,11 +29,16 @@ export class Invariants {
   readonly #votes = new Map<string, MemberId>();
   readonly #durableTerm = new Map<MemberId, Term>();
   readonly #progress = new Map<MemberId, Progress>();
-  /** Committed entries as `term/bytes` by index. */
-  readonly #committed: { readonly term: Term; readonly data: Uint8Array }[] = [];
+  /** By index, from 1 on. */
+  readonly #committed: Entry[] = [];
+  /** In a row, in which it led and was none of those who are to vote. */
+  readonly #outSeconds = new Map<MemberId, number>();
   readonly #snapshots = { taken: 0, installed: 0 };
   readonly #divergences: Divergence[] = [];
+  /** Say so in the step under way; looked at when all of it is known. */
+  readonly #toldOut = new Set<MemberId>();
   #leaderChanges = 0;
+  #transfers = 0;
   #eventsAtSecond = 0;
 
   constructor(world: World) {
@@ -35,6 +47,11 @@ export class Invariants {
 
   get leaderChanges(): number {
     return this.#leaderChanges;
+  }
+
+  /** What may change the leader where nothing goes wrong: it is asked to, or it is removed. */
+  get reasonsToChange(): number {
+    return 1 + this.#transfers + this.#world.configurations.counts.removedLeaders;
   }
 
   get snapshots(): { readonly taken: number; readonly installed: number } {
@@ -60,17 +77,26 @@ export class Invariants {
         this.#snapshots[notice.how] += 1;
         break;
       case "doubt":
+        // With one that is wrong and one that was not heard, no state has a majority of three.
         demand(
-          notice.doubt === null,
+          notice.doubt === null || this.#world.fault !== null,
           () => `${node.id} is in doubt: ${JSON.stringify(notice.doubt)}`,
         );
         break;
-      case "caughtUp":
       case "membersChange":
+        this.#world.operator.answered(node, notice.request, notice.outcome);
+        break;
       case "configuration":
+        this.#world.sockets.configured(node.id);
+        break;
       case "removed":
-      case "massBreak":
+        this.#toldOut.add(node.id);
+        break;
       case "leadershipTransfer":
+        this.#transfers += notice.outcome === "started" ? 1 : 0;
+        break;
+      case "caughtUp":
+      case "massBreak":
         break;
     }
   }
@@ -81,15 +107,21 @@ export class Invariants {
     if (status === null) {
       return;
     }
-    this.#monotone(node, status.term, status.commitIndex);
-    this.#committedIsDurable(node, status.lastApplied);
+    this.#durable(node);
+    this.#committedIsDurable(node, status);
+    this.#leads(node, status);
+    this.#monotone(node, status);
+    if (this.#toldOut.delete(node.id)) {
+      this.#removed(node);
+    }
+    this.#world.operator.stepped(node, this.#world.configurations.since(status.commitIndex));
     if (!this.#isFaulty(node)) {
       this.#world.canon.digest(node.id, status.lastApplied, status.digest);
     }
   }
 
-  /** After a write: a vote is given once a term, and never taken back by a crash. */
-  durable(node: SimNode): void {
+  /** A vote is given once a term, and never taken back by a crash. */
+  #durable(node: SimNode): void {
     const { term, vote } = node.disk.hardState;
     demand(
       term >= (this.#durableTerm.get(node.id) ?? 0),
@@ -110,7 +142,7 @@ export class Invariants {
    */
   stuck(node: SimNode, ticks: number): void {
     demand(
-      ticks <= 2 * ELECTION_TICKS_MIN + STUCK_SLACK_TICKS || this.#world.nodes.length === 1,
+      ticks <= 2 * ELECTION_TICKS_MIN + STUCK_SLACK_TICKS || this.#isSoleVoter(node),
       () => `${node.id} leads with a disk that has hung for ${ticks} ticks`,
     );
   }
@@ -139,6 +171,32 @@ export class Invariants {
     const inSecond = events - this.#eventsAtSecond;
     this.#eventsAtSecond = events;
     demand(inSecond < EVENTS_PER_SECOND_MAX, () => `${inSecond} events within a second`);
+    for (const node of this.#world.standing) {
+      const isOut = node.status()?.role === "leader" && !node.isPaused && this.#isOut(node);
+      const seconds = isOut ? (this.#outSeconds.get(node.id) ?? 0) + 1 : 0;
+      this.#outSeconds.set(node.id, seconds);
+      demand(seconds <= OUT_SECONDS_MAX, () => `${node.id} was removed, and leads on`);
+    }
+  }
+
+  #isOut(node: SimNode): boolean {
+    return !isVoter(this.#world.configurations.latest, node.id);
+  }
+
+  /** It has nobody to leave anything to. */
+  #isSoleVoter(node: SimNode): boolean {
+    const conf = node.status()?.conf;
+    return conf?.voters.length === 1 && conf.votersOutgoing.length === 0;
+  }
+
+  /** It says that it is committed that it is no member any more. */
+  #removed(node: SimNode): void {
+    const { configurations } = this.#world;
+    demand(
+      configurations.wasRemoved(node.id),
+      () => `${node.id} takes itself for removed, and was not`,
+    );
+    this.#world.left(node);
   }
 
   #electionSafety(node: MemberId, term: Term): void {
@@ -153,7 +211,7 @@ export class Invariants {
     }
   }
 
-  #monotone(node: SimNode, term: Term, commitIndex: LogIndex): void {
+  #monotone(node: SimNode, { term, commitIndex, role, conf }: ReplicaStatus): void {
     const before = this.#progress.get(node.id);
     if (before !== undefined) {
       demand(before.term <= term, () => `${node.id} went from term ${before.term} to ${term}`);
@@ -162,43 +220,86 @@ export class Invariants {
         () => `${node.id} took its commit index back from ${before.commitIndex} to ${commitIndex}`,
       );
     }
-    this.#progress.set(node.id, { term, commitIndex });
+    this.#progress.set(node.id, { term, commitIndex, role, conf });
   }
 
-  /** What anybody applies is on the disks of a majority, and is what everybody else applies. */
-  #committedIsDurable(node: SimNode, lastApplied: LogIndex): void {
-    for (let index = this.#committed.length + 1; index <= lastApplied; index += 1) {
-      const holders = new Map<string, { count: number; term: Term; data: Uint8Array }>();
-      for (const { disk } of this.#world.nodes) {
-        const entry = disk.entry(index);
-        if (entry !== undefined) {
-          const key = `${entry.term}/${entry.data.length}`;
-          const holder = holders.get(key) ?? { count: 0, term: entry.term, data: entry.data };
-          holder.count += 1;
-          holders.set(key, holder);
-        }
-      }
-      const quorum = Math.floor(this.#world.nodes.length / 2) + 1;
-      const durable = [...holders.values()].find((holder) => holder.count >= quorum);
+  /**
+   * Only a voter leads: of the configuration in force, or of one that may be for all that it knows,
+   * the last of which it knows that it is committed, and those that came later (dissertation 4.2.2).
+   * One change of the members follows from another.
+   */
+  #leads(node: SimNode, { role, term, conf, commitIndex }: ReplicaStatus): void {
+    if (role !== "leader") {
+      return;
+    }
+    const { configurations } = this.#world;
+    const before = this.#progress.get(node.id);
+    const isNew = before?.role !== "leader" || before.term !== term;
+    if (isNew) {
+      const known = [conf, ...configurations.since(before?.commitIndex ?? commitIndex)];
       demand(
-        durable !== undefined,
-        () => `${node.id} applied index ${index}, which is on no majority of disks`,
+        known.some((one) => isVoter(one, node.id)),
+        () => `${node.id} leads term ${term}, and votes in none of ${known.map(told).join(" ")}`,
       );
-      this.#committed.push({ term: durable.term, data: durable.data });
+    } else if (before.conf !== conf) {
+      configurations.follows(node.id, before.conf, conf);
     }
   }
 
-  /** Leader completeness and log matching, over the disks, at the end of a run. */
+  /**
+   * What anybody applies is on the disks of a majority, and is what everybody else applies. The
+   * majority is that of the configuration as of the entry, or of the next one, which the leader has
+   * in its log already.
+   */
+  #committedIsDurable(node: SimNode, { lastApplied, conf }: ReplicaStatus): void {
+    for (let index = this.#committed.length + 1; index <= lastApplied; index += 1) {
+      const entry = this.#durableEntry(index, conf);
+      demand(
+        entry !== undefined,
+        () => `${node.id} applied index ${index}, which is on no majority of disks`,
+      );
+      this.#committed.push(entry);
+      this.#world.committed(entry, this.#leaders.get(entry.term) ?? null);
+    }
+  }
+
+  #durableEntry(index: LogIndex, inForce: ConfState): Entry | undefined {
+    const { nodes, configurations } = this.#world;
+    const kinds = new Map<string, Entry>();
+    const held = new Map<MemberId, string>();
+    for (const { id, disk } of nodes) {
+      const entry = disk.entry(index);
+      if (entry !== undefined) {
+        const kind = `${entry.term}/${entry.data.length}`;
+        kinds.set(kind, entry);
+        held.set(id, kind);
+      }
+    }
+    for (const [kind, entry] of kinds) {
+      const has = (id: MemberId): boolean => held.get(id) === kind;
+      if (isQuorum(configurations.asOf(entry), has) || isQuorum(inForce, has)) {
+        return entry;
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * Leader completeness and log matching, over the disks, at the end of a run; of who was removed,
+   * as far as it knows it to be committed: behind that nobody has told it any better.
+   */
   disksAgree(): void {
     for (const node of this.#world.nodes) {
-      this.#committed.forEach((committed, position) => {
-        const entry = node.disk.entry(position + 1);
+      const isMember = this.#world.configurations.isMember(node.id);
+      const upTo = isMember ? this.#committed.length : (node.status()?.commitIndex ?? 0);
+      for (const committed of this.#committed.slice(0, upTo)) {
+        const entry = node.disk.entry(committed.index);
         demand(
           entry === undefined ||
             (entry.term === committed.term && sameBytes(entry.data, committed.data)),
-          () => `${node.id} holds another entry at committed index ${position + 1}`,
+          () => `${node.id} holds another entry at committed index ${committed.index}`,
         );
-      });
+      }
     }
   }
 }
