@@ -5,6 +5,8 @@ import type { Prng } from "./prng.ts";
 
 const MEMBERS_MAX = 7;
 const VOTERS_MAX = 5;
+/** Past the end of all faults: it does not come back, unless it is still a member then. */
+const LOST_MS = 60_000;
 
 /** What a change of the members is drawn from; all of it as of now. */
 export interface MemberTargets {
@@ -105,6 +107,11 @@ export class ChurnDrawing {
     return this.#prng.pick(kind === 1 && broken.length > 0 ? broken : conf.voters);
   }
 
+  #canSpareOne(): boolean {
+    const { conf, isBroken } = this.#targets;
+    return conf.voters.length >= 3 && !conf.voters.some(isBroken);
+  }
+
   /** While the change is under way. */
   #meanwhile(): readonly FaultKind[] {
     const prng = this.#prng;
@@ -117,6 +124,7 @@ export class ChurnDrawing {
     }
     if (this.#isGentle) return [];
     if (kind === 1 || kind === 2) return [{ type: "crash", node: one, forMs }];
+    if (kind === 6 && this.#canSpareOne()) return [{ type: "crash", node: one, forMs: LOST_MS }];
     if (kind === 3) return [{ type: "hang", node: one, forMs }];
     if (kind === 4 || kind === 5) {
       const others = nodes.filter((id) => id !== one);

@@ -3,7 +3,7 @@ import type { ConfState, Entry, LogIndex, MemberId, Term } from "../../src/raft/
 import type { Divergence } from "../../src/replica/checkpoints.ts";
 import type { Notice } from "../../src/replica/inputs.ts";
 import type { ReplicaStatus } from "../../src/replica/status.ts";
-import { isVoter, told } from "./configurations.ts";
+import { type CommittedEntry, Leaders } from "./leaders.ts";
 import { isQuorum } from "./quorums.ts";
 import type { SimNode } from "./sim-node.ts";
 import { demand } from "./violation.ts";
@@ -12,41 +12,33 @@ import type { World } from "./world.ts";
 const STUCK_SLACK_TICKS = 5;
 /** Events a simulated second past which something feeds itself. */
 const EVENTS_PER_SECOND_MAX = 60_000;
-/** In which a leader that is no voter finds out that it is none, or that nobody follows it. */
-const OUT_SECONDS_MAX = 8;
 
 interface Progress {
   readonly term: Term;
   readonly commitIndex: LogIndex;
-  readonly role: ReplicaStatus["role"];
-  readonly conf: ConfState;
 }
 
 /** What Raft promises, looked at after every step of every node (paper, Figure 3). */
 export class Invariants {
   readonly #world: World;
-  readonly #leaders = new Map<Term, MemberId>();
-  readonly #votes = new Map<string, MemberId>();
-  readonly #durableTerm = new Map<MemberId, Term>();
+  readonly #leaders: Leaders;
   readonly #progress = new Map<MemberId, Progress>();
   /** By index, from 1 on. */
-  readonly #committed: Entry[] = [];
-  /** In a row, in which it led and was none of those who are to vote. */
-  readonly #outSeconds = new Map<MemberId, number>();
+  readonly #committed: (Entry & CommittedEntry)[] = [];
   readonly #snapshots = { taken: 0, installed: 0 };
   readonly #divergences: Divergence[] = [];
   /** Say so in the step under way; looked at when all of it is known. */
   readonly #toldOut = new Set<MemberId>();
-  #leaderChanges = 0;
   #transfers = 0;
   #eventsAtSecond = 0;
 
   constructor(world: World) {
     this.#world = world;
+    this.#leaders = new Leaders(world);
   }
 
   get leaderChanges(): number {
-    return this.#leaderChanges;
+    return this.#leaders.count;
   }
 
   /** What may change the leader where nothing goes wrong: it is asked to, or it is removed. */
@@ -62,7 +54,7 @@ export class Invariants {
     switch (notice.type) {
       case "raftState":
         if (notice.role === "leader") {
-          this.#electionSafety(node.id, notice.term);
+          this.#leaders.elected(node.id, notice.term);
         }
         break;
       case "applied":
@@ -87,6 +79,7 @@ export class Invariants {
         this.#world.operator.answered(node, notice.request, notice.outcome);
         break;
       case "configuration":
+        this.#leaders.configured(node.id, notice.conf);
         this.#world.sockets.configured(node.id);
         break;
       case "removed":
@@ -107,9 +100,9 @@ export class Invariants {
     if (status === null) {
       return;
     }
-    this.#durable(node);
+    this.#leaders.voted(node);
     this.#committedIsDurable(node, status);
-    this.#leads(node, status);
+    this.#leaders.stepped(node, status, this.#committed);
     this.#monotone(node, status);
     if (this.#toldOut.delete(node.id)) {
       this.#removed(node);
@@ -117,22 +110,6 @@ export class Invariants {
     this.#world.operator.stepped(node, this.#world.configurations.since(status.commitIndex));
     if (!this.#isFaulty(node)) {
       this.#world.canon.digest(node.id, status.lastApplied, status.digest);
-    }
-  }
-
-  /** A vote is given once a term, and never taken back by a crash. */
-  #durable(node: SimNode): void {
-    const { term, vote } = node.disk.hardState;
-    demand(
-      term >= (this.#durableTerm.get(node.id) ?? 0),
-      () => `${node.id} wrote term ${term} after ${this.#durableTerm.get(node.id)}`,
-    );
-    this.#durableTerm.set(node.id, term);
-    if (vote !== null) {
-      const key = `${node.id}/${term}`;
-      const before = this.#votes.get(key) ?? vote;
-      demand(before === vote, () => `${node.id} voted for ${before} and ${vote} in term ${term}`);
-      this.#votes.set(key, vote);
     }
   }
 
@@ -163,6 +140,7 @@ export class Invariants {
 
   crashed(node: SimNode): void {
     this.#progress.delete(node.id);
+    this.#leaders.crashed(node.id);
   }
 
   /** The storm detector: called once a simulated second. */
@@ -171,16 +149,7 @@ export class Invariants {
     const inSecond = events - this.#eventsAtSecond;
     this.#eventsAtSecond = events;
     demand(inSecond < EVENTS_PER_SECOND_MAX, () => `${inSecond} events within a second`);
-    for (const node of this.#world.standing) {
-      const isOut = node.status()?.role === "leader" && !node.isPaused && this.#isOut(node);
-      const seconds = isOut ? (this.#outSeconds.get(node.id) ?? 0) + 1 : 0;
-      this.#outSeconds.set(node.id, seconds);
-      demand(seconds <= OUT_SECONDS_MAX, () => `${node.id} was removed, and leads on`);
-    }
-  }
-
-  #isOut(node: SimNode): boolean {
-    return !isVoter(this.#world.configurations.latest, node.id);
+    this.#leaders.second();
   }
 
   /** It has nobody to leave anything to. */
@@ -199,19 +168,7 @@ export class Invariants {
     this.#world.left(node);
   }
 
-  #electionSafety(node: MemberId, term: Term): void {
-    const known = this.#leaders.get(term);
-    demand(
-      known === undefined || known === node,
-      () => `${known} and ${node} are both leaders of term ${term}`,
-    );
-    if (known === undefined) {
-      this.#leaderChanges += 1;
-      this.#leaders.set(term, node);
-    }
-  }
-
-  #monotone(node: SimNode, { term, commitIndex, role, conf }: ReplicaStatus): void {
+  #monotone(node: SimNode, { term, commitIndex }: ReplicaStatus): void {
     const before = this.#progress.get(node.id);
     if (before !== undefined) {
       demand(before.term <= term, () => `${node.id} went from term ${before.term} to ${term}`);
@@ -220,30 +177,7 @@ export class Invariants {
         () => `${node.id} took its commit index back from ${before.commitIndex} to ${commitIndex}`,
       );
     }
-    this.#progress.set(node.id, { term, commitIndex, role, conf });
-  }
-
-  /**
-   * Only a voter leads: of the configuration in force, or of one that may be for all that it knows,
-   * the last of which it knows that it is committed, and those that came later (dissertation 4.2.2).
-   * One change of the members follows from another.
-   */
-  #leads(node: SimNode, { role, term, conf, commitIndex }: ReplicaStatus): void {
-    if (role !== "leader") {
-      return;
-    }
-    const { configurations } = this.#world;
-    const before = this.#progress.get(node.id);
-    const isNew = before?.role !== "leader" || before.term !== term;
-    if (isNew) {
-      const known = [conf, ...configurations.since(before?.commitIndex ?? commitIndex)];
-      demand(
-        known.some((one) => isVoter(one, node.id)),
-        () => `${node.id} leads term ${term}, and votes in none of ${known.map(told).join(" ")}`,
-      );
-    } else if (before.conf !== conf) {
-      configurations.follows(node.id, before.conf, conf);
-    }
+    this.#progress.set(node.id, { term, commitIndex });
   }
 
   /**
@@ -251,15 +185,15 @@ export class Invariants {
    * majority is that of the configuration as of the entry, or of the next one, which the leader has
    * in its log already.
    */
-  #committedIsDurable(node: SimNode, { lastApplied, conf }: ReplicaStatus): void {
+  #committedIsDurable(node: SimNode, { lastApplied, conf, term }: ReplicaStatus): void {
     for (let index = this.#committed.length + 1; index <= lastApplied; index += 1) {
       const entry = this.#durableEntry(index, conf);
       demand(
         entry !== undefined,
         () => `${node.id} applied index ${index}, which is on no majority of disks`,
       );
-      this.#committed.push(entry);
-      this.#world.committed(entry, this.#leaders.get(entry.term) ?? null);
+      this.#committed.push({ ...entry, inTerm: term });
+      this.#world.committed(entry, this.#leaders.of(entry.term));
     }
   }
 
