@@ -65,10 +65,11 @@ export class ChurnDrawing {
     return { type: "add", node: this.#newcomer(), asked, forMs, afterMs };
   }
 
-  /** Or a machine that is there, was not taken up, or was removed. */
+  /** Or a machine that is there, and was not taken up. */
   #newcomer(): string {
-    const { nodes, conf, nextId } = this.#targets;
-    const waiting = nodes.filter((id) => !conf.members.some((member) => member.id === id));
+    const { nodes, conf, nextId, removed } = this.#targets;
+    const isMember = (id: string): boolean => conf.members.some((member) => member.id === id);
+    const waiting = nodes.filter((id) => !isMember(id) && !removed.includes(id));
     return waiting.length > 0 && this.#prng.chance(300) ? this.#prng.pick(waiting) : nextId;
   }
 

@@ -53,7 +53,17 @@ export class Configurations {
     return isNamed(this.latest, id);
   }
 
-  /** Was a member as of something committed. */
+  /** The members as of `index`. */
+  namedAt(index: LogIndex): readonly MemberId[] {
+    return this.since(index)[0]?.members.map(({ id }) => id) ?? [];
+  }
+
+  /** Of the first that names `id`; past every index for who was never a member. */
+  joinedIndex(id: MemberId): LogIndex {
+    const first = this.#committed.find(({ conf }) => isNamed(conf, id));
+    return first?.index ?? Number.POSITIVE_INFINITY;
+  }
+
   wasMember(id: MemberId): boolean {
     return this.#committed.some(({ conf }) => isNamed(conf, id));
   }

@@ -18,8 +18,6 @@ export class Faults {
   readonly #watchers: readonly SimWatcher[];
   /** Nodes that nothing starts before the end of the core's time. */
   #keptDown: ReadonlySet<string> = new Set();
-  /** Were members, and were to be again. */
-  readonly #wantedAgain = new Set<string>();
   #isHealed = false;
   readonly #injected: Fault[] = [];
   readonly counts: FaultCounts = {
@@ -211,7 +209,7 @@ export class Faults {
     }
   }
 
-  /** The machine comes whether it is taken up or not, and waits; what was switched off stays off. */
+  /** The machine comes whether it is taken up or not, and waits. */
   #add(fault: Extract<Fault, { type: "add" }>): void {
     const { node: id, afterMs } = fault;
     const known = this.#world.find(id);
@@ -219,13 +217,7 @@ export class Faults {
     if (known === undefined) {
       this.#world.schedule.after(afterMs, () => this.#restart(node));
     }
-    if (!this.#world.isRetired(node)) {
-      if (this.#world.configurations.wasMember(id)) {
-        this.#wantedAgain.add(id);
-      }
-      const member = { id, name: id, address: "" };
-      this.#ask(fault, { type: "addLearner", member });
-    }
+    this.#ask(fault, { type: "addLearner", member: { id, name: id, address: "" } });
   }
 
   #ask({ asked, forMs }: Asked, change: ConfChange): void {
@@ -237,11 +229,10 @@ export class Faults {
     }
   }
 
-  /** Only who is out, and was not asked for again: the members are all there in the end. */
+  /** Only who is out: the members are all there in the end. */
   #retire(node: SimNode): void {
     const { configurations } = this.#world;
-    const isOut = configurations.wasMember(node.id) && !configurations.isMember(node.id);
-    if (isOut && !this.#wantedAgain.has(node.id)) {
+    if (configurations.wasRemoved(node.id) && !configurations.isMember(node.id)) {
       this.#world.retire(node);
     }
   }

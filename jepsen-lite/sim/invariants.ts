@@ -165,7 +165,7 @@ export class Invariants {
       configurations.wasRemoved(node.id),
       () => `${node.id} takes itself for removed, and was not`,
     );
-    this.#world.left(node);
+    this.#world.toldRemoved(node);
   }
 
   #monotone(node: SimNode, { term, commitIndex }: ReplicaStatus): void {

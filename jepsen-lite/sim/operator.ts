@@ -76,11 +76,21 @@ export class Operator {
 
   /** A node that is down, or stands still, gives no answer, and takes nothing up later. */
   #ask(node: SimNode, change: ConfChange, untilMs: number): void {
-    if (node.isUp && !node.isPaused) {
+    if (node.isUp && !node.isPaused && !this.#isOfRemoved(node, change)) {
       this.#requests += 1;
       this.#open.set(this.#requests, { node, change, untilMs });
       node.input({ type: "changeMembers", request: this.#requests, change });
     }
+  }
+
+  /** The directory of one that was removed says so, and would not start as a member again. */
+  #isOfRemoved(asked: SimNode, change: ConfChange): boolean {
+    const conf = asked.status()?.conf;
+    return (
+      change.type === "addLearner" &&
+      this.#world.configurations.wasMember(change.member.id) &&
+      conf?.members.some(({ id }) => id === change.member.id) === false
+    );
   }
 
   answered(node: SimNode, number: number, outcome: MembersOutcome): void {

@@ -38,7 +38,7 @@ export interface SimOptions {
     readonly hangMs: number;
     readonly churnMs: number;
   };
-  /** Nodes take what comes from anybody, instead of from those alone whom they know as members. */
+  /** Nodes take what comes from whom they know to be removed, who then runs on. */
   readonly hearsStrangers: boolean;
   readonly operationMs: number;
   readonly ttlMs: number;

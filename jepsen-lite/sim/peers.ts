@@ -1,3 +1,4 @@
+import type { LogIndex } from "../../src/raft/types.ts";
 import type { World } from "./world.ts";
 
 /** As in the product's links: who has left is spoken to for so long. */
@@ -5,8 +6,8 @@ export const LEAVING_MS = 5_000;
 
 /**
  * Whom each node dials, and whose dials it takes, as `PeerLinks` has it: the members of the
- * configuration in force there, who left it a moment ago, and, for a node that is no member itself
- * and so cannot know who is, whoever reaches it. Where strangers are heard, everybody does that.
+ * configuration in force there, who left it a moment ago, and who reached it. It takes no dial of
+ * whom it knows to be removed; where strangers are heard, it does all the same.
  */
 export class SimPeers {
   readonly #world: World;
@@ -28,9 +29,25 @@ export class SimPeers {
 
   /** Whether `at` takes a dial of `peer`. */
   admits(at: string, peer: string): boolean {
-    const conf = this.#world.node(at).status()?.conf;
-    const isMember = conf?.members.some(({ id }) => id === at) === true;
-    return this.knows(at, peer) || this.#world.options.hearsStrangers || !isMember;
+    return this.#world.options.hearsStrangers || !this.#isKnownRemoved(at, peer);
+  }
+
+  /**
+   * What is committed at `at` reaches as far as what `peer` knows of itself as a member, and names it
+   * no more. Else it may have joined while `at` was away, and lead by now.
+   */
+  #isKnownRemoved(at: string, peer: string): boolean {
+    const { configurations } = this.#world;
+    const commitIndex = this.#commitIndexOf(at);
+    const isNamed = [...this.#membersAt(at), ...configurations.namedAt(commitIndex)].includes(peer);
+    const own = this.#commitIndexOf(peer);
+    const isSureOfItself = configurations.namedAt(own).includes(peer);
+    const memberAsOf = Math.max(isSureOfItself ? own : 0, configurations.joinedIndex(peer));
+    return !isNamed && memberAsOf <= commitIndex;
+  }
+
+  #commitIndexOf(id: string): LogIndex {
+    return this.#world.node(id).status()?.commitIndex ?? 0;
   }
 
   started(at: string): void {

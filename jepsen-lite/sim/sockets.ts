@@ -116,6 +116,9 @@ export class SimSockets {
         this.#opened(from, to);
         return;
       }
+      if (isAnswered) {
+        this.#world.toldRemoved(this.#world.node(from));
+      }
       const isRefused = isReached && !target.isUp;
       if (!isAnswered) {
         later(isRefused ? 0 : PEER_ANSWER_MS, () => this.#unanswered(from, to));

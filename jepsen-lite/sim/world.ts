@@ -25,6 +25,9 @@ export interface MemberFault {
   readonly codec: CommandCodec;
 }
 
+/** A node that ends hands over first, and closes what it has. */
+const ENDING_MS_MAX = 500;
+
 type Listener = (session: string, reason: EndReason) => void;
 
 /** Everything of one run. All of it follows from the seed. */
@@ -44,6 +47,7 @@ export class World {
   readonly #serving: Set<string>;
   #broken: ReadonlySet<string> = new Set();
   readonly #retired = new Set<string>();
+  readonly #ending = new Set<string>();
   readonly #tellings: { readonly atMs: number; readonly revision: number }[] = [];
   readonly #never = new Set<string>();
   #connections = 0;
@@ -179,7 +183,19 @@ export class World {
     }
   }
 
-  /** It knows, or was told, that it is no member: it serves nobody any more. */
+  /**
+   * It has read so in the log, or was told by a peer. It serves nobody any more, and ends, unless in
+   * this world such nodes run on, to show that they disturb nobody.
+   */
+  toldRemoved(node: SimNode): void {
+    this.left(node);
+    if (!this.options.hearsStrangers && !this.#ending.has(node.id)) {
+      this.#ending.add(node.id);
+      this.schedule.after(this.prng.below(ENDING_MS_MAX), () => this.retire(node));
+    }
+  }
+
+  /** Clients are sent elsewhere. */
   left(node: SimNode): void {
     if (this.#serving.has(node.id) && !this.configurations.isMember(node.id)) {
       this.#serving.delete(node.id);
