@@ -48,7 +48,7 @@ export class ChurnDrawing {
     if (this.#prng.chance(150)) {
       drawn.push(this.#request(this.#change()));
     }
-    return [...drawn, ...this.#meanwhile()];
+    return drawn;
   }
 
   /** Mostly of the leader, patiently; else of one that may have been deposed, or of whoever. */
@@ -113,26 +113,31 @@ export class ChurnDrawing {
     return conf.voters.length >= 3 && !conf.voters.some(isBroken);
   }
 
-  /** While the change is under way. */
-  #meanwhile(): readonly FaultKind[] {
+  /** While a change may be under way. */
+  interrupt(): readonly FaultKind[] {
     const prng = this.#prng;
     const { leader, nodes } = this.#targets;
     const one = leader !== null && prng.chance(600) ? leader : prng.pick(nodes);
-    const forMs = prng.between(0, 3_000);
-    const kind = prng.below(20);
+    const kind = prng.below(14);
     if (leader !== null && kind === 0) {
       return [{ type: "transfer", asked: leader, to: prng.chance(700) ? null : prng.pick(nodes) }];
     }
     if (this.#isGentle) return [];
+    const forMs = prng.between(0, 4_000);
     if (kind === 1 || kind === 2) return [{ type: "crash", node: one, forMs }];
-    if (kind === 6 && this.#canSpareOne()) return [{ type: "crash", node: one, forMs: LOST_MS }];
     if (kind === 3) return [{ type: "hang", node: one, forMs }];
-    if (kind === 4 || kind === 5) {
-      const others = nodes.filter((id) => id !== one);
-      const edges = others.flatMap((id) => [`${one}>${id}`, `${id}>${one}`]);
-      return [{ type: "cut", shape: "halves", edges, forMs }];
-    }
+    if (kind === 4 && this.#canSpareOne()) return [{ type: "crash", node: one, forMs: LOST_MS }];
+    if (kind === 5) return [this.#cut(new Set([one]), forMs)];
+    if (kind === 6) return [this.#cut(new Set(nodes.filter(() => prng.chance(500))), forMs)];
     return [];
+  }
+
+  #cut(side: ReadonlySet<string>, forMs: number): FaultKind {
+    const { nodes } = this.#targets;
+    const edges = nodes.flatMap((from) =>
+      nodes.filter((to) => side.has(from) !== side.has(to)).map((to) => `${from}>${to}`),
+    );
+    return { type: "cut", shape: "halves", edges, forMs };
   }
 }
 

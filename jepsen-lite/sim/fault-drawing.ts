@@ -9,7 +9,10 @@ export interface Targets extends MemberTargets {
   readonly watchers: readonly string[];
 }
 
-type Draw = () => readonly FaultKind[];
+type Draw = (nowMs: number) => readonly FaultKind[];
+
+/** A joint configuration is in force for about so long. */
+const INTERRUPTION_MS_MAX = 200;
 
 /**
  * Draws faults, each kind at its own mean rate, by a chance of its own: which faults happen changes
@@ -18,13 +21,16 @@ type Draw = () => readonly FaultKind[];
 export class DrawnFaults implements FaultSource {
   readonly #prng: Prng;
   readonly #targets: Targets;
+  readonly #churn: ChurnDrawing;
+  /** When something may come in the middle of the last change of members. */
+  #interruptionMs = Number.POSITIVE_INFINITY;
   readonly #kinds: { readonly meanMs: number; readonly draw: Draw; nextMs: number }[];
 
   constructor(options: SimOptions, prng: Prng, targets: Targets) {
     const { faults } = options;
     this.#prng = prng;
     this.#targets = targets;
-    const churn = new ChurnDrawing(options, prng, targets);
+    this.#churn = new ChurnDrawing(options, prng, targets);
     const all: readonly (readonly [number, Draw])[] = [
       [faults.crashMs, () => this.#crash()],
       [faults.partitionMs, () => this.#cut()],
@@ -34,7 +40,7 @@ export class DrawnFaults implements FaultSource {
       [faults.stormMs, () => [{ type: "storm" }]],
       [faults.transferMs, () => this.#transfer()],
       [faults.hangMs, () => this.#hang()],
-      [faults.churnMs, () => churn.draw()],
+      [faults.churnMs, (nowMs) => this.#change(nowMs)],
     ];
     this.#kinds = all
       .filter(([meanMs]) => meanMs > 0)
@@ -42,18 +48,28 @@ export class DrawnFaults implements FaultSource {
   }
 
   get nextMs(): number | null {
-    return this.#kinds.length === 0 ? null : Math.min(...this.#kinds.map((kind) => kind.nextMs));
+    const nextMs = Math.min(this.#interruptionMs, ...this.#kinds.map((kind) => kind.nextMs));
+    return nextMs === Number.POSITIVE_INFINITY ? null : nextMs;
   }
 
   take(nowMs: number): readonly Fault[] {
     const drawn: Fault[] = [];
     for (const kind of this.#kinds) {
       if (kind.nextMs <= nowMs) {
-        drawn.push(...kind.draw().map((fault) => ({ atMs: nowMs, ...fault })));
+        drawn.push(...kind.draw(nowMs).map((fault) => ({ atMs: nowMs, ...fault })));
         kind.nextMs = nowMs + this.#prng.between(1, 2 * kind.meanMs);
       }
     }
+    if (this.#interruptionMs <= nowMs) {
+      this.#interruptionMs = Number.POSITIVE_INFINITY;
+      drawn.push(...this.#churn.interrupt().map((fault) => ({ atMs: nowMs, ...fault })));
+    }
     return drawn;
+  }
+
+  #change(nowMs: number): readonly FaultKind[] {
+    this.#interruptionMs = nowMs + this.#prng.between(1, INTERRUPTION_MS_MAX);
+    return this.#churn.draw();
   }
 
   /** The leader half of the time. */

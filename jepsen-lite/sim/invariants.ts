@@ -86,7 +86,10 @@ export class Invariants {
         this.#toldOut.add(node.id);
         break;
       case "leadershipTransfer":
-        this.#transfers += notice.outcome === "started" ? 1 : 0;
+        if (notice.outcome === "started" && notice.to !== null) {
+          this.#transfers += 1;
+          this.#leaders.handsOver(node.id, notice.to);
+        }
         break;
       case "caughtUp":
       case "massBreak":

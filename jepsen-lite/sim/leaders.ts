@@ -31,6 +31,8 @@ export class Leaders {
   readonly #seen = new Map<MemberId, Seen>();
   /** In force in the step under way, one after the other. */
   readonly #confs = new Map<MemberId, ConfState[]>();
+  /** To whom the leadership is handed over since the step before. */
+  readonly #targets = new Map<MemberId, MemberId>();
   /** In a row, in which it led and was none of those who are to vote. */
   readonly #outSeconds = new Map<MemberId, number>();
 
@@ -58,7 +60,12 @@ export class Leaders {
     this.#confs.set(node, [...(this.#confs.get(node) ?? []), conf]);
   }
 
+  handsOver(node: MemberId, to: MemberId): void {
+    this.#targets.set(node, to);
+  }
+
   crashed(node: MemberId): void {
+    this.#targets.delete(node);
     this.#seen.delete(node);
     this.#confs.delete(node);
   }
@@ -85,6 +92,7 @@ export class Leaders {
     const confs = this.#confs.get(node.id) ?? [];
     this.#confs.delete(node.id);
     this.#seen.set(node.id, { role, term, commitIndex, conf });
+    this.#handsOverToVoter(node.id, [before?.conf ?? conf, ...confs, conf]);
     if (role !== "leader") {
       return;
     }
@@ -137,6 +145,15 @@ export class Leaders {
       last === undefined ||
         (lastIndex >= last.index && (held === undefined || held.term === last.term)),
       () => `${id} leads term ${term}, and lacks the committed entry ${last?.index}`,
+    );
+  }
+
+  #handsOverToVoter(node: MemberId, confs: readonly ConfState[]): void {
+    const to = this.#targets.get(node);
+    this.#targets.delete(node);
+    demand(
+      to === undefined || confs.some(({ voters }) => voters.includes(to)),
+      () => `${node} hands over to ${to}, which votes in none of ${confs.map(told).join(" ")}`,
     );
   }
 
