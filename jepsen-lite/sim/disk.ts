@@ -48,6 +48,11 @@ export class SimDisk {
     return this.#image.entry(index);
   }
 
+  /** A write with entries is on its way. */
+  get isWritingEntries(): boolean {
+    return (this.#request?.entries.length ?? 0) > 0;
+  }
+
   /** A node asks for it, and has no answer until `reported`. */
   handed(request: PersistRequest): void {
     this.#request = request;

@@ -1,17 +1,18 @@
-import type { Core, CoreRest, CutShape, Fault, FaultKind, FaultSource } from "./fault.ts";
+import { ChurnDrawing, type MemberTargets } from "./churn-drawing.ts";
+import type { CutShape, Fault, FaultKind, FaultSource } from "./fault.ts";
 import type { SimOptions } from "./options.ts";
 import type { Prng } from "./prng.ts";
 
 /** What a drawn fault is aimed at. */
-export interface Targets {
-  readonly nodes: readonly string[];
+export interface Targets extends MemberTargets {
   readonly clients: readonly string[];
   readonly watchers: readonly string[];
-  /** At this moment, if there is one. */
-  leader(): string | null;
 }
 
-type Draw = () => readonly FaultKind[];
+type Draw = (nowMs: number) => readonly FaultKind[];
+
+/** A joint configuration is in force for about so long. */
+const INTERRUPTION_MS_MAX = 200;
 
 /**
  * Draws faults, each kind at its own mean rate, by a chance of its own: which faults happen changes
@@ -20,11 +21,16 @@ type Draw = () => readonly FaultKind[];
 export class DrawnFaults implements FaultSource {
   readonly #prng: Prng;
   readonly #targets: Targets;
+  readonly #churn: ChurnDrawing;
+  /** When something may come in the middle of the last change of members. */
+  #interruptionMs = Number.POSITIVE_INFINITY;
   readonly #kinds: { readonly meanMs: number; readonly draw: Draw; nextMs: number }[];
 
-  constructor({ faults }: SimOptions, prng: Prng, targets: Targets) {
+  constructor(options: SimOptions, prng: Prng, targets: Targets) {
+    const { faults } = options;
     this.#prng = prng;
     this.#targets = targets;
+    this.#churn = new ChurnDrawing(options, prng, targets);
     const all: readonly (readonly [number, Draw])[] = [
       [faults.crashMs, () => this.#crash()],
       [faults.partitionMs, () => this.#cut()],
@@ -34,6 +40,7 @@ export class DrawnFaults implements FaultSource {
       [faults.stormMs, () => [{ type: "storm" }]],
       [faults.transferMs, () => this.#transfer()],
       [faults.hangMs, () => this.#hang()],
+      [faults.churnMs, (nowMs) => this.#change(nowMs)],
     ];
     this.#kinds = all
       .filter(([meanMs]) => meanMs > 0)
@@ -41,23 +48,33 @@ export class DrawnFaults implements FaultSource {
   }
 
   get nextMs(): number | null {
-    return this.#kinds.length === 0 ? null : Math.min(...this.#kinds.map((kind) => kind.nextMs));
+    const nextMs = Math.min(this.#interruptionMs, ...this.#kinds.map((kind) => kind.nextMs));
+    return nextMs === Number.POSITIVE_INFINITY ? null : nextMs;
   }
 
   take(nowMs: number): readonly Fault[] {
     const drawn: Fault[] = [];
     for (const kind of this.#kinds) {
       if (kind.nextMs <= nowMs) {
-        drawn.push(...kind.draw().map((fault) => ({ atMs: nowMs, ...fault })));
+        drawn.push(...kind.draw(nowMs).map((fault) => ({ atMs: nowMs, ...fault })));
         kind.nextMs = nowMs + this.#prng.between(1, 2 * kind.meanMs);
       }
+    }
+    if (this.#interruptionMs <= nowMs) {
+      this.#interruptionMs = Number.POSITIVE_INFINITY;
+      drawn.push(...this.#churn.interrupt().map((fault) => ({ atMs: nowMs, ...fault })));
     }
     return drawn;
   }
 
+  #change(nowMs: number): readonly FaultKind[] {
+    this.#interruptionMs = nowMs + this.#prng.between(1, INTERRUPTION_MS_MAX);
+    return this.#churn.draw();
+  }
+
   /** The leader half of the time. */
   #node(): string {
-    const leader = this.#targets.leader();
+    const leader = this.#targets.leader;
     return leader !== null && this.#prng.chance(500)
       ? leader
       : this.#prng.pick(this.#targets.nodes);
@@ -126,7 +143,7 @@ export class DrawnFaults implements FaultSource {
   /** An operator's wish, told to whoever: mostly to the leader, mostly without a name. */
   #transfer(): FaultKind[] {
     const { nodes } = this.#targets;
-    const leader = this.#targets.leader();
+    const leader = this.#targets.leader;
     const asked = leader !== null && this.#prng.chance(900) ? leader : this.#prng.pick(nodes);
     const to = this.#prng.chance(700) ? null : this.#prng.pick(nodes);
     return [{ type: "transfer", asked, to }];
@@ -143,7 +160,7 @@ function openEdges(
   nodes: readonly string[],
   prng: Prng,
 ): (from: string, to: string) => boolean {
-  const order = shuffled(nodes, prng);
+  const order = prng.shuffled(nodes);
   const side = new Set(nodes.filter(() => prng.chance(500)));
   const at = (id: string): number => order.indexOf(id);
   switch (shape) {
@@ -163,25 +180,4 @@ function openEdges(
       return (from, to) => apart(from, to) === 1 || apart(from, to) === order.length - 1;
     }
   }
-}
-
-const CORE_RESTS: readonly CoreRest[] = ["down", "deaf", "mute", "isolated", "stalling"];
-
-/** A random minority that stays broken, and how; null where all are healed at once. */
-export function drawCore({ nodes, coreChance }: SimOptions, prng: Prng): Core | null {
-  const ids = shuffled(nodeIds(nodes), prng);
-  const rest = ids.slice(Math.floor(nodes / 2) + 1);
-  if (rest.length === 0 || !prng.chance(coreChance)) {
-    return null;
-  }
-  return { rest: rest.map((node) => ({ node, how: prng.pick(CORE_RESTS) })) };
-}
-
-export function nodeIds(nodes: number): string[] {
-  return Array.from({ length: nodes }, (_, i) => `n${i + 1}`);
-}
-
-function shuffled<T>(items: readonly T[], prng: Prng): T[] {
-  const left = [...items];
-  return items.map(() => left.splice(prng.below(left.length), 1)[0] as T);
 }

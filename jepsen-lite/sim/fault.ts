@@ -1,3 +1,5 @@
+import type { ConfChange } from "../../src/raft/conf-change.ts";
+
 export type CutShape = "halves" | "oneWay" | "edge" | "bridge" | "ring";
 
 export type CoreRest = "down" | "deaf" | "mute" | "isolated" | "stalling";
@@ -35,15 +37,27 @@ export type FaultKind =
       readonly forMs: number;
     }
   | { readonly type: "clientCut"; readonly client: string }
-  | { readonly type: "watcherCut" | "watcherMove"; readonly watcher: string };
+  | { readonly type: "watcherCut" | "watcherMove"; readonly watcher: string }
+  /** A learner is wanted: a new machine, up `afterMs` later, or one that is there. */
+  | (Asked & { readonly type: "add"; readonly node: string; readonly afterMs: number })
+  | (Asked & { readonly type: "change"; readonly change: ChangeOfMembers })
+  /** The machine of one that was removed is switched off for good. */
+  | { readonly type: "retire"; readonly node: string };
+
+/** `asked`: once; null: whoever leads, until it is taken or `forMs` is over. */
+export interface Asked {
+  readonly asked: string | null;
+  readonly forMs: number;
+}
+
+/** Of those that are members already. */
+export type ChangeOfMembers = Exclude<ConfChange, { readonly type: "addLearner" }>;
 
 /** `atMs`: after everything else of this moment. */
 export type Fault = FaultKind & { readonly atMs: number };
 
 /** What stays broken while the other nodes, a majority, have to go on. */
-export interface Core {
-  readonly rest: readonly { readonly node: string; readonly how: CoreRest }[];
-}
+export type Core = readonly { readonly node: string; readonly how: CoreRest }[];
 
 /** Where the faults of a run come from. */
 export interface FaultSource {

@@ -1,6 +1,10 @@
+import type { ConfChange } from "../../src/raft/conf-change.ts";
 import { unreachable } from "../../src/util/assert.ts";
-import type { Core, CutShape, Fault } from "./fault.ts";
+import { drawCore } from "./core.ts";
+import type { Asked, Core, CutShape, Fault } from "./fault.ts";
+import type { Prng } from "./prng.ts";
 import type { SimClient } from "./sim-client.ts";
+import type { SimNode } from "./sim-node.ts";
 import type { SimWatcher } from "./sim-watcher.ts";
 import { demand } from "./violation.ts";
 import type { World } from "./world.ts";
@@ -34,6 +38,9 @@ export class Faults {
     clientCut: 0,
     watcherCut: 0,
     watcherMove: 0,
+    add: 0,
+    change: 0,
+    retire: 0,
   };
 
   constructor(world: World, clients: readonly SimClient[], watchers: readonly SimWatcher[]) {
@@ -54,26 +61,34 @@ export class Faults {
     const { schedule, network, sockets } = this.#world;
     switch (fault.type) {
       case "crash":
-        this.#crash(fault.node, fault.isPowerCut);
-        schedule.after(fault.forMs, () => this.#restart(fault.node));
+        this.#onNode(fault.node, (node) => {
+          this.#crash(node, fault.isPowerCut);
+          schedule.after(fault.forMs, () => this.#restart(node));
+        });
         break;
       case "cut":
         schedule.after(fault.forMs, network.cut(fault.edges));
         break;
       case "pause":
-        this.#pause(fault.node, fault.forMs, fault.isClockStopped);
+        this.#onNode(fault.node, (node) => {
+          this.#pause(node, fault.forMs, fault.isClockStopped);
+        });
         break;
       case "hang":
-        this.#world.node(fault.node).hangDisk(fault.forMs);
+        this.#onNode(fault.node, (node) => node.hangDisk(fault.forMs));
         break;
       case "link":
-        sockets.reset(fault.from, fault.to);
+        this.#onNode(fault.from, () => {
+          this.#onNode(fault.to, () => sockets.reset(fault.from, fault.to));
+        });
         break;
       case "storm":
         sockets.storm();
         break;
       case "transfer":
-        this.#world.node(fault.asked).input({ type: "transferLeadership", to: fault.to });
+        this.#onNode(fault.asked, (node) => {
+          node.input({ type: "transferLeadership", to: fault.to });
+        });
         break;
       case "clientKill":
         this.#client(fault.client).kill();
@@ -95,81 +110,130 @@ export class Faults {
       case "watcherMove":
         this.#watcher(fault.watcher).reconnect();
         break;
+      case "add":
+        this.#add(fault);
+        break;
+      case "change":
+        this.#ask(fault, fault.change);
+        break;
+      case "retire":
+        this.#onNode(fault.node, (node) => this.#retire(node));
+        break;
       default:
         unreachable(fault);
     }
   }
 
-  /** A majority is whole from now on; the rest stays broken, each node in its way. */
-  healCore({ rest }: Core): void {
-    const { nodes, network } = this.#world;
+  /**
+   * From now on a majority is whole, of whatever configuration may be in force; the rest stays
+   * broken, each node in its way. Returns that rest.
+   */
+  healCore(prng: Prng): Core {
+    const { network, operator } = this.#world;
+    operator.stop();
     network.calm();
+    this.#everybodyUp();
+    const core = drawCore(this.#world, prng);
     const edges: string[] = [];
-    for (const { node, how } of rest) {
-      for (const { id } of nodes) {
-        if (how === "deaf" || how === "isolated") edges.push(`${id}>${node}`);
-        if (how === "mute" || how === "isolated") edges.push(`${node}>${id}`);
+    for (const { node: id, how } of core) {
+      for (const { id: other } of this.#world.nodes) {
+        if (how === "deaf" || how === "isolated") edges.push(`${other}>${id}`);
+        if (how === "mute" || how === "isolated") edges.push(`${id}>${other}`);
       }
+      const node = this.#world.node(id);
       if (how === "down") this.#crash(node, false);
       if (how === "stalling") this.#stallAgain(node);
     }
     network.cut(edges);
-    this.#keptDown = new Set(rest.filter(({ how }) => how === "down").map(({ node }) => node));
-    const broken = new Set(rest.map(({ node }) => node));
-    this.#world.reachable = nodes.filter(({ id }) => !broken.has(id));
-    this.#everybodyUp();
+    this.#keptDown = new Set(core.filter(({ how }) => how === "down").map(({ node }) => node));
+    this.#world.broken(core.map(({ node }) => node));
     for (const end of [...this.#clients, ...this.#watchers]) {
       end.reconnect();
     }
+    return core;
   }
 
   /** Everybody up, every edge whole, no more faults. */
   heal(): void {
     this.#isHealed = true;
+    this.#world.operator.stop();
     this.#keptDown = new Set();
-    this.#world.reachable = this.#world.nodes;
+    this.#world.broken([]);
     this.#world.network.calm();
     this.#everybodyUp();
   }
 
   #everybodyUp(): void {
-    for (const { id } of this.#world.nodes) {
-      this.#restart(id);
+    for (const node of this.#world.nodes) {
+      this.#restart(node);
     }
     for (const client of this.#clients) {
       client.revive();
     }
   }
 
-  #crash(id: string, isPowerCut: boolean): void {
-    const node = this.#world.node(id);
+  /** Of a fault that another one was to bring: where that was left out, it is nobody's. */
+  #onNode(id: string, act: (node: SimNode) => void): void {
+    const node = this.#world.find(id);
+    if (node !== undefined) {
+      act(node);
+    }
+  }
+
+  #crash(node: SimNode, isPowerCut: boolean): void {
     if (node.isUp) {
       this.#world.crash(node, isPowerCut);
     }
   }
 
-  #restart(id: string): void {
-    const node = this.#world.node(id);
-    if (!node.isUp && !this.#keptDown.has(id)) {
+  #restart(node: SimNode): void {
+    if (!node.isUp && !this.#keptDown.has(node.id) && !this.#world.isRetired(node)) {
       node.start();
-      this.#world.sockets.started(id);
+      this.#world.sockets.started(node.id);
     }
   }
 
-  #pause(id: string, forMs: number, isClockStopped: boolean): void {
-    const node = this.#world.node(id);
+  #pause(node: SimNode, forMs: number, isClockStopped: boolean): void {
     if (node.isUp && !node.isPaused) {
       node.pause(forMs, isClockStopped);
     }
   }
 
   /** Awake for a moment, just long enough to be heard. */
-  #stallAgain(id: string): void {
+  #stallAgain(node: SimNode): void {
     const { prng, schedule } = this.#world;
     if (!this.#isHealed) {
       const stallMs = prng.between(500, 4_000);
-      this.#pause(id, stallMs, false);
-      schedule.after(stallMs + prng.between(50, 1_000), () => this.#stallAgain(id));
+      this.#pause(node, stallMs, false);
+      schedule.after(stallMs + prng.between(50, 1_000), () => this.#stallAgain(node));
+    }
+  }
+
+  /** The machine comes whether it is taken up or not, and waits. */
+  #add(fault: Extract<Fault, { type: "add" }>): void {
+    const { node: id, afterMs } = fault;
+    const known = this.#world.find(id);
+    const node = known ?? this.#world.add(id);
+    if (known === undefined) {
+      this.#world.schedule.after(afterMs, () => this.#restart(node));
+    }
+    this.#ask(fault, { type: "addLearner", member: { id, name: id, address: "" } });
+  }
+
+  #ask({ asked, forMs }: Asked, change: ConfChange): void {
+    const { operator } = this.#world;
+    if (asked === null) {
+      operator.have(change, forMs);
+    } else {
+      this.#onNode(asked, (node) => operator.ask(node, change));
+    }
+  }
+
+  /** Only who is out: the members are all there in the end. */
+  #retire(node: SimNode): void {
+    const { configurations } = this.#world;
+    if (configurations.wasRemoved(node.id) && !configurations.isMember(node.id)) {
+      this.#world.retire(node);
     }
   }
 

@@ -1,7 +1,10 @@
 import { ELECTION_TICKS_MIN } from "../../src/limits.ts";
-import type { LogIndex, MemberId, Term } from "../../src/raft/types.ts";
+import type { ConfState, Entry, LogIndex, MemberId, Term } from "../../src/raft/types.ts";
 import type { Divergence } from "../../src/replica/checkpoints.ts";
 import type { Notice } from "../../src/replica/inputs.ts";
+import type { ReplicaStatus } from "../../src/replica/status.ts";
+import { type CommittedEntry, Leaders } from "./leaders.ts";
+import { isQuorum } from "./quorums.ts";
 import type { SimNode } from "./sim-node.ts";
 import { demand } from "./violation.ts";
 import type { World } from "./world.ts";
@@ -18,23 +21,29 @@ interface Progress {
 /** What Raft promises, looked at after every step of every node (paper, Figure 3). */
 export class Invariants {
   readonly #world: World;
-  readonly #leaders = new Map<Term, MemberId>();
-  readonly #votes = new Map<string, MemberId>();
-  readonly #durableTerm = new Map<MemberId, Term>();
+  readonly #leaders: Leaders;
   readonly #progress = new Map<MemberId, Progress>();
-  /** Committed entries as `term/bytes` by index. */
-  readonly #committed: { readonly term: Term; readonly data: Uint8Array }[] = [];
+  /** By index, from 1 on. */
+  readonly #committed: (Entry & CommittedEntry)[] = [];
   readonly #snapshots = { taken: 0, installed: 0 };
   readonly #divergences: Divergence[] = [];
-  #leaderChanges = 0;
+  /** Say so in the step under way; looked at when all of it is known. */
+  readonly #toldOut = new Set<MemberId>();
+  #transfers = 0;
   #eventsAtSecond = 0;
 
   constructor(world: World) {
     this.#world = world;
+    this.#leaders = new Leaders(world);
   }
 
   get leaderChanges(): number {
-    return this.#leaderChanges;
+    return this.#leaders.count;
+  }
+
+  /** What may change the leader where nothing goes wrong: it is asked to, or it is removed. */
+  get reasonsToChange(): number {
+    return 1 + this.#transfers + this.#world.configurations.counts.removedLeaders;
   }
 
   get snapshots(): { readonly taken: number; readonly installed: number } {
@@ -45,7 +54,7 @@ export class Invariants {
     switch (notice.type) {
       case "raftState":
         if (notice.role === "leader") {
-          this.#electionSafety(node.id, notice.term);
+          this.#leaders.elected(node.id, notice.term);
         }
         break;
       case "applied":
@@ -60,19 +69,37 @@ export class Invariants {
         this.#snapshots[notice.how] += 1;
         break;
       case "doubt":
+        // With one that is wrong and one that was not heard, no state has a majority of three.
         demand(
-          notice.doubt === null,
+          notice.doubt === null || this.#world.fault !== null,
           () => `${node.id} is in doubt: ${JSON.stringify(notice.doubt)}`,
         );
         break;
-      case "caughtUp":
       case "membersChange":
+        this.#world.operator.answered(node, notice.request, notice.outcome);
+        break;
       case "configuration":
+        this.#leaders.configured(node.id, notice.conf);
+        this.#world.sockets.configured(node.id);
+        break;
       case "removed":
-      case "massBreak":
+        this.#toldOut.add(node.id);
+        break;
       case "leadershipTransfer":
+        if (notice.outcome === "started" && notice.to !== null) {
+          this.#transfers += 1;
+          this.#leaders.handsOver(node.id, notice.to);
+        }
+        break;
+      case "caughtUp":
+      case "massBreak":
         break;
     }
+  }
+
+  /** After a write, and at a start. */
+  durable(node: SimNode): void {
+    this.#leaders.voted(node);
   }
 
   /** After a node's outputs were taken. */
@@ -81,26 +108,15 @@ export class Invariants {
     if (status === null) {
       return;
     }
-    this.#monotone(node, status.term, status.commitIndex);
-    this.#committedIsDurable(node, status.lastApplied);
+    this.#committedIsDurable(node, status);
+    this.#leaders.stepped(node, status, this.#committed);
+    this.#monotone(node, status);
+    if (this.#toldOut.delete(node.id)) {
+      this.#removed(node);
+    }
+    this.#world.operator.stepped(node, this.#world.configurations.since(status.commitIndex));
     if (!this.#isFaulty(node)) {
       this.#world.canon.digest(node.id, status.lastApplied, status.digest);
-    }
-  }
-
-  /** After a write: a vote is given once a term, and never taken back by a crash. */
-  durable(node: SimNode): void {
-    const { term, vote } = node.disk.hardState;
-    demand(
-      term >= (this.#durableTerm.get(node.id) ?? 0),
-      () => `${node.id} wrote term ${term} after ${this.#durableTerm.get(node.id)}`,
-    );
-    this.#durableTerm.set(node.id, term);
-    if (vote !== null) {
-      const key = `${node.id}/${term}`;
-      const before = this.#votes.get(key) ?? vote;
-      demand(before === vote, () => `${node.id} voted for ${before} and ${vote} in term ${term}`);
-      this.#votes.set(key, vote);
     }
   }
 
@@ -110,7 +126,7 @@ export class Invariants {
    */
   stuck(node: SimNode, ticks: number): void {
     demand(
-      ticks <= 2 * ELECTION_TICKS_MIN + STUCK_SLACK_TICKS || this.#world.nodes.length === 1,
+      ticks <= 2 * ELECTION_TICKS_MIN + STUCK_SLACK_TICKS || this.#isSoleVoter(node),
       () => `${node.id} leads with a disk that has hung for ${ticks} ticks`,
     );
   }
@@ -131,6 +147,7 @@ export class Invariants {
 
   crashed(node: SimNode): void {
     this.#progress.delete(node.id);
+    this.#leaders.crashed(node.id);
   }
 
   /** The storm detector: called once a simulated second. */
@@ -139,21 +156,26 @@ export class Invariants {
     const inSecond = events - this.#eventsAtSecond;
     this.#eventsAtSecond = events;
     demand(inSecond < EVENTS_PER_SECOND_MAX, () => `${inSecond} events within a second`);
+    this.#leaders.second();
   }
 
-  #electionSafety(node: MemberId, term: Term): void {
-    const known = this.#leaders.get(term);
+  /** It has nobody to leave anything to. */
+  #isSoleVoter(node: SimNode): boolean {
+    const conf = node.status()?.conf;
+    return conf?.voters.length === 1 && conf.votersOutgoing.length === 0;
+  }
+
+  /** It says that it is committed that it is no member any more. */
+  #removed(node: SimNode): void {
+    const { configurations } = this.#world;
     demand(
-      known === undefined || known === node,
-      () => `${known} and ${node} are both leaders of term ${term}`,
+      configurations.wasRemoved(node.id),
+      () => `${node.id} takes itself for removed, and was not`,
     );
-    if (known === undefined) {
-      this.#leaderChanges += 1;
-      this.#leaders.set(term, node);
-    }
+    this.#world.toldRemoved(node);
   }
 
-  #monotone(node: SimNode, term: Term, commitIndex: LogIndex): void {
+  #monotone(node: SimNode, { term, commitIndex }: ReplicaStatus): void {
     const before = this.#progress.get(node.id);
     if (before !== undefined) {
       demand(before.term <= term, () => `${node.id} went from term ${before.term} to ${term}`);
@@ -165,40 +187,60 @@ export class Invariants {
     this.#progress.set(node.id, { term, commitIndex });
   }
 
-  /** What anybody applies is on the disks of a majority, and is what everybody else applies. */
-  #committedIsDurable(node: SimNode, lastApplied: LogIndex): void {
+  /**
+   * What anybody applies is on the disks of a majority, and is what everybody else applies. The
+   * majority is that of the configuration as of the entry, or of the next one, which the leader has
+   * in its log already.
+   */
+  #committedIsDurable(node: SimNode, { lastApplied, conf, term }: ReplicaStatus): void {
     for (let index = this.#committed.length + 1; index <= lastApplied; index += 1) {
-      const holders = new Map<string, { count: number; term: Term; data: Uint8Array }>();
-      for (const { disk } of this.#world.nodes) {
-        const entry = disk.entry(index);
-        if (entry !== undefined) {
-          const key = `${entry.term}/${entry.data.length}`;
-          const holder = holders.get(key) ?? { count: 0, term: entry.term, data: entry.data };
-          holder.count += 1;
-          holders.set(key, holder);
-        }
-      }
-      const quorum = Math.floor(this.#world.nodes.length / 2) + 1;
-      const durable = [...holders.values()].find((holder) => holder.count >= quorum);
+      const entry = this.#durableEntry(index, conf);
       demand(
-        durable !== undefined,
+        entry !== undefined,
         () => `${node.id} applied index ${index}, which is on no majority of disks`,
       );
-      this.#committed.push({ term: durable.term, data: durable.data });
+      this.#committed.push({ ...entry, inTerm: term });
+      this.#world.committed(entry, this.#leaders.of(entry.term));
     }
   }
 
-  /** Leader completeness and log matching, over the disks, at the end of a run. */
+  #durableEntry(index: LogIndex, inForce: ConfState): Entry | undefined {
+    const { nodes, configurations } = this.#world;
+    const kinds = new Map<string, Entry>();
+    const held = new Map<MemberId, string>();
+    for (const { id, disk } of nodes) {
+      const entry = disk.entry(index);
+      if (entry !== undefined) {
+        const kind = `${entry.term}/${entry.data.length}`;
+        kinds.set(kind, entry);
+        held.set(id, kind);
+      }
+    }
+    for (const [kind, entry] of kinds) {
+      const has = (id: MemberId): boolean => held.get(id) === kind;
+      if (isQuorum(configurations.asOf(entry), has) || isQuorum(inForce, has)) {
+        return entry;
+      }
+    }
+    return undefined;
+  }
+
+  /**
+   * Leader completeness and log matching, over the disks, at the end of a run; of who was removed,
+   * as far as it knows it to be committed: behind that nobody has told it any better.
+   */
   disksAgree(): void {
     for (const node of this.#world.nodes) {
-      this.#committed.forEach((committed, position) => {
-        const entry = node.disk.entry(position + 1);
+      const isMember = this.#world.configurations.isMember(node.id);
+      const upTo = isMember ? this.#committed.length : (node.status()?.commitIndex ?? 0);
+      for (const committed of this.#committed.slice(0, upTo)) {
+        const entry = node.disk.entry(committed.index);
         demand(
           entry === undefined ||
             (entry.term === committed.term && sameBytes(entry.data, committed.data)),
-          () => `${node.id} holds another entry at committed index ${position + 1}`,
+          () => `${node.id} holds another entry at committed index ${committed.index}`,
         );
-      });
+      }
     }
   }
 }

@@ -3,6 +3,7 @@ import type { SimNode } from "./sim-node.ts";
 import type { World } from "./world.ts";
 
 export interface ClientEnd {
+  readonly node: SimNode;
   fromNode(node: SimNode, output: ClientOutput): void;
   nodeDied(node: SimNode): void;
 }

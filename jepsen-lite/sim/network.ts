@@ -39,6 +39,13 @@ export class SimNetwork {
     return false;
   }
 
+  /** Some edge of it is cut. */
+  isCutOff(id: string): boolean {
+    return [...this.#cuts].some((cut) =>
+      [...cut].some((edge) => edge.startsWith(`${id}>`) || edge.endsWith(`>${id}`)),
+    );
+  }
+
   send(message: PeerMessage): void {
     const { prng, options, sockets } = this.#world;
     if (!sockets.isOpen(message.from, message.to)) {

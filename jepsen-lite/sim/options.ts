@@ -2,6 +2,7 @@ import type { Prng } from "./prng.ts";
 
 /** What a seed draws before anything happens. Chances are per mille. */
 export interface SimOptions {
+  /** With which the cluster is born. */
   readonly nodes: number;
   /** Nothing goes wrong but sockets between nodes: then nobody may be deposed. */
   readonly hasOnlyStorms: boolean;
@@ -35,7 +36,10 @@ export interface SimOptions {
     readonly stormMs: number;
     readonly transferMs: number;
     readonly hangMs: number;
+    readonly churnMs: number;
   };
+  /** Nodes take what comes from whom they know to be removed, who then runs on. */
+  readonly hearsStrangers: boolean;
   readonly operationMs: number;
   readonly ttlMs: number;
   readonly graceMs: number;
@@ -101,7 +105,9 @@ function drawAll(prng: Prng): SimOptions {
       stormMs: isCalm ? 0 : drawFault(prng, 500, 5_000),
       transferMs: isCalm ? 0 : drawFault(prng, 500, 4_000),
       hangMs: isCalm ? 0 : drawFault(prng, 1_500, 8_000),
+      churnMs: prng.chance(150) ? 0 : prng.between(200, 1_500),
     },
+    hearsStrangers: prng.chance(500),
     operationMs: prng.pick([5, 20, 80]),
     ttlMs: prng.pick([3_000, 4_000, 10_000]),
     graceMs: prng.pick([0, 500, 2_000]),

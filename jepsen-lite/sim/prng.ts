@@ -38,6 +38,11 @@ export class Prng {
     return item;
   }
 
+  shuffled<T>(items: readonly T[]): T[] {
+    const left = [...items];
+    return items.map(() => left.splice(this.below(left.length), 1)[0] as T);
+  }
+
   hex(digits: number): string {
     let text = "";
     while (text.length < digits) {

@@ -1,12 +1,15 @@
 import { AssertionError } from "../../src/util/assert.ts";
+import type { ChangeCounts } from "./configurations.ts";
+import { textOf } from "./configurations.ts";
 import type { Core, Fault, FaultSource } from "./fault.ts";
 import { ListedFaults } from "./fault.ts";
-import { DrawnFaults, drawCore } from "./fault-drawing.ts";
+import { DrawnFaults } from "./fault-drawing.ts";
 import { type FaultCounts, Faults } from "./faults.ts";
 import { drawOptions, type SimOptions } from "./options.ts";
 import { Prng } from "./prng.ts";
 import { SimClient } from "./sim-client.ts";
 import { SimWatcher } from "./sim-watcher.ts";
+import { targetsIn } from "./targets.ts";
 import { demand, Violation } from "./violation.ts";
 import { World } from "./world.ts";
 
@@ -25,8 +28,14 @@ export interface RunResult {
   readonly reads: number;
   readonly definiteRefusals: number;
   readonly snapshots: { readonly taken: number; readonly installed: number };
+  readonly changes: MemberCounts;
+  /** Who stayed broken while the others had to go on; null where all were healed at once. */
+  readonly core: Core | null;
   readonly faults: FaultCounts;
 }
+
+/** `tooEarly`: promotions that were refused because the learner was behind. */
+export type MemberCounts = ChangeCounts & { readonly tooEarly: number };
 
 const SECOND_MS = 1_000;
 /** The healed cluster has to take new writes before it comes to rest. */
@@ -35,6 +44,9 @@ const HEALED_TRAFFIC_MS = 3_000;
 const CORE_MS_MAX = 15_000;
 const CORE_MS_MIN = 3_000;
 const CORE_REVISIONS = 3;
+const CORE_SEEDS = 1_000_000;
+/** In which nobody who was removed, and knows it or not, deposes a leader: two elections. */
+const REST_MS = 4_000;
 
 /** What makes a run what it is, beside the code. */
 export interface Plan {
@@ -42,12 +54,15 @@ export interface Plan {
   readonly options: SimOptions;
   /** null: drawn from the seed while it runs. */
   readonly faults: readonly Fault[] | null;
-  readonly core: Core | null;
+  /** What draws, after the faults, a minority that stays broken for a while; null for none. */
+  readonly core: number | null;
 }
 
 export function planOf(seed: number): Plan {
   const options = drawOptions(new Prng(seed, 1));
-  return { seed, options, faults: null, core: drawCore(options, new Prng(seed, 3)) };
+  const prng = new Prng(seed, 3);
+  const core = prng.chance(options.coreChance) ? prng.below(CORE_SEEDS) : null;
+  return { seed, options, faults: null, core };
 }
 
 export function run(seed: number): RunResult {
@@ -59,18 +74,19 @@ export function run(seed: number): RunResult {
  * cluster that has to come to rest and agree. `plan` is the same one with its faults written out.
  */
 export function follow(plan: Plan): { readonly result: RunResult; readonly plan: Plan } {
-  const { seed, options, core } = plan;
+  const { seed, options } = plan;
   const world = new World(seed, options);
   const clients = range(options.clients).map((i) => new SimClient(`c${i}`, world));
   const watchers = range(options.watchers).map((i) => new SimWatcher(`w${i}`, world));
   const faults = new Faults(world, clients, watchers);
+  let core: Core | null = null;
   let violation: string | null = null;
   try {
     start(world, clients, watchers);
     disturb(world, faults, sourceOf(plan, world, clients, watchers));
     undisturbed(world);
-    if (core !== null) {
-      faults.healCore(core);
+    if (plan.core !== null) {
+      core = faults.healCore(new Prng(plan.core));
       coreGoesOn(world, core);
     }
     faults.heal();
@@ -80,6 +96,7 @@ export function follow(plan: Plan): { readonly result: RunResult; readonly plan:
     }
     settle(world, clients, watchers);
     agree(world, clients);
+    rest(world);
   } catch (error) {
     if (!(error instanceof Violation || error instanceof AssertionError)) {
       throw error;
@@ -100,6 +117,8 @@ export function follow(plan: Plan): { readonly result: RunResult; readonly plan:
     reads: sum(watchers.map((watcher) => watcher.reads)),
     definiteRefusals: world.neverHappened().size,
     snapshots: world.invariants.snapshots,
+    changes: { ...world.configurations.counts, tooEarly: world.operator.tooEarly },
+    core,
     faults: faults.counts,
   };
   return { result, plan: { ...plan, faults: faults.injected } };
@@ -137,12 +156,7 @@ function sourceOf(
   if (faults !== null) {
     return new ListedFaults(faults);
   }
-  return new DrawnFaults(options, new Prng(seed, 2), {
-    nodes: world.nodes.map(({ id }) => id),
-    clients: clients.map(({ name }) => name),
-    watchers: watchers.map(({ name }) => name),
-    leader: () => world.nodes.find((node) => node.status()?.role === "leader")?.id ?? null,
-  });
+  return new DrawnFaults(options, new Prng(seed, 2), targetsIn(world, clients, watchers));
 }
 
 /** A fault comes after everything else of its moment, so that a list of them repeats a run. */
@@ -173,15 +187,35 @@ function coreGoesOn(world: World, core: Core): void {
     world.canon.revision >= from + CORE_REVISIONS,
     () =>
       `${world.canon.revision - from} revisions in ${CORE_MS_MAX} ms while a majority was whole, and ` +
-      core.rest.map(({ node, how }) => `${node} ${how}`).join(", "),
+      core.map(({ node, how }) => `${node} ${how}`).join(", "),
   );
 }
 
-/** Sockets that break, all of them at once and again and again, depose nobody who answers. */
+/**
+ * Sockets that break, all of them at once and again and again, depose nobody who answers, nor does
+ * anybody who was removed. A leader that removes itself, or is asked to hand over, has a successor.
+ */
 function undisturbed({ options, invariants }: World): void {
-  const { leaderChanges } = invariants;
+  const { leaderChanges, reasonsToChange } = invariants;
   if (options.hasOnlyStorms) {
-    demand(leaderChanges === 1, () => `${leaderChanges} leaders, and nothing but sockets broke`);
+    demand(
+      leaderChanges <= reasonsToChange,
+      () => `${leaderChanges} leaders for ${reasonsToChange} reasons, and only sockets broke`,
+    );
+  }
+}
+
+/** Who was removed, and runs on, disturbs nobody. */
+function rest(world: World): void {
+  const leading = (): string =>
+    world.members
+      .map((node) => node.status())
+      .map((status) => `${status?.id} ${status?.role} ${status?.term}`)
+      .join(", ");
+  const before = leading();
+  if (world.standing.length > world.members.length) {
+    advance(world, REST_MS);
+    demand(leading() === before, () => `${before} at rest; ${REST_MS} ms later ${leading()}`);
   }
 }
 
@@ -195,18 +229,24 @@ function settle(
   let open = "";
   do {
     advance(world, SECOND_MS);
-    const statuses = world.nodes.map((node) => node.status());
-    const leaders = statuses.filter((status) => status?.role === "leader").length;
+    const statuses = world.members.map((node) => node.status());
+    const leaders = world.nodes.filter((node) => node.status()?.role === "leader").length;
     const unsettled = clients
       .filter((client) => !client.isSettled)
       .map((client) => client.describe);
     const behind = watchers.filter((watcher) => !watcher.isCurrent).map(({ name }) => name);
     const applied = new Set(statuses.map((status) => status?.lastApplied));
+    const confs = new Set(statuses.map((status) => status && textOf(status.conf)));
+    const { latest } = world.configurations;
+    const isJoint = latest.votersOutgoing.length > 0;
+    const { unanswered } = world.operator;
     open = [
       leaders === 1 ? "" : `${leaders} leaders`,
       unsettled.length === 0 ? "" : `unanswered: ${unsettled.join(" ")}`,
       behind.length === 0 ? "" : `behind: ${behind.join(" ")}`,
       applied.size === 1 ? "" : `applied: ${[...applied].join(" ")}`,
+      !isJoint && confs.size === 1 && confs.has(textOf(latest)) ? "" : [...confs].join(" "),
+      unanswered.length === 0 ? "" : `asked: ${unanswered.join(" ")}`,
     ]
       .filter((text) => text !== "")
       .join(", ");

@@ -87,8 +87,10 @@ export class SimClient {
     return `${this.name}{ready ${this.#isReady}, opened ${this.#isOpened}, attach ${this.#attach}, waits [${seqs}]}`;
   }
 
+  /** One that stands still may not know yet what it was told. */
   get isSettled(): boolean {
-    return !this.#isAlive || (this.#isReady && this.#operations.length === 0);
+    const isAnswered = this.#isReady && this.#operations.length === 0;
+    return !this.#isAlive || (!this.#process.isPaused && isAnswered);
   }
 
   start(): void {

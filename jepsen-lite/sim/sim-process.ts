@@ -11,6 +11,10 @@ export class SimProcess {
     this.#schedule = schedule;
   }
 
+  get isPaused(): boolean {
+    return this.#pausedUntilMs > this.#schedule.nowMs;
+  }
+
   die(): void {
     this.#life += 1;
     this.#pausedUntilMs = 0;
@@ -34,7 +38,7 @@ export class SimProcess {
   }
 
   awake(run: () => void): void {
-    if (this.#pausedUntilMs > this.#schedule.nowMs) {
+    if (this.isPaused) {
       this.#waiting.push(run);
     } else {
       run();

@@ -1,4 +1,5 @@
 import { PEER_ANSWER_MS } from "../../src/limits.ts";
+import { SimPeers } from "./peers.ts";
 import type { World } from "./world.ts";
 
 /** Between two dials of a peer that is not there. */
@@ -15,6 +16,7 @@ const ANSWER_MS_MAX = 15;
  */
 export class SimSockets {
   readonly #world: World;
+  readonly #peers: SimPeers;
   /** `from>to`: dialled by `from`. */
   readonly #open = new Set<string>();
   /** `at>peer`: what `at` was told. */
@@ -24,6 +26,7 @@ export class SimSockets {
 
   constructor(world: World) {
     this.#world = world;
+    this.#peers = new SimPeers(world);
   }
 
   isOpen(from: string, to: string): boolean {
@@ -31,10 +34,17 @@ export class SimSockets {
   }
 
   started(id: string): void {
+    this.#peers.started(id);
     for (const other of this.#others(id)) {
       this.#gone.delete(`${id}>${other}`);
-      this.#dial(id, other);
     }
+    this.#dialAll(id);
+  }
+
+  /** Another configuration is in force at `id`. */
+  configured(id: string): void {
+    this.#peers.configured(id, (peer) => this.#letGo(id, peer));
+    this.#dialAll(id);
   }
 
   died(id: string): void {
@@ -66,15 +76,28 @@ export class SimSockets {
   /** Every socket there is, at once. */
   storm(): void {
     for (const { id } of this.#world.nodes) {
-      for (const other of this.#others(id)) {
+      for (const other of this.#peers.of(id)) {
         this.reset(id, other);
       }
     }
   }
 
+  #dialAll(id: string): void {
+    for (const peer of this.#peers.of(id)) {
+      this.#dial(id, peer);
+    }
+  }
+
+  /** Who is none any more is not dialled again, and what it dialled is closed. */
+  #letGo(id: string, peer: string): void {
+    this.#gone.delete(`${id}>${peer}`);
+    this.reset(id, peer);
+    this.reset(peer, id);
+  }
+
   #dial(from: string, to: string): void {
-    const { prng, schedule, network, nodes } = this.#world;
-    if (nodes.length === 1 || !this.#world.node(from).isUp || this.isOpen(from, to)) {
+    const { prng, schedule, network } = this.#world;
+    if (!this.#peers.knows(from, to) || !this.#world.node(from).isUp || this.isOpen(from, to)) {
       return;
     }
     const name = `${from}>${to}`;
@@ -88,12 +111,18 @@ export class SimSockets {
     const target = this.#world.node(to);
     later(prng.between(1, ANSWER_MS_MAX), () => {
       const isReached = !network.isCut(from, to) && !network.isCut(to, from);
-      if (isReached && target.isUp && !target.isPaused) {
+      const isAnswered = isReached && target.isUp && !target.isPaused;
+      if (isAnswered && this.#peers.admits(to, from)) {
         this.#opened(from, to);
         return;
       }
+      if (isAnswered) {
+        this.#world.toldRemoved(this.#world.node(from));
+      }
       const isRefused = isReached && !target.isUp;
-      later(isRefused ? 0 : PEER_ANSWER_MS, () => this.#unanswered(from, to));
+      if (!isAnswered) {
+        later(isRefused ? 0 : PEER_ANSWER_MS, () => this.#unanswered(from, to));
+      }
       const redialMs = prng.between(REDIAL_MS_MIN, REDIAL_MS_MAX);
       later(PEER_ANSWER_MS + redialMs, () => this.#dial(from, to));
     });
@@ -101,6 +130,7 @@ export class SimSockets {
 
   #opened(from: string, to: string): void {
     this.#open.add(`${from}>${to}`);
+    this.#peers.reached(to, from);
     this.#answers(from, to);
     this.#answers(to, from);
     this.#world.node(from).input({ type: "peerLink", peer: to, isUp: true });

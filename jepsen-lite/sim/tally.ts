@@ -1,4 +1,4 @@
-import type { RunResult } from "./run.ts";
+import type { MemberCounts, RunResult } from "./run.ts";
 
 /** What a row of runs came to; added up from those of several workers. */
 export interface Tally {
@@ -8,6 +8,7 @@ export interface Tally {
   readonly faults: number;
   readonly installs: number;
   readonly seedsWithInstalls: number;
+  readonly changes: MemberCounts;
 }
 
 export const NOTHING: Tally = {
@@ -17,9 +18,18 @@ export const NOTHING: Tally = {
   faults: 0,
   installs: 0,
   seedsWithInstalls: 0,
+  changes: {
+    added: 0,
+    promoted: 0,
+    removed: 0,
+    replaced: 0,
+    updated: 0,
+    removedLeaders: 0,
+    tooEarly: 0,
+  },
 };
 
-export function tallyOf({ simulatedMs, events, faults, snapshots }: RunResult): Tally {
+export function tallyOf({ simulatedMs, events, faults, snapshots, changes }: RunResult): Tally {
   return {
     seeds: 1,
     simulatedMs,
@@ -27,6 +37,7 @@ export function tallyOf({ simulatedMs, events, faults, snapshots }: RunResult): 
     faults: Object.values(faults).reduce((total, count) => total + count, 0),
     installs: snapshots.installed,
     seedsWithInstalls: snapshots.installed > 0 ? 1 : 0,
+    changes,
   };
 }
 
@@ -38,13 +49,25 @@ export function plus(a: Tally, b: Tally): Tally {
     faults: a.faults + b.faults,
     installs: a.installs + b.installs,
     seedsWithInstalls: a.seedsWithInstalls + b.seedsWithInstalls,
+    changes: {
+      added: a.changes.added + b.changes.added,
+      promoted: a.changes.promoted + b.changes.promoted,
+      removed: a.changes.removed + b.changes.removed,
+      replaced: a.changes.replaced + b.changes.replaced,
+      updated: a.changes.updated + b.changes.updated,
+      removedLeaders: a.changes.removedLeaders + b.changes.removedLeaders,
+      tooEarly: a.changes.tooEarly + b.changes.tooEarly,
+    },
   };
 }
 
 export function lineOf(tally: Tally, seeds: number, seconds: number): string {
+  const { added, promoted, removed, replaced, removedLeaders, updated } = tally.changes;
   return (
     `${tally.seeds}/${seeds} seeds, ${(tally.seeds / seconds).toFixed(1)} seeds/s,` +
     ` ${(tally.simulatedMs / 3_600_000).toFixed(2)} simulated hours, ${tally.faults} faults,` +
-    ` ${tally.installs} installs in ${tally.seedsWithInstalls} seeds, ${tally.events} events`
+    ` ${tally.installs} installs in ${tally.seedsWithInstalls} seeds,` +
+    ` members ${added} added ${promoted} promoted ${removed} removed ${replaced} replaced` +
+    ` ${updated} updated ${removedLeaders} of them leading, ${tally.events} events`
   );
 }

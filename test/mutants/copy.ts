@@ -6,6 +6,7 @@ import { type Mutant, mutated } from "./mutant.ts";
 
 const COPIED = ["src", "jepsen-lite", "test", "package.json", "tsconfig.json"];
 const BUILD_SECONDS_MAX = 120;
+const SIMULATOR = join("dist", "jepsen-lite", "sim", "main.js");
 
 export interface Ran {
   /** Null where it was stopped because its time was over. */
@@ -45,8 +46,20 @@ export class Copy {
   }
 
   simulate(seeds: number, secondsMax: number): Promise<Ran> {
-    const main = join("dist", "jepsen-lite", "sim", "main.js");
-    return this.#run([main, "--seeds", String(seeds)], secondsMax);
+    return this.#run([SIMULATOR, "--seeds", String(seeds)], secondsMax);
+  }
+
+  /** A run that was written down. */
+  replay(path: string, secondsMax: number): Promise<Ran> {
+    return this.#run([SIMULATOR, "--replay", path], secondsMax);
+  }
+
+  /** The first violation within so many seeds, made smaller and written down; null for none. */
+  async shrink(seeds: number, secondsMax: number): Promise<string | null> {
+    const argv = [SIMULATOR, "--seeds", String(seeds), "--shrink"];
+    const { output } = await this.#run(argv, secondsMax);
+    const file = /--replay (seed-\d+\.json)/.exec(output)?.[1];
+    return file === undefined ? null : readFile(join(this.#folder, file), "utf8");
   }
 
   /** `paths` are as vitest takes them, with what to leave out. */

@@ -3,16 +3,19 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { must } from "../../src/util/assert.ts";
 import { mutants } from "./all.ts";
+import { Copy } from "./copy.ts";
 import { acquits, type Bounds, judge, type Verdict } from "./judge.ts";
 import type { Mutant } from "./mutant.ts";
 import { type Judged, page } from "./page.ts";
 
 const PAGE = join("docs", "bugs.md");
+const REGRESSIONS = join("test", "sim", "regressions");
 
 /**
  * `npm run mutants -- [--only NAME] [--jobs 2] [--seeds 40] [--seconds 20]`, from the top of the
  * repository. Writes docs/bugs.md after a run of all, and ends with 1 where a mutant that is not
- * declared harmless was found by nobody, or could not be judged.
+ * declared harmless was found by nobody, or could not be judged. With `--shrink` it judges nobody,
+ * and keeps the shortest schedule in which the simulator finds the mutant as a regression.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -21,9 +24,10 @@ async function main(): Promise<void> {
       jobs: { type: "string", default: "1" },
       seeds: { type: "string", default: "40" },
       seconds: { type: "string", default: "20" },
+      shrink: { type: "boolean", default: false },
     },
   });
-  const { only } = values;
+  const { only, shrink } = values;
   const bounds: Bounds = {
     seeds: Number(values.seeds),
     simSeconds: Number(values.seconds),
@@ -32,6 +36,10 @@ async function main(): Promise<void> {
   const chosen = mutants.filter(({ name }) => only === undefined || name === only);
   if (chosen.length === 0) throw new Error(`no mutant is called ${only}`);
   const top = process.cwd();
+  if (shrink) {
+    for (const mutant of chosen) await keep(top, mutant, bounds);
+    return;
+  }
   await acquits(top, [...new Set(chosen.map(({ tests }) => tests))], bounds);
   say("the sources without a fault are acquitted");
   const judged = await judgeAll(top, chosen, bounds, Number(values.jobs));
@@ -40,6 +48,20 @@ async function main(): Promise<void> {
   say(`${judged.length} judged, ${harmful.length} found by nobody or not judged to the end`);
   if (only === undefined) await writeFile(PAGE, page(judged, bounds));
   process.exitCode = harmful.length === 0 ? 0 : 1;
+}
+
+async function keep(top: string, mutant: Mutant, { seeds, simSeconds }: Bounds): Promise<void> {
+  const copy = await Copy.make(top, mutant);
+  try {
+    await copy.build();
+    const transcript = await copy.shrink(seeds, simSeconds);
+    if (transcript === null) throw new Error(`${mutant.name}: not shrunk in ${simSeconds} s`);
+    const path = join(REGRESSIONS, `${mutant.name}.json`);
+    await writeFile(path, transcript);
+    say(`${path} is written`);
+  } finally {
+    await copy.remove();
+  }
 }
 
 /** In the order of `chosen`. */

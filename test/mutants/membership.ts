@@ -3,7 +3,6 @@ import type { Mutant } from "./mutant.ts";
 const tests = "test/raft";
 /** Of files whose names begin so. */
 const ofMembers = "test/raft/membership-";
-const notSimulated = "no member comes or goes there yet";
 
 /** Configurations (Raft §6; dissertation 4) and snapshots (§7). */
 export const membership: readonly Mutant[] = [
@@ -14,7 +13,6 @@ export const membership: readonly Mutant[] = [
     find: ": Math.min(value, majorityValue(conf.votersOutgoing, reached));",
     replace: ": Math.max(value, majorityValue(conf.votersOutgoing, reached));",
     tests: ofMembers,
-    notSimulated,
   },
   {
     name: "joint-elects-by-one-half",
@@ -23,7 +21,6 @@ export const membership: readonly Mutant[] = [
     find: "if (conf.votersOutgoing.length === 0) return result;",
     replace: "if (conf.voters.length > 0) return result;",
     tests: ofMembers,
-    notSimulated,
   },
   {
     name: "learner-campaigns",
@@ -32,7 +29,6 @@ export const membership: readonly Mutant[] = [
     find: "return state.confs.since(state.commitIndex).some((conf) => isVoterOf(conf, state.id));",
     replace: "return state.confs.since(state.commitIndex).length > 0;",
     tests: ofMembers,
-    notSimulated,
   },
   {
     name: "leadership-to-a-learner",
@@ -41,7 +37,6 @@ export const membership: readonly Mutant[] = [
     find: "return state.conf.voters.includes(member);",
     replace: "return state.conf.members.some(({ id }) => id === member);",
     tests: ofMembers,
-    notSimulated,
   },
   {
     name: "promoted-while-behind",
@@ -50,7 +45,6 @@ export const membership: readonly Mutant[] = [
     find: 'if (sending !== "replicate" || !isNear || ticksSinceHeard >= state.config.electionTicksMin) {',
     replace: "if (ticksSinceHeard < 0) {",
     tests: ofMembers,
-    notSimulated,
   },
   {
     name: "changes-overlap",
@@ -59,7 +53,6 @@ export const membership: readonly Mutant[] = [
     find: "return state.confs.inForceIndex <= state.commitIndex && !isJoint(state.conf);",
     replace: "return !isJoint(state.conf);",
     tests: ofMembers,
-    notSimulated,
   },
   {
     name: "change-before-the-noop",
@@ -68,7 +61,6 @@ export const membership: readonly Mutant[] = [
     find: 'if (!isLeaderReady(state)) return { ok: false, reason: "notReady" };',
     replace: "",
     tests: ofMembers,
-    notSimulated,
   },
   {
     name: "joint-left-before-committed",
@@ -77,7 +69,6 @@ export const membership: readonly Mutant[] = [
     find: "if (!isJoint(state.conf) || state.confs.inForceIndex > state.commitIndex) return;",
     replace: "if (!isJoint(state.conf)) return;",
     tests: ofMembers,
-    notSimulated,
   },
   {
     name: "removed-leader-leaves-early",
@@ -86,7 +77,30 @@ export const membership: readonly Mutant[] = [
     find: "if (isVoterOf(state.conf, state.id) || state.confs.inForceIndex > state.commitIndex) return;",
     replace: "if (isVoterOf(state.conf, state.id)) return;",
     tests: ofMembers,
-    notSimulated,
+  },
+  {
+    name: "change-done-before-committed",
+    imitates: "an operator is told that a member is there, and its entry is lost",
+    file: "src/replica/member-changes.ts",
+    find: "const isSettled = !isJoint(conf) && this.#raft.confAt(commitIndex) === conf;",
+    replace: "const isSettled = !isJoint(conf) && commitIndex > 0;",
+    tests: "test/replica",
+  },
+  {
+    name: "snapshot-holds-the-configuration-in-force",
+    imitates: "canonical/raft 354: a snapshot with a configuration that is not committed",
+    file: "src/replica/snapshots.ts",
+    find: "this.#taker.begin({ index: lastApplied, term, conf: raft.confAt(lastApplied) });",
+    replace: "this.#taker.begin({ index: lastApplied, term, conf: raft.conf });",
+    tests: "test/replica",
+  },
+  {
+    name: "joint-never-left",
+    imitates: "§6: a change that stays half done blocks every later one",
+    file: "src/raft/membership.ts",
+    find: "appendConf(state, leftJoint(state.conf));",
+    replace: "must(state.conf);",
+    tests: ofMembers,
   },
   {
     name: "snapshot-switched-before-durable",

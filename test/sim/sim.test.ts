@@ -8,6 +8,17 @@ const FIXED_SEEDS = 240;
 const COMMIT_SEEDS = 60;
 const SEEDS_PER_TEST = 30;
 
+/** All of them committed, but for the last, which is refused. */
+const CHANGES = [
+  "added",
+  "promoted",
+  "removed",
+  "replaced",
+  "updated",
+  "removedLeaders",
+  "tooEarly",
+] as const;
+
 /** New seeds with every commit, the same for everybody who has it; 0 outside a checkout. */
 function commitSeed(): number {
   try {
@@ -34,18 +45,24 @@ function total(results: readonly RunResult[], of: (result: RunResult) => number)
   return results.reduce((sum, result) => sum + of(result), 0);
 }
 
-describe("whole replicas under crash, cut, drop, delay, duplicate and reorder", () => {
+describe("whole replicas under crash, cut, drop, delay, duplicate, reorder and other members", () => {
   for (let from = 1; from <= FIXED_SEEDS; from += SEEDS_PER_TEST) {
     const seeds = range(from, SEEDS_PER_TEST);
     test(`keep their promises in seeds ${from} to ${from + SEEDS_PER_TEST - 1}`, () => {
       const results = clean(seeds);
-      // A row without faults, failovers, installs or writes would prove nothing.
+      // A row without faults, failovers, installs, changes of members or writes would prove nothing.
       expect(total(results, ({ leaderChanges }) => leaderChanges)).toBeGreaterThan(seeds.length);
       expect(total(results, ({ faults }) => faults.crash)).toBeGreaterThan(seeds.length);
       expect(total(results, ({ faults }) => faults.bridge)).toBeGreaterThan(0);
       expect(results.filter(({ snapshots }) => snapshots.installed > 0).length).toBeGreaterThan(
         seeds.length / 4,
       );
+      for (const kind of CHANGES) {
+        expect(
+          total(results, ({ changes }) => changes[kind]),
+          kind,
+        ).toBeGreaterThan(2);
+      }
       expect(total(results, ({ acknowledged }) => acknowledged)).toBeGreaterThan(1000);
       expect(total(results, ({ deliveries }) => deliveries)).toBeGreaterThan(1000);
       expect(total(results, ({ reads }) => reads)).toBeGreaterThan(1000);
