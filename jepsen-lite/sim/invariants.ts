@@ -54,7 +54,7 @@ export class Invariants {
         }
         break;
       case "sessionEnded":
-        this.#world.sessionEnded(notice.session, notice.reason);
+        this.#world.sessionEnded(notice.session, notice.reason, notice.revision);
         break;
       case "snapshot":
         this.#snapshots[notice.how] += 1;
@@ -150,6 +150,7 @@ export class Invariants {
     if (known === undefined) {
       this.#leaderChanges += 1;
       this.#leaders.set(term, node);
+      this.#world.recorder.record({ type: "leader", node });
     }
   }
 
