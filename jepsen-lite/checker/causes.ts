@@ -1,5 +1,11 @@
 import type { Key, WriteCall } from "../history.ts";
-import { acknowledged, hasFailed, type Operation, type Recorded, type Session } from "./recorded.ts";
+import {
+  acknowledged,
+  hasFailed,
+  type Operation,
+  type Recorded,
+  type Session,
+} from "./recorded.ts";
 import type { Windows } from "./windows.ts";
 
 interface Remover {
@@ -127,7 +133,9 @@ export class Causes {
     if (this.#recorded.setup.hasNodeEvents) {
       return false;
     }
-    return (this.#aliveAt.get(session) ?? 0) < by && (session.toldEnd?.event.revision ?? by) > after;
+    return (
+      (this.#aliveAt.get(session) ?? 0) < by && (session.toldEnd?.event.revision ?? by) > after
+    );
   }
 }
 

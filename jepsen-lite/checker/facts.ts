@@ -27,6 +27,10 @@ export interface Domain {
   readonly keys: readonly Key[];
   /** Null where what is not shown is not there. */
   readonly unseenBy: Selector | null;
+  /** Looked at once: what it may show. */
+  readonly possible: Set<Origin>;
+  /** Views by revision, of reads: most say what another has said. */
+  readonly views: Map<number, View>;
 }
 
 /** What a history says of each key, from everybody who says something. */
@@ -35,8 +39,8 @@ export class Facts {
   readonly findings: Finding[] = [];
   readonly #recorded: Recorded;
   readonly #domains = new Map<string, Domain>();
-  /** Views of reads by selector and revision: most say what another has said. */
-  readonly #known = new Map<string, View>();
+  /** By the object, since a recorder that keeps its selectors saves the comparison. */
+  readonly #bySelector = new Map<Selector, Domain>();
 
   constructor(recorded: Recorded) {
     this.#recorded = recorded;
@@ -50,47 +54,68 @@ export class Facts {
   }
 
   domain(selector: Selector): Domain {
-    const name = JSON.stringify(selector);
-    let domain = this.#domains.get(name);
-    if (domain === undefined) {
-      const keys = this.#recorded.keys.filter((key) => covers(selector, key));
-      domain = { selector, keys, unseenBy: selector.meta.length === 0 ? null : selector };
-      this.#domains.set(name, domain);
+    const known = this.#bySelector.get(selector);
+    if (known !== undefined) {
+      return known;
     }
+    const name = JSON.stringify(selector);
+    const domain = this.#domains.get(name) ?? this.#newDomain(selector);
+    this.#domains.set(name, domain);
+    this.#bySelector.set(selector, domain);
     return domain;
   }
 
+  #newDomain(selector: Selector): Domain {
+    const keys = this.#recorded.keys.filter((key) => covers(selector, key));
+    const unseenBy = selector.meta.length === 0 ? null : selector;
+    return { selector, keys, unseenBy, possible: new Set(), views: new Map() };
+  }
+
   /** Says of one revision what a selector selects. */
-  addView({ selector, keys, unseenBy }: Domain, view: View, revision: number, at: number): void {
-    const name = `${revision} ${JSON.stringify(selector)}`;
-    const known = this.#known.get(name);
+  addView(domain: Domain, view: View, revision: number, at: number): void {
+    const { keys, unseenBy, views } = domain;
+    const known = views.get(revision);
     if (known !== undefined && isSame(known, view)) {
       return;
     }
-    this.#known.set(name, view);
-    const shown = this.shown(selector, view, at);
+    views.set(revision, view);
+    const shown = this.shown(domain, view, at);
     for (const key of keys) {
       const content = shown.get(key) ?? null;
       const unseen = content === null ? unseenBy : null;
-      this.add(key, { from: revision, to: revision, content, unseenBy: unseen, source: "read", at });
+      this.add(key, {
+        from: revision,
+        to: revision,
+        content,
+        unseenBy: unseen,
+        source: "read",
+        at,
+      });
     }
   }
 
   /** A view as a map, without what nobody wrote and what its selector does not select. */
-  shown(selector: Selector, view: View, at: number): Map<Key, Content> {
+  shown(domain: Domain, view: View, at: number): Map<Key, Content> {
     const shown = new Map<Key, Content>();
     for (const [key, content] of view) {
-      if (this.#isPossible(selector, key, content, at)) {
+      if (this.#isPossible(domain, key, content, at)) {
         shown.set(key, content);
       }
     }
     return shown;
   }
 
-  #isPossible(selector: Selector, key: Key, content: Content, at: number): boolean {
+  #isPossible({ selector, possible }: Domain, key: Key, content: Content, at: number): boolean {
     const origin = this.#recorded.origins.get(content);
+    if (origin?.put.key === key && origin.write.invoked.at < at && possible.has(origin)) {
+      return true;
+    }
     const fault = faultOf(selector, key, origin, at);
-    if (fault !== null) {
+    if (fault === null) {
+      if (origin !== undefined) {
+        possible.add(origin);
+      }
+    } else {
       const [promise, what] = fault;
       const events = origin === undefined ? [at] : [origin.write.invoked.at, at];
       this.findings.push({ checker: "serializable", promise, what: `${key}: ${what}`, events });

@@ -72,7 +72,10 @@ function early(session: Session, end: End, { setup }: Recorded): Finding[] {
   const { ttlMs, graceMs } = session.open.call;
   // A leader counts whole milliseconds, and its clock may run fast.
   const span = (ms: number): number => Math.floor(ms / (1 + setup.driftMax)) - 1;
-  const last = signs.reduce<Sign | null>((a, b) => (a === null || b.sentMs > a.sentMs ? b : a), null);
+  const last = signs.reduce<Sign | null>(
+    (a, b) => (a === null || b.sentMs > a.sentMs ? b : a),
+    null,
+  );
   if (end.reason === "ttl" && last !== null && end.atMs < last.sentMs + span(ttlMs)) {
     const what = `${nameOf(session)} ended by its TTL of ${ttlMs} ms, ${end.atMs - last.sentMs} ms after it sent a sign of life that was confirmed`;
     return [finding("Never early", what, [last.sentAt, end.at])];

@@ -1,4 +1,4 @@
-import type { Content, Key, View } from "../history.ts";
+import type { Content, Key, Selector, View } from "../history.ts";
 import { covers } from "../model/selector.ts";
 import {
   acknowledged,
@@ -31,7 +31,7 @@ export function checkLostWrites(recorded: Recorded): Part {
       return answer === null ? [] : [{ at: answer.at, write }];
     })
     .sort((a, b) => a.at - b.at);
-  const covered = new Map<string, readonly OfKey[]>();
+  const domains = new Domains(keys);
   let next = 0;
   let looked = 0;
   for (const read of recorded.reads) {
@@ -42,10 +42,7 @@ export function checkLostWrites(recorded: Recorded): Part {
     }
     if (read.call.mode.type === "linearizable" && answer?.event.type === "ok") {
       const { view } = answer.event;
-      const name = JSON.stringify(read.call.selector);
-      const ofKeys =
-        covered.get(name) ?? [...keys.values()].filter(({ key }) => covers(read.call.selector, key));
-      covered.set(name, ofKeys);
+      const ofKeys = domains.of(read.call.selector);
       if (view !== undefined) {
         looked += ofKeys.filter(({ lastPut }) => lastPut >= 0).length;
         const isWhole = read.call.selector.meta.length === 0;
@@ -54,6 +51,25 @@ export function checkLostWrites(recorded: Recorded): Part {
     }
   }
   return { findings, looked };
+}
+
+/** The keys that each selector covers, found once. */
+class Domains {
+  readonly #keys: ReadonlyMap<Key, OfKey>;
+  readonly #bySelector = new Map<Selector, readonly OfKey[]>();
+
+  constructor(keys: ReadonlyMap<Key, OfKey>) {
+    this.#keys = keys;
+  }
+
+  of(selector: Selector): readonly OfKey[] {
+    let covered = this.#bySelector.get(selector);
+    if (covered === undefined) {
+      covered = [...this.#keys.values()].filter(({ key }) => covers(selector, key));
+      this.#bySelector.set(selector, covered);
+    }
+    return covered;
+  }
 }
 
 interface OfKey {

@@ -14,6 +14,7 @@ import type {
   Revision,
   Setup,
   Snapshot,
+  StreamEvent,
   Subscribe,
   TouchCall,
   WriteCall,
@@ -84,178 +85,209 @@ export class HistoryError extends Error {
   override readonly name = "HistoryError";
 }
 
-export function demand(condition: boolean, message: () => string): asserts condition {
+function demand(condition: boolean, message: () => string): asserts condition {
   if (!condition) {
     throw new HistoryError(message());
   }
+}
+
+/** O(events). */
+export function recorded(history: History): Recorded {
+  const sorter = new Sorter(history);
+  history.forEach((event, at) => {
+    sorter.take(event, at);
+  });
+  return sorter.done();
 }
 
 type Mutable = {
   -readonly [K in keyof Recorded]: Recorded[K] extends readonly (infer T)[] ? T[] : Recorded[K];
 };
 
-/** O(events). */
-export function recorded(history: History): Recorded {
-  const [setup] = history;
-  demand(setup?.type === "setup", () => "a history begins with its setup");
-  const keys = new Set<Key>();
-  const sessions = new Map<string, Session>();
-  const origins = new Map<Content, Origin>();
-  const all: Mutable = {
-    history: [...history],
-    setup,
-    writes: [],
-    reads: [],
-    sessions,
-    streams: [],
-    revisions: [],
-    leaders: [],
-    calm: null,
-    origins,
-    keys: [],
-    told: new Float64Array(history.length + 1),
-  };
-  const operations = new Map<number, Operation>();
-  const streams = new Map<number, Stream>();
-  const sessionOf = (id: string): Session => {
-    const session = sessions.get(id);
-    demand(session !== undefined, () => `session ${id} was never opened`);
-    return session;
-  };
-  const operationOf = (id: number): Operation => {
-    const operation = operations.get(id);
-    demand(operation !== undefined, () => `operation ${id} was never invoked`);
-    return operation;
-  };
-  const streamOf = (id: number): Stream => {
-    const stream = streams.get(id);
-    demand(stream !== undefined, () => `stream ${id} was never subscribed to`);
-    return stream;
-  };
-  history.forEach((event, at) => {
-    all.told[at + 1] = Math.max(all.told[at] ?? 0, toldBy(event));
+class Sorter {
+  readonly #all: Mutable;
+  readonly #keys = new Set<Key>();
+  readonly #origins = new Map<Content, Origin>();
+  readonly #sessions = new Map<string, Session>();
+  readonly #operations = new Map<number, Operation>();
+  readonly #streams = new Map<number, Stream>();
+
+  constructor(history: History) {
+    const [setup] = history;
+    demand(setup?.type === "setup", () => "a history begins with its setup");
+    this.#all = {
+      history: [...history],
+      setup,
+      writes: [],
+      reads: [],
+      sessions: this.#sessions,
+      streams: [],
+      revisions: [],
+      leaders: [],
+      calm: null,
+      origins: this.#origins,
+      keys: [],
+      told: new Float64Array(history.length + 1),
+    };
+  }
+
+  take(event: Event, at: number): void {
+    const { told } = this.#all;
+    told[at + 1] = Math.max(told[at] ?? 0, toldBy(event));
     switch (event.type) {
       case "setup":
         demand(at === 0, () => "a second setup");
         break;
-      case "invoke": {
-        demand(!operations.has(event.op), () => `operation ${event.op} is invoked twice`);
-        const operation = begun(at, event);
-        operations.set(event.op, operation);
-        place(operation, all, sessions, sessionOf);
-        if (event.call.kind === "write") {
-          originate(operation as Operation<WriteCall>, origins, keys);
-        }
+      case "invoke":
+        this.#invoke(at, event);
         break;
-      }
       case "again":
-        operationOf(event.op).sent += 1;
+        this.#operation(event.op).sent += 1;
         break;
       case "ok":
       case "fail":
-        operationOf(event.op).answers.push({ at, event });
+        this.#operation(event.op).answers.push({ at, event });
         break;
       case "info":
         break;
       case "closed":
-        sessionOf(event.session).closes.push({ at, atMs: event.atMs, attach: event.attach });
-        break;
       case "abandoned":
-        sessionOf(event.session).abandonedAt ??= at;
-        break;
       case "toldEnd":
-        sessionOf(event.session).toldEnd ??= { at, event };
-        break;
       case "ended":
-        sessionOf(event.session).ended ??= { at, event };
+        this.#ofSession(at, event);
         break;
-      case "subscribe": {
-        const stream = { subscribed: { at, event }, events: [] };
-        streams.set(event.stream, stream);
-        all.streams.push(stream);
-        break;
-      }
+      case "subscribe":
       case "snapshot":
       case "delta":
       case "mark":
-        streamOf(event.stream).events.push({ at, event });
+        this.#ofStream(at, event);
         break;
       case "revision":
-        all.revisions.push({ at, event });
+        this.#all.revisions.push({ at, event });
         break;
       case "leader":
-        all.leaders.push({ at, event });
+        this.#all.leaders.push({ at, event });
         break;
       case "calm":
-        all.calm ??= { at, event };
+        this.#all.calm ??= { at, event };
         break;
     }
-  });
-  all.keys = [...keys];
-  for (const { writes } of sessions.values()) {
-    writes.sort((a, b) => a.call.seq - b.call.seq);
-    writes.forEach((write, i) => {
-      demand(
-        writes[i + 1]?.call.seq !== write.call.seq,
-        () => `two operations are number ${write.call.seq} of ${write.call.session}`,
-      );
-    });
   }
-  return all;
-}
 
-function begun(at: number, event: Invoke): Operation {
-  const { op: id, process, call } = event;
-  return { id, process, call, invoked: { at, event }, answers: [], sent: 1 };
-}
-
-function place(
-  operation: Operation,
-  all: Mutable,
-  sessions: Map<string, Session>,
-  sessionOf: (id: string) => Session,
-): void {
-  const { call } = operation;
-  switch (call.kind) {
-    case "write":
-      all.writes.push(operation as Operation<WriteCall>);
-      sessionOf(call.session).writes.push(operation as Operation<WriteCall>);
-      break;
-    case "touch":
-      sessionOf(call.session).touches.push(operation as Operation<TouchCall>);
-      break;
-    case "read":
-      all.reads.push(operation as Operation<ReadCall>);
-      break;
-    case "open":
-      demand(!sessions.has(call.session), () => `session ${call.session} is opened twice`);
-      sessions.set(call.session, {
-        id: call.session,
-        open: operation as Operation<OpenCall>,
-        writes: [],
-        touches: [],
-        closes: [],
-        abandonedAt: null,
-        toldEnd: null,
-        ended: null,
+  done(): Recorded {
+    for (const { writes } of this.#sessions.values()) {
+      writes.sort((a, b) => a.call.seq - b.call.seq);
+      writes.forEach(({ call: { seq, session } }, i) => {
+        const isTwice = writes[i + 1]?.call.seq === seq;
+        demand(!isTwice, () => `two operations are number ${seq} of ${session}`);
       });
-      break;
+    }
+    return { ...this.#all, keys: [...this.#keys] };
+  }
+
+  #invoke(at: number, event: Invoke): void {
+    const { op: id, process, call } = event;
+    demand(!this.#operations.has(id), () => `operation ${id} is invoked twice`);
+    const shared = { id, process, invoked: { at, event }, answers: [], sent: 1 };
+    switch (call.kind) {
+      case "write": {
+        const write = { ...shared, call };
+        this.#operations.set(id, write);
+        this.#all.writes.push(write);
+        this.#session(call.session).writes.push(write);
+        this.#originate(write);
+        break;
+      }
+      case "touch": {
+        const touch = { ...shared, call };
+        this.#operations.set(id, touch);
+        this.#session(call.session).touches.push(touch);
+        break;
+      }
+      case "read": {
+        const read = { ...shared, call };
+        this.#operations.set(id, read);
+        this.#all.reads.push(read);
+        break;
+      }
+      case "open": {
+        const open = { ...shared, call };
+        this.#operations.set(id, open);
+        demand(!this.#sessions.has(call.session), () => `${call.session} is opened twice`);
+        this.#sessions.set(call.session, newSession(open));
+        break;
+      }
+    }
+  }
+
+  #originate(write: Operation<WriteCall>): void {
+    for (const put of write.call.puts) {
+      demand(!this.#origins.has(put.content), () => `${put.content} is put twice`);
+      this.#origins.set(put.content, { write, put });
+      this.#keys.add(put.key);
+    }
+    for (const key of write.call.removes) {
+      this.#keys.add(key);
+    }
+  }
+
+  #ofSession(
+    at: number,
+    event: Event & { type: "closed" | "abandoned" | "toldEnd" | "ended" },
+  ): void {
+    const session = this.#session(event.session);
+    switch (event.type) {
+      case "closed":
+        session.closes.push({ at, atMs: event.atMs, attach: event.attach });
+        break;
+      case "abandoned":
+        session.abandonedAt ??= at;
+        break;
+      case "toldEnd":
+        session.toldEnd ??= { at, event };
+        break;
+      case "ended":
+        session.ended ??= { at, event };
+        break;
+    }
+  }
+
+  #ofStream(at: number, event: StreamEvent): void {
+    if (event.type === "subscribe") {
+      const stream = { subscribed: { at, event }, events: [] };
+      this.#streams.set(event.stream, stream);
+      this.#all.streams.push(stream);
+      return;
+    }
+    const stream = this.#streams.get(event.stream);
+    demand(stream !== undefined, () => `stream ${event.stream} was never subscribed to`);
+    stream.events.push({ at, event });
+  }
+
+  #session(id: string): Session {
+    const session = this.#sessions.get(id);
+    demand(session !== undefined, () => `session ${id} was never opened`);
+    return session;
+  }
+
+  #operation(id: number): Operation {
+    const operation = this.#operations.get(id);
+    demand(operation !== undefined, () => `operation ${id} was never invoked`);
+    return operation;
   }
 }
 
-function originate(
-  write: Operation<WriteCall>,
-  origins: Map<Content, Origin>,
-  keys: Set<Key>,
-): void {
-  for (const put of write.call.puts) {
-    demand(!origins.has(put.content), () => `${put.content} is put twice`);
-    origins.set(put.content, { write, put });
-    keys.add(put.key);
-  }
-  for (const key of write.call.removes) {
-    keys.add(key);
-  }
+function newSession(open: Operation<OpenCall>): Session {
+  return {
+    id: open.call.session,
+    open,
+    writes: [],
+    touches: [],
+    closes: [],
+    abandonedAt: null,
+    toldEnd: null,
+    ended: null,
+  };
 }
 
 function toldBy(event: Event): number {

@@ -1,6 +1,6 @@
 import type { Content, Key, WriteCall } from "../history.ts";
-import { Facts } from "./facts.ts";
 import { type Causes, causesOf } from "./causes.ts";
+import type { Facts } from "./facts.ts";
 import { acknowledged, type Operation, outcome, type Recorded } from "./recorded.ts";
 import { type Run, timelines } from "./timelines.ts";
 import type { Finding, Part } from "./verdict.ts";
@@ -188,7 +188,10 @@ function oneEach(when: Windows, findings: Finding[]): void {
         checker: "serializable",
         promise: "One history",
         what: `${nameOf(other)} and ${nameOf(write)} both made revision ${by}`,
-        events: [other.answers[0]?.at ?? other.invoked.at, write.answers[0]?.at ?? write.invoked.at],
+        events: [
+          other.answers[0]?.at ?? other.invoked.at,
+          write.answers[0]?.at ?? write.invoked.at,
+        ],
       });
     }
     known.set(by, write);

@@ -115,7 +115,7 @@ class Fold {
 
   /** Contents are unique, so one that is still there was there all the time between. */
   #begin(view: Snapshot["view"], revision: number, at: number): void {
-    const shown = this.#facts.shown(this.#domain.selector, view, at);
+    const shown = this.#facts.shown(this.#domain, view, at);
     for (const key of this.#domain.keys) {
       const content = shown.get(key) ?? null;
       const held = this.#held.get(key);
@@ -138,7 +138,11 @@ class Fold {
     } else if (collapsed !== null) {
       this.#collapsed(placed, collapsed);
     } else if (this.#frames.length > 0) {
-      this.#fault("Marked where not every change is sent", "no last frame of what it stands for", at);
+      this.#fault(
+        "Marked where not every change is sent",
+        "no last frame of what it stands for",
+        at,
+      );
     } else if (this.#isNews(placed)) {
       this.#change([placed], revision - 1);
       this.#reach(revision, at);
@@ -186,14 +190,13 @@ class Fold {
 
   /** What was said before holds up to `until`. */
   #change(frames: readonly Placed<Delta>[], until: number): void {
-    const { selector } = this.#domain;
     for (const { at, event } of frames) {
       const from = frames.at(-1)?.event.revision ?? event.revision;
       for (const key of event.remove) {
         this.#settle(key, until);
         this.#held.set(key, { content: null, from, at });
       }
-      for (const [key, content] of this.#facts.shown(selector, event.put, at)) {
+      for (const [key, content] of this.#facts.shown(this.#domain, event.put, at)) {
         this.#settle(key, until);
         this.#held.set(key, { content, from, at });
       }

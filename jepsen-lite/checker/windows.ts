@@ -83,7 +83,9 @@ function windowOf(
   }
   if (window.after >= window.by && isPut && !(answer !== null && answer.revision <= window.after)) {
     const what = `${nameOf(write)} took effect after revision ${window.after}, and was seen at ${window.by}`;
-    findings.push(finding("Whole, at one revision", what, [invokedAt, window.afterAt, window.byAt]));
+    findings.push(
+      finding("Whole, at one revision", what, [invokedAt, window.afterAt, window.byAt]),
+    );
   }
   return window;
 }

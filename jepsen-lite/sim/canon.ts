@@ -1,19 +1,17 @@
 import type { Change } from "../../src/registry/change.ts";
-import type { Instance, InstanceContent, InstanceKey, Selector } from "../../src/registry/instance.ts";
+import type {
+  Instance,
+  InstanceContent,
+  InstanceKey,
+  Selector,
+} from "../../src/registry/instance.ts";
 import { covers, selects } from "../model/selector.ts";
 import { demand } from "./violation.ts";
 
-const contents = new WeakMap<InstanceContent, string>();
-
-/** An instance without what changes hands silently: owner and revisions. */
-export function content(instance: InstanceContent): string {
-  let text = contents.get(instance);
-  if (text === undefined) {
-    const { meta, weight, version, location, status, reason } = instance;
-    text = JSON.stringify([meta, weight, version, location, status, reason]);
-    contents.set(instance, text);
-  }
-  return text;
+/** What changes hands silently is no part of it: owner and revisions. */
+export function contentOf(instance: InstanceContent): string {
+  const { meta, weight, version, location, status, reason } = instance;
+  return JSON.stringify([meta, weight, version, location, status, reason]);
 }
 
 export function keyOf(key: InstanceKey): string {
@@ -77,7 +75,7 @@ export class Canon {
     const view: View = new Map();
     for (const [key, instance] of this.#instances) {
       if (covers(selector, key) && selects(selector, instance.meta)) {
-        view.set(key, content(instance));
+        view.set(key, entryOf(instance)[1]);
       }
     }
     return view;
@@ -88,7 +86,20 @@ export function sameView(a: View, b: View): boolean {
   return a.size === b.size && [...a].every(([key, text]) => b.get(key) === text);
 }
 
-/** As a history has it. */
-export function viewOf(instances: readonly Instance[]): (readonly [key: string, text: string])[] {
-  return instances.map((instance) => [keyOf(instance), content(instance)]);
+type Entry = readonly [key: string, content: string];
+
+const entries = new WeakMap<Instance, Entry>();
+
+/** As a history has it. Records are immutable, so it is made once for each. */
+function entryOf(instance: Instance): Entry {
+  let entry = entries.get(instance);
+  if (entry === undefined) {
+    entry = [keyOf(instance), contentOf(instance)];
+    entries.set(instance, entry);
+  }
+  return entry;
+}
+
+export function viewOf(instances: readonly Instance[]): Entry[] {
+  return instances.map(entryOf);
 }

@@ -69,7 +69,8 @@ export class ClientLink implements ClientEnd {
     }
     this.#isOpen = false;
     const { prng, schedule } = this.#world;
-    const delayMs = this.#isCut || prng.chance(300) ? prng.between(10, CLOSE_NOTICE_MS_MAX) : prng.below(3);
+    const delayMs =
+      this.#isCut || prng.chance(300) ? prng.between(10, CLOSE_NOTICE_MS_MAX) : prng.below(3);
     const input: ClientInput = { type: "disconnected", connection: this.id, byClient: true };
     schedule.after(Math.max(delayMs, this.#upFreeMs - schedule.nowMs), () => {
       this.#world.disconnect(this.id);

@@ -36,7 +36,7 @@ export class Recorder {
   }
 
   record(event: Unstamped<Event>): void {
-    this.#events.push({ ...event, atMs: this.#schedule.nowMs });
+    this.#events.push(Object.assign(event, { atMs: this.#schedule.nowMs }) as Event);
   }
 
   /** The number of the operation. */

@@ -10,7 +10,13 @@ import type { World } from "./world.ts";
 const REQUEST_TIMEOUT_MS = 1_500;
 /** Numbers of keepalives, above those of writes. */
 const PINGS_FROM = 1_000_000;
-const READ_CHANCE = 100;
+const READ_CHANCE = 50;
+const SELECTORS = ["a", "b"].map((application) => ({
+  namespace: "default",
+  application,
+  protocol: null,
+  meta: [],
+}));
 
 /**
  * A provider that knows the rules of the protocol and nothing of the SDK: one session, kept by
@@ -329,9 +335,7 @@ export class SimClient {
   }
 
   #read(link: ClientLink): void {
-    const application = this.#world.prng.pick(["a", "b"]);
-    const selector = { namespace: "default", application, protocol: null, meta: [] };
-    this.#reader.read(link, selector, this.#floorRevision);
+    this.#reader.read(link, this.#world.prng.pick(SELECTORS), this.#floorRevision);
   }
 
   #keepaliveLater(): void {

@@ -1,8 +1,8 @@
+import type { Reply } from "../../src/registry/command.ts";
 import type { InstanceKey, InstanceSpec } from "../../src/registry/instance.ts";
 import type { RequestId, WriteCommand } from "../../src/replica/inputs.ts";
-import type { Reply } from "../../src/registry/command.ts";
 import type { Put } from "../history.ts";
-import { content, keyOf } from "./canon.ts";
+import { contentOf, keyOf } from "./canon.ts";
 import type { ClientLink } from "./link.ts";
 import type { World } from "./world.ts";
 
@@ -196,5 +196,5 @@ export class SimWrites {
 }
 
 function putOf(instance: InstanceSpec): Put {
-  return { key: keyOf(instance), content: content(instance), meta: instance.meta };
+  return { key: keyOf(instance), content: contentOf(instance), meta: instance.meta };
 }
