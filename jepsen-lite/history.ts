@@ -229,5 +229,8 @@ interface Calm extends At {
   readonly type: "calm";
 }
 
+/** What becomes of a session. */
+export type SessionEvent = Closed | Abandoned | ToldEnd | Ended;
+
 /** What nodes and whoever disturbs them tell; a history without any of it can be judged, too. */
 export type NodeEvent = Revision | Ended | Leader | Calm;

@@ -34,37 +34,28 @@ export function checkMonotone(recorded: Recorded): Part {
     asked.set(question, seen.get(process) ?? { revision: 0, at: 0 });
   };
   recorded.history.forEach((event, at) => {
-    switch (event.type) {
-      case "invoke":
-        processes.set(event.op, event.process);
-        if (event.call.kind === "read") {
-          ask(event.process, `read ${event.op}`);
-        }
-        break;
-      case "ok":
-      case "fail":
-        look(processes.get(event.op) ?? "", `read ${event.op}`, event.revision ?? 0, at);
-        break;
-      case "subscribe":
-        processes.set(-event.stream, event.process);
-        ask(event.process, `stream ${event.stream}`);
-        break;
-      case "snapshot":
-        look(processes.get(-event.stream) ?? "", `stream ${event.stream}`, event.revision, at);
-        break;
-      case "delta":
-        // A stream that goes on passes what its process has seen elsewhere on its way.
-        asked.delete(`stream ${event.stream}`);
-        // Frames before the last of a row are no state that anybody has seen.
-        if (event.collapsed === null || event.collapsed.isLast) {
-          see(processes.get(-event.stream) ?? "", event.revision, at);
-        }
-        break;
-      case "mark":
+    const { type } = event;
+    if (type === "invoke") {
+      processes.set(event.op, event.process);
+      if (event.call.kind === "read") {
+        ask(event.process, `read ${event.op}`);
+      }
+    } else if (type === "ok" || type === "fail") {
+      look(processes.get(event.op) ?? "", `read ${event.op}`, event.revision ?? 0, at);
+    } else if (type === "subscribe") {
+      processes.set(-event.stream, event.process);
+      ask(event.process, `stream ${event.stream}`);
+    } else if (type === "snapshot") {
+      look(processes.get(-event.stream) ?? "", `stream ${event.stream}`, event.revision, at);
+    } else if (type === "mark") {
+      see(processes.get(-event.stream) ?? "", event.revision, at);
+    } else if (type === "delta") {
+      // A stream that goes on passes what its process has seen elsewhere on its way.
+      asked.delete(`stream ${event.stream}`);
+      // Frames before the last of a row are no state that anybody has seen.
+      if (event.collapsed === null || event.collapsed.isLast) {
         see(processes.get(-event.stream) ?? "", event.revision, at);
-        break;
-      default:
-        break;
+      }
     }
   });
   return { findings, looked };

@@ -12,6 +12,7 @@ import type {
   Put,
   ReadCall,
   Revision,
+  SessionEvent,
   Setup,
   Snapshot,
   StreamEvent,
@@ -231,10 +232,7 @@ class Sorter {
     }
   }
 
-  #ofSession(
-    at: number,
-    event: Event & { type: "closed" | "abandoned" | "toldEnd" | "ended" },
-  ): void {
+  #ofSession(at: number, event: SessionEvent): void {
     const session = this.#session(event.session);
     switch (event.type) {
       case "closed":
