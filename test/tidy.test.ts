@@ -122,6 +122,19 @@ describe("the import table", () => {
       'import { errors } from "../../src/errors.ts";',
       "src/errors.ts",
     ],
+    ["jepsen-lite/checker/watch.ts", 'import type { History } from "../history.ts";', undefined],
+    [
+      "jepsen-lite/checker/watch.ts",
+      'import { History } from "../history.ts";',
+      "only types of jepsen-lite/history.ts",
+    ],
+    [
+      "jepsen-lite/checker/watch.ts",
+      'import { World } from "../sim/world.ts";',
+      "jepsen-lite/sim/world.ts",
+    ],
+    ["jepsen-lite/checker/watch.ts", 'import { readFileSync } from "node:fs";', "node:fs"],
+    ["jepsen-lite/sim/recorder.ts", 'import type { Event } from "../history.ts";', undefined],
     ["jepsen-lite/model/m.ts", 'import type { I } from "../../src/wire/messages.ts";', "src/wire/"],
     ["jepsen-lite/cluster.ts", 'import { connect } from "../src/client/index.ts";', undefined],
     [

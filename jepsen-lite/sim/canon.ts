@@ -1,61 +1,45 @@
 import type { Change } from "../../src/registry/change.ts";
-import type { Instance, InstanceKey, Selector } from "../../src/registry/instance.ts";
+import type {
+  Instance,
+  InstanceContent,
+  InstanceKey,
+  Selector,
+} from "../../src/registry/instance.ts";
+import { covers, selects } from "../model/selector.ts";
 import { demand } from "./violation.ts";
 
-const contents = new WeakMap<Instance, string>();
-
-/** An instance without what changes hands silently: owner and revisions. */
-export function content(instance: Instance): string {
-  let text = contents.get(instance);
-  if (text === undefined) {
-    const { meta, weight, version, location, status, reason } = instance;
-    text = JSON.stringify([meta, weight, version, location, status, reason]);
-    contents.set(instance, text);
-  }
-  return text;
+/** What changes hands silently is no part of it: owner and revisions. */
+export function contentOf(instance: InstanceContent): string {
+  const { meta, weight, version, location, status, reason } = instance;
+  return JSON.stringify([meta, weight, version, location, status, reason]);
 }
 
 export function keyOf(key: InstanceKey): string {
   return `${key.namespace}/${key.application}/${key.protocol}/${key.addr}`;
 }
 
-/** Written afresh, so that it does not agree with the product by construction. */
-export function isSelected(selector: Selector, instance: Instance): boolean {
-  return (
-    instance.namespace === selector.namespace &&
-    instance.application === selector.application &&
-    (selector.protocol === null || selector.protocol === instance.protocol) &&
-    selector.meta.every(([key, value]) =>
-      instance.meta.some((pair) => pair[0] === key && pair[1] === value),
-    )
-  );
-}
-
 /** Contents by key. */
 export type View = Map<string, string>;
-export type ReadonlyView = ReadonlyMap<string, string>;
 
 /**
  * The one history that every replica must follow: the changes of each revision, as the first
- * replica to apply them told, and what they lead to.
+ * replica to apply them told.
  */
 export class Canon {
   /** At position r - 1: the changes of revision r. */
-  readonly #revisions: (readonly Change[])[] = [];
   readonly #texts: string[] = [];
   readonly #digests = new Map<number, string>();
-  readonly #effects = new Map<string, number>();
-  readonly #views = new Map<string, ReadonlyView[]>();
+  readonly #instances = new Map<string, Instance>();
 
   get revision(): number {
-    return this.#revisions.length;
+    return this.#texts.length;
   }
 
-  /** State machine safety: what one replica applied as revision r, all do. */
+  /** State machine safety: what one replica applied as revision r, all do. True for the first. */
   applied(node: string, changes: readonly Change[]): boolean {
     const revision = changes[0]?.revision ?? 0;
     const text = JSON.stringify(changes);
-    if (revision <= this.#revisions.length) {
+    if (revision <= this.#texts.length) {
       demand(
         this.#texts[revision - 1] === text,
         () =>
@@ -63,16 +47,14 @@ export class Canon {
       );
       return false;
     }
-    demand(
-      revision === this.#revisions.length + 1,
-      () => `${node} skipped to revision ${revision}`,
-    );
-    this.#revisions.push(changes);
+    demand(revision === this.#texts.length + 1, () => `${node} skipped to revision ${revision}`);
     this.#texts.push(text);
     for (const { before, after } of changes) {
-      if (after !== null && (before === null || content(before) !== content(after))) {
-        const effect = `${keyOf(after)} ${content(after)}`;
-        this.#effects.set(effect, (this.#effects.get(effect) ?? 0) + 1);
+      if (before !== null) {
+        this.#instances.delete(keyOf(before));
+      }
+      if (after !== null) {
+        this.#instances.set(keyOf(after), after);
       }
     }
     return true;
@@ -88,53 +70,36 @@ export class Canon {
     this.#digests.set(index, digest);
   }
 
-  /** How often exactly this content came to exist: at most once, since every value is unique. */
-  effects(): ReadonlyMap<string, number> {
-    return this.#effects;
-  }
-
-  /** What `selector` selects at `revision`; made once, and shared by revisions that agree. */
-  viewAt(selector: Selector, revision: number): ReadonlyView {
-    const key = JSON.stringify(selector);
-    const views: ReadonlyView[] = this.#views.get(key) ?? [new Map<string, string>()];
-    this.#views.set(key, views);
-    for (let next = views.length; next <= revision; next += 1) {
-      views.push(follow(must(views[next - 1]), selector, this.#revisions[next - 1] ?? []));
+  /** What `selector` selects now. */
+  view(selector: Selector): View {
+    const view: View = new Map();
+    for (const [key, instance] of this.#instances) {
+      if (covers(selector, key) && selects(selector, instance.meta)) {
+        view.set(key, entryOf(instance)[1]);
+      }
     }
-    return must(views[revision]);
-  }
-}
-
-function follow(view: ReadonlyView, selector: Selector, changes: readonly Change[]): ReadonlyView {
-  const touching = changes.filter(
-    ({ before, after }) =>
-      (before !== null && isSelected(selector, before)) ||
-      (after !== null && isSelected(selector, after)),
-  );
-  if (touching.length === 0) {
     return view;
   }
-  const next = new Map(view);
-  for (const { before, after } of touching) {
-    if (before !== null) {
-      next.delete(keyOf(before));
-    }
-    if (after !== null && isSelected(selector, after)) {
-      next.set(keyOf(after), content(after));
-    }
-  }
-  return next;
 }
 
-function must<T>(value: T | undefined): T {
-  demand(value !== undefined, () => "the history has no such revision");
-  return value;
-}
-
-export function sameView(a: ReadonlyView, b: ReadonlyView): boolean {
+export function sameView(a: View, b: View): boolean {
   return a.size === b.size && [...a].every(([key, text]) => b.get(key) === text);
 }
 
-export function viewOf(instances: readonly Instance[]): View {
-  return new Map(instances.map((instance) => [keyOf(instance), content(instance)]));
+type Entry = readonly [key: string, content: string];
+
+const entries = new WeakMap<Instance, Entry>();
+
+/** As a history has it. Records are immutable, so it is made once for each. */
+function entryOf(instance: Instance): Entry {
+  let entry = entries.get(instance);
+  if (entry === undefined) {
+    entry = [keyOf(instance), contentOf(instance)];
+    entries.set(instance, entry);
+  }
+  return entry;
+}
+
+export function viewOf(instances: readonly Instance[]): Entry[] {
+  return instances.map(entryOf);
 }

@@ -63,7 +63,7 @@ export class Invariants {
         }
         break;
       case "sessionEnded":
-        this.#world.sessionEnded(notice.session, notice.reason);
+        this.#world.sessionEnded(notice.session, notice.reason, notice.revision);
         break;
       case "snapshot":
         this.#snapshots[notice.how] += 1;

@@ -51,9 +51,15 @@ export class Leaders {
 
   /** Election safety: one a term. */
   elected(node: MemberId, term: Term): void {
-    const known = this.#byTerm.get(term) ?? node;
-    demand(known === node, () => `${known} and ${node} are both leaders of term ${term}`);
-    this.#byTerm.set(term, node);
+    const known = this.#byTerm.get(term);
+    demand(
+      known === undefined || known === node,
+      () => `${known} and ${node} are both leaders of term ${term}`,
+    );
+    if (known === undefined) {
+      this.#byTerm.set(term, node);
+      this.#world.recorder.record({ type: "leader", node });
+    }
   }
 
   configured(node: MemberId, conf: ConfState): void {

@@ -1,4 +1,5 @@
 import type { ClientInput, ClientOutput, ConnectionId } from "../../src/replica/inputs.ts";
+import { CLOSE_NOTICE_MS_MAX } from "./recorder.ts";
 import type { SimNode } from "./sim-node.ts";
 import type { World } from "./world.ts";
 
@@ -48,6 +49,10 @@ export class ClientLink implements ClientEnd {
     }
   }
 
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
   cut(): void {
     this.#isCut = true;
   }
@@ -65,7 +70,8 @@ export class ClientLink implements ClientEnd {
     }
     this.#isOpen = false;
     const { prng, schedule } = this.#world;
-    const delayMs = this.#isCut || prng.chance(300) ? prng.between(10, 3_000) : prng.below(3);
+    const delayMs =
+      this.#isCut || prng.chance(300) ? prng.between(10, CLOSE_NOTICE_MS_MAX) : prng.below(3);
     const input: ClientInput = { type: "disconnected", connection: this.id, byClient: true };
     schedule.after(Math.max(delayMs, this.#upFreeMs - schedule.nowMs), () => {
       this.#world.disconnect(this.id);

@@ -1,4 +1,7 @@
 import { AssertionError } from "../../src/util/assert.ts";
+import { check, report } from "../checker/check.ts";
+import type { Verdict } from "../checker/verdict.ts";
+import type { History } from "../history.ts";
 import type { ChangeCounts } from "./configurations.ts";
 import { textOf } from "./configurations.ts";
 import type { Core, Fault, FaultSource } from "./fault.ts";
@@ -26,7 +29,8 @@ export interface RunResult {
   readonly acknowledged: number;
   readonly deliveries: number;
   readonly reads: number;
-  readonly definiteRefusals: number;
+  /** How much each checker of the history had to look at. */
+  readonly looked: Verdict["looked"];
   readonly snapshots: { readonly taken: number; readonly installed: number };
   readonly changes: MemberCounts;
   /** Who stayed broken while the others had to go on; null where all were healed at once. */
@@ -69,11 +73,17 @@ export function run(seed: number): RunResult {
   return follow(planOf(seed)).result;
 }
 
+export interface Followed {
+  readonly result: RunResult;
+  readonly plan: Plan;
+  readonly history: History;
+}
+
 /**
  * One run: faults for a while, perhaps a time in which only a majority is whole, then a healed
  * cluster that has to come to rest and agree. `plan` is the same one with its faults written out.
  */
-export function follow(plan: Plan): { readonly result: RunResult; readonly plan: Plan } {
+export function follow(plan: Plan): Followed {
   const { seed, options } = plan;
   const world = new World(seed, options);
   const clients = range(options.clients).map((i) => new SimClient(`c${i}`, world));
@@ -95,7 +105,7 @@ export function follow(plan: Plan): { readonly result: RunResult; readonly plan:
       client.quiesce();
     }
     settle(world, clients, watchers);
-    agree(world, clients);
+    world.invariants.disksAgree();
     rest(world);
   } catch (error) {
     if (!(error instanceof Violation || error instanceof AssertionError)) {
@@ -103,10 +113,13 @@ export function follow(plan: Plan): { readonly result: RunResult; readonly plan:
     }
     violation = `${error.name}: ${error.message}`;
   }
+  const { history } = world.recorder;
+  const verdict = check(history);
+  const promise = brokenPromise(world, verdict);
   const result: RunResult = {
     seed,
     options,
-    violation,
+    violation: [violation, promise].filter((text) => text !== null).join("\n") || null,
     simulatedMs: world.schedule.nowMs,
     events: world.schedule.events,
     traceHash: world.traceHash,
@@ -114,17 +127,20 @@ export function follow(plan: Plan): { readonly result: RunResult; readonly plan:
     leaderChanges: world.invariants.leaderChanges,
     acknowledged: sum(clients.map((client) => client.acknowledged)),
     deliveries: sum(watchers.map((watcher) => watcher.deliveries)),
-    reads: sum(watchers.map((watcher) => watcher.reads)),
-    definiteRefusals: world.neverHappened().size,
+    reads: sum([...clients, ...watchers].map((process) => process.reads)),
+    looked: verdict.looked,
     snapshots: world.invariants.snapshots,
     changes: { ...world.configurations.counts, tooEarly: world.operator.tooEarly },
     core,
     faults: faults.counts,
   };
-  return { result, plan: { ...plan, faults: faults.injected } };
+  return { result, plan: { ...plan, faults: faults.injected }, history };
 }
 
 function start(world: World, clients: readonly SimClient[], watchers: readonly SimWatcher[]): void {
+  if (isCalm(world.options)) {
+    world.recorder.record({ type: "calm" });
+  }
   for (const node of world.nodes) {
     node.start();
   }
@@ -137,6 +153,13 @@ function start(world: World, clients: readonly SimClient[], watchers: readonly S
   for (const watcher of watchers) {
     watcher.start();
   }
+}
+
+/** Whether nothing but clients is disturbed from the beginning. */
+function isCalm({ faults: { clientMs: _, ...ofNodes }, network }: SimOptions): boolean {
+  const { lossChance, duplicateChance, lateChance } = network;
+  const chances = [...Object.values(ofNodes), lossChance, duplicateChance, lateChance];
+  return chances.every((chance) => chance === 0);
 }
 
 function advance(world: World, forMs: number): void {
@@ -228,6 +251,9 @@ function settle(
   const untilMs = world.schedule.nowMs + world.options.livenessMs;
   let open = "";
   do {
+    if (!world.nodes.some((node) => node.isHeldUp)) {
+      world.recorder.record({ type: "calm" });
+    }
     advance(world, SECOND_MS);
     const statuses = world.members.map((node) => node.status());
     const leaders = world.nodes.filter((node) => node.status()?.role === "leader").length;
@@ -235,6 +261,7 @@ function settle(
       .filter((client) => !client.isSettled)
       .map((client) => client.describe);
     const behind = watchers.filter((watcher) => !watcher.isCurrent).map(({ name }) => name);
+    const ghosts = clients.flatMap((client) => client.ghosts);
     const applied = new Set(statuses.map((status) => status?.lastApplied));
     const confs = new Set(statuses.map((status) => status && textOf(status.conf)));
     const { latest } = world.configurations;
@@ -244,6 +271,7 @@ function settle(
       leaders === 1 ? "" : `${leaders} leaders`,
       unsettled.length === 0 ? "" : `unanswered: ${unsettled.join(" ")}`,
       behind.length === 0 ? "" : `behind: ${behind.join(" ")}`,
+      ghosts.length === 0 ? "" : `not expired: ${ghosts.join(" ")}`,
       applied.size === 1 ? "" : `applied: ${[...applied].join(" ")}`,
       !isJoint && confs.size === 1 && confs.has(textOf(latest)) ? "" : [...confs].join(" "),
       unanswered.length === 0 ? "" : `asked: ${unanswered.join(" ")}`,
@@ -254,34 +282,10 @@ function settle(
   demand(open === "", () => `not settled ${world.options.livenessMs} ms after healing: ${open}`);
 }
 
-/** Nothing acknowledged is lost, nothing happened twice, all replicas are equal. */
-function agree(world: World, clients: readonly SimClient[]): void {
-  world.invariants.disksAgree();
-  for (const [effect, count] of world.canon.effects()) {
-    demand(count === 1, () => `${effect} came to be ${count} times`);
-    demand(
-      !world.neverHappened().has(effect),
-      () => `${effect} came to be after it had been refused definitely`,
-    );
-  }
-  const all = [
-    ...world.canon.viewAt(selectAll("a"), world.canon.revision),
-    ...world.canon.viewAt(selectAll("b"), world.canon.revision),
-  ];
-  const view = new Map<string, string>(all);
-  for (const client of clients) {
-    for (const [key, possible] of client.expectation ?? []) {
-      const found = view.get(key) ?? null;
-      demand(
-        possible.has(found),
-        () => `${client.name} left ${JSON.stringify([...possible])} at ${key}, there is ${found}`,
-      );
-    }
-  }
-}
-
-function selectAll(application: string) {
-  return { namespace: "default", application, protocol: null, meta: [] };
+/** What clients were told, held against the promises; null where all are kept. */
+function brokenPromise({ recorder: { history } }: World, { findings }: Verdict): string | null {
+  const [first] = findings;
+  return first === undefined ? null : `Violation: ${report(history, first)}`;
 }
 
 function range(count: number): number[] {

@@ -1,38 +1,33 @@
-import { ERRORS, type ErrorCode } from "../../src/errors.ts";
-import type { InstanceKey, InstanceSpec } from "../../src/registry/instance.ts";
-import type { ClientOutput, SessionState, WriteCommand } from "../../src/replica/inputs.ts";
-import { content, keyOf } from "./canon.ts";
-import { LeaseWitness } from "./lease-witness.ts";
+import { ERRORS } from "../../src/errors.ts";
+import type { ClientOutput, RequestId, SessionState } from "../../src/replica/inputs.ts";
 import { ClientLink } from "./link.ts";
 import { SimProcess } from "./sim-process.ts";
+import { SimReader } from "./sim-reader.ts";
+import { SimWrites } from "./sim-writes.ts";
 import { demand } from "./violation.ts";
 import type { World } from "./world.ts";
 
-interface Operation {
-  readonly seq: number;
-  readonly key: string;
-  /** What the key holds once it is done; null where it holds nothing. */
-  readonly after: string | null;
-  readonly command: (seq: number, floor: number) => WriteCommand;
-  /** Some attempt has no definite end, so it may happen whatever is said of the others. */
-  isDoubtful: boolean;
-}
-
-/** What a key may hold: more than one where the outcome of a write is not known. */
-type Possible = { readonly seq: number; readonly after: string | null }[];
-
 const REQUEST_TIMEOUT_MS = 1_500;
-const UNANSWERED_MAX = 4;
-const ADDRESSES = 3;
+/** Numbers of keepalives, above those of writes. */
+const PINGS_FROM = 1_000_000;
+const READ_CHANCE = 50;
+const SELECTORS = ["a", "b"].map((application) => ({
+  namespace: "default",
+  application,
+  protocol: null,
+  meta: [],
+}));
 
 /**
- * A provider that knows the rules of the protocol and nothing of the SDK: one session, numbered
- * writes, sent again in order on another node until they are answered, some given up by raising the
- * floor. It keeps what each of its keys may hold, for the final look.
+ * A provider that knows the rules of the protocol and nothing of the SDK: one session, kept by
+ * pings, with numbered writes that go with it from node to node. It writes down what it does and is
+ * told, and judges nothing.
  */
 export class SimClient {
   readonly name: string;
   readonly #world: World;
+  readonly #process: SimProcess;
+  readonly #reader: SimReader;
   #link: ClientLink | null = null;
   #session = "";
   #secretHash = "";
@@ -42,54 +37,49 @@ export class SimClient {
   #isReady = false;
   #isAlive = true;
   #isQuiet = false;
-  #nextSeq = 1;
-  #operations: Operation[] = [];
-  #requests = 0;
-  #pings = new Map<number, number>();
+  #writes: SimWrites;
+  #acknowledgedBefore = 0;
+  /** Sessions that it opened, and has left. */
+  readonly #left: string[] = [];
+  /** Of the opening in the history; null before it is sent. */
+  #opening: number | null = null;
+  /** Of the resumption that waits for an answer. */
+  #resumption: number | null = null;
+  #requests = PINGS_FROM;
+  #pings = new Map<RequestId, number>();
   #lastPongMs = 0;
-  /** Of the first `open` of this session; a later one may be answered by what became of it. */
-  #openSentMs: number | null = null;
-  #attachSentMs = 0;
   #floorRevision = 0;
-  #values = 0;
-  #acknowledged = 0;
-  readonly #process: SimProcess;
-  #possible = new Map<string, Possible>();
-  #lease: LeaseWitness;
 
   constructor(name: string, world: World) {
     this.name = name;
     this.#world = world;
     this.#process = new SimProcess(world.schedule);
-    this.#lease = new LeaseWitness(world, name);
-    this.#newSession();
-    world.onSessionEnded((session, reason) => {
-      this.#lease.ended(session, reason);
-    });
+    this.#reader = new SimReader(world, name);
+    this.#writes = this.#newSession();
   }
 
   get acknowledged(): number {
-    return this.#acknowledged;
+    return this.#acknowledgedBefore + this.#writes.acknowledged;
   }
 
-  /** Keys of the current session by what they may hold; null while that cannot be told. */
-  get expectation(): ReadonlyMap<string, ReadonlySet<string | null>> | null {
-    if (!this.#isAlive || !this.isSettled) {
-      return null;
-    }
-    const contents = (possible: Possible) => new Set(possible.map(({ after }) => after));
-    return new Map([...this.#possible].map(([key, possible]) => [key, contents(possible)]));
+  get reads(): number {
+    return this.#reader.answered;
+  }
+
+  /** Its sessions of before that have not ended yet. */
+  get ghosts(): readonly string[] {
+    return this.#left.filter((session) => !this.#world.hasEnded(session));
   }
 
   /** For the message of a run that does not settle. */
   get describe(): string {
-    const seqs = this.#operations.map(({ seq }) => seq).join(",");
+    const seqs = this.#writes.waiting.join(",");
     return `${this.name}{ready ${this.#isReady}, opened ${this.#isOpened}, attach ${this.#attach}, waits [${seqs}]}`;
   }
 
   /** One that stands still may not know yet what it was told. */
   get isSettled(): boolean {
-    const isAnswered = this.#isReady && this.#operations.length === 0;
+    const isAnswered = this.#isReady && this.#writes.waiting.length === 0;
     return !this.#isAlive || (!this.#process.isPaused && isAnswered);
   }
 
@@ -101,8 +91,8 @@ export class SimClient {
 
   /** The process is killed: its sockets are closed by the kernel. */
   kill(): void {
-    this.#gone();
     this.#dropLink();
+    this.#gone();
   }
 
   /** Its machine is gone: nobody closes anything. */
@@ -115,7 +105,7 @@ export class SimClient {
   revive(): void {
     if (!this.#isAlive) {
       this.#isAlive = true;
-      this.#newSession();
+      this.#writes = this.#newSession();
       this.start();
     }
   }
@@ -147,27 +137,44 @@ export class SimClient {
   #gone(): void {
     this.#isAlive = false;
     this.#process.die();
+    this.#abandon();
   }
 
-  #newSession(): void {
+  #abandon(): void {
+    if (this.#opening !== null) {
+      this.#world.recorder.record({ type: "abandoned", session: this.#session });
+      this.#opening = null;
+      if (this.#isOpened) {
+        this.#left.push(this.#session);
+      }
+    }
+  }
+
+  #newSession(): SimWrites {
     const { prng } = this.#world;
+    this.#abandon();
     this.#session = prng.hex(32);
     this.#secretHash = prng.hex(64);
     this.#attach = 0;
-    this.#openSentMs = null;
     this.#isOpened = false;
     this.#isReady = false;
-    this.#nextSeq = 1;
-    this.#operations = [];
-    this.#possible = new Map();
-    this.#lease.opened(this.#session);
+    return new SimWrites(this.#world, this.name, this.#session);
+  }
+
+  /** The session is over: another one, on another connection. */
+  #beginAgain(): void {
+    this.#acknowledgedBefore += this.#writes.acknowledged;
+    this.#dropLink();
+    this.#writes = this.#newSession();
+    this.#connect();
   }
 
   #connect(): void {
-    const { prng, schedule } = this.#world;
+    const { prng, recorder, schedule } = this.#world;
     this.#dropLink();
     const link: ClientLink | null = ClientLink.dial(this.#world, this.#floorRevision, {
-      onOutput: (output) => this.#process.awake(() => this.#of(link, () => this.#receive(output))),
+      onOutput: (output) =>
+        this.#process.awake(() => this.#of(link, (open) => this.#receive(open, output))),
       onBroken: () => this.#process.awake(() => this.#of(link, () => this.#connect())),
     });
     if (link === null) {
@@ -179,9 +186,10 @@ export class SimClient {
     this.#isReady = false;
     this.#lastPongMs = schedule.nowMs;
     this.#pings.clear();
+    this.#reader.forget();
     if (this.#isOpened) {
-      this.#attachSentMs = schedule.nowMs;
       const [session, secretHash, attach] = [this.#session, this.#secretHash, this.#attach];
+      this.#resumption = recorder.invoke(this.name, { kind: "touch", session, attach });
       link.send({ type: "attach", session, secretHash, attach });
     } else {
       this.#open();
@@ -189,16 +197,18 @@ export class SimClient {
   }
 
   #open(): void {
-    const { options, schedule } = this.#world;
-    this.#openSentMs ??= schedule.nowMs;
+    const { recorder } = this.#world;
+    const { ttlMs, graceMs } = this.#world.options;
+    const session = this.#session;
+    this.#opening ??= recorder.invoke(this.name, { kind: "open", session, ttlMs, graceMs });
     this.#link?.send({
       type: "open",
       request: 0,
-      session: this.#session,
+      session,
       secretHash: this.#secretHash,
       attach: this.#attach,
-      ttlMs: options.ttlMs,
-      graceMs: options.graceMs,
+      ttlMs,
+      graceMs,
       client: this.name,
       timeoutMs: REQUEST_TIMEOUT_MS,
     });
@@ -206,30 +216,41 @@ export class SimClient {
 
   #dropLink(): void {
     if (this.#link !== null) {
-      this.#lease.closed(this.#attach);
+      if (this.#link.isOpen && this.#opening !== null) {
+        const [session, attach] = [this.#session, this.#attach];
+        this.#world.recorder.record({ type: "closed", session, attach });
+      }
       this.#link.close();
       this.#link = null;
     }
   }
 
-  #receive(output: ClientOutput): void {
+  #receive(link: ClientLink, output: ClientOutput): void {
     switch (output.type) {
-      case "writeReply":
-        this.#seen(output.reply.revision);
-        this.#replied(output.request, output.reply.ok, output.reply.ok ? "" : output.reply.code);
-        break;
-      case "refused":
-        if (output.request === 0) {
-          this.#notOpened(output.refusal.code);
-        } else {
-          this.#refused(output.request, ERRORS[output.refusal.code].definite);
+      case "writeReply": {
+        const { request, reply } = output;
+        this.#seen(reply.revision);
+        if (request === 0) {
+          this.#opened(reply.ok, reply.revision);
+        } else if (this.#writes.replied(link, request, reply)) {
+          this.#told("unknown", reply.revision);
+          this.#beginAgain();
         }
+        break;
+      }
+      case "refused":
+        this.#reader.refused(output.request);
+        this.#refused(output.request, output.refusal.code);
         break;
       case "sessionState":
         this.#sessionState(output.state);
         break;
       case "pong":
-        this.#pong(output.request, output.confirmed);
+        this.#pong(output.request, output.confirmed, output.revision);
+        break;
+      case "readReply":
+        this.#seen(output.answer.revision);
+        this.#reader.reply(link, output.request, output.answer);
         break;
       default:
         break;
@@ -242,12 +263,17 @@ export class SimClient {
         break;
       case "resumed":
         this.#seen(state.revision);
-        this.#lease.confirmed(this.#attachSentMs, this.#attach);
+        if (this.#resumption !== null) {
+          const { revision } = state;
+          this.#world.recorder.record({ type: "ok", op: this.#resumption, revision });
+          this.#resumption = null;
+        }
         this.#ready();
         break;
       case "expired":
-        this.#newSession();
-        this.#connect();
+        this.#seen(state.revision);
+        this.#told(state.reason, state.revision);
+        this.#beginAgain();
         break;
       case "denied":
         demand(false, () => `${this.name} is denied its session, though it has counted up`);
@@ -255,195 +281,99 @@ export class SimClient {
     }
   }
 
+  #told(reason: string, revision: number): void {
+    if (this.#opening !== null) {
+      const session = this.#session;
+      this.#world.recorder.record({ type: "toldEnd", session, reason, revision });
+    }
+  }
+
   #ready(): void {
     this.#isReady = true;
-    this.#sendAgain();
+    this.#writes.sendAgain(this.#link);
   }
 
-  /** The attempts before are still on their way, for all that is known. */
-  #sendAgain(): void {
-    for (const operation of this.#operations) {
-      operation.isDoubtful = true;
-      this.#send(operation);
-    }
-  }
-
-  #replied(request: number, ok: boolean, code: string): void {
-    if (request === 0) {
-      if (ok) {
-        this.#isOpened = true;
-        // It may be the answer to an attempt before, and says nothing of this connection.
-        this.#lease.confirmed(this.#openSentMs ?? 0, 0);
-        this.#ready();
-      } else {
-        this.#newSession();
-        this.#connect();
-      }
+  #opened(ok: boolean, revision: number): void {
+    if (!ok) {
+      this.#beginAgain();
       return;
     }
-    const operation = this.#operations.find(({ seq }) => seq === request);
-    if (operation === undefined) {
-      return;
+    if (!this.#isOpened && this.#opening !== null) {
+      // It may be the answer to an attempt before, and says nothing of this connection.
+      this.#world.recorder.record({ type: "ok", op: this.#opening, revision });
     }
-    this.#operations = this.#operations.filter((other) => other !== operation);
-    if (ok) {
-      this.#acknowledged += 1;
-      const possible = this.#possible.get(operation.key) ?? [];
-      this.#possible.set(
-        operation.key,
-        possible.filter(({ seq }) => seq >= operation.seq),
-      );
-    } else if (code === "SESSION_EXPIRED" || code === "SESSION_UNKNOWN") {
-      this.#newSession();
-      this.#connect();
-    }
+    this.#isOpened = true;
+    this.#ready();
   }
 
-  /** An id whose session has come and gone, unseen by its client, is not used again. */
-  #notOpened(code: ErrorCode): void {
-    if (code === "SESSION_EXPIRED") {
-      this.#newSession();
-      this.#connect();
-      return;
-    }
-    this.#process.later(this.#world.prng.between(10, 100), () => this.#open());
-  }
-
-  /** Nothing was decided: the same number goes again, or is given up for good. */
-  #refused(request: number, isDefinite: boolean): void {
+  #refused(request: RequestId, code: keyof typeof ERRORS): void {
     const { prng } = this.#world;
-    const operation = this.#operations.find(({ seq }) => seq === request);
-    if (operation === undefined) {
-      return;
-    }
-    operation.isDoubtful ||= !isDefinite;
-    if (prng.chance(200)) {
-      this.#operations = this.#operations.filter((other) => other !== operation);
-      if (!operation.isDoubtful && operation.after !== null) {
-        this.#world.never(operation.key, operation.after);
+    if (request !== 0) {
+      const [writes, delayMs] = [this.#writes, prng.between(10, 100)];
+      if (writes.refused(request, code, ERRORS[code].definite)) {
+        this.#process.later(delayMs, () => {
+          if (this.#writes === writes) writes.sendAgain(this.#link);
+        });
       }
-      return;
+    } else if (code === "SESSION_EXPIRED") {
+      // An id whose session has come and gone, unseen by its client, is not used again.
+      this.#beginAgain();
+    } else {
+      this.#process.later(prng.between(10, 100), () => this.#open());
     }
-    this.#process.later(prng.between(10, 100), () => this.#sendAgain());
-  }
-
-  #send(operation: Operation): void {
-    const floor = this.#operations[0]?.seq ?? operation.seq;
-    this.#link?.send({
-      type: "write",
-      request: operation.seq,
-      command: operation.command(operation.seq, floor),
-      timeoutMs: REQUEST_TIMEOUT_MS,
-    });
   }
 
   #operateLater(): void {
     const { prng, options } = this.#world;
     this.#process.later(prng.between(1, options.operationMs * 2), () => {
-      if (!this.#isQuiet && this.#isReady && this.#operations.length < UNANSWERED_MAX) {
-        this.#operate();
+      if (!this.#isQuiet && this.#isReady && this.#writes.hasRoom) {
+        this.#writes.operate(this.#link);
+      }
+      if (this.#link !== null && prng.chance(READ_CHANCE)) {
+        this.#read(this.#link);
       }
       this.#operateLater();
     });
   }
 
-  #operate(): void {
-    const { prng } = this.#world;
-    const seq = this.#nextSeq;
-    this.#nextSeq += 1;
-    const key: InstanceKey = {
-      namespace: "default",
-      application: prng.pick(["a", "b"]),
-      protocol: "http",
-      addr: `${this.name}.example:${1000 + prng.below(ADDRESSES)}`,
-    };
-    const session = this.#session;
-    const operation = prng.chance(250)
-      ? this.#deregister(seq, key)
-      : this.#register(seq, session, key);
-    const possible = this.#possible.get(operation.key) ?? [{ seq: 0, after: null }];
-    possible.push({ seq, after: operation.after });
-    this.#possible.set(operation.key, possible);
-    this.#operations.push(operation);
-    this.#send(operation);
-  }
-
-  #register(seq: number, session: string, key: InstanceKey): Operation {
-    this.#values += 1;
-    const spec: InstanceSpec = {
-      ...key,
-      meta: [
-        ["tag", this.#world.prng.pick(["read", "write"])],
-        ["value", `${session}-${this.#values}`],
-      ],
-      weight: 100,
-      version: null,
-      location: null,
-      status: "up",
-      reason: null,
-      isPersistent: false,
-    };
-    const after = content({
-      ...spec,
-      session,
-      createdRevision: 0,
-      modifiedRevision: 0,
-      createdAtMs: 0,
-      modifiedAtMs: 0,
-    });
-    return {
-      seq,
-      key: keyOf(key),
-      after,
-      isDoubtful: false,
-      command: (number, floor) => ({ type: "register", seq: number, floor, instances: [spec] }),
-    };
-  }
-
-  #deregister(seq: number, key: InstanceKey): Operation {
-    return {
-      seq,
-      key: keyOf(key),
-      after: null,
-      isDoubtful: false,
-      command: (number, floor) => ({ type: "deregister", seq: number, floor, keys: [key] }),
-    };
+  #read(link: ClientLink): void {
+    this.#reader.read(link, this.#world.prng.pick(SELECTORS), this.#floorRevision);
   }
 
   #keepaliveLater(): void {
-    const { prng, options, schedule } = this.#world;
+    const { options, recorder, schedule } = this.#world;
     const periodMs = Math.floor(options.ttlMs / 3);
     this.#process.later(periodMs, () => {
       if (schedule.nowMs - this.#lastPongMs > periodMs * 2 || !this.#isReady) {
         this.#connect();
       } else {
         this.#requests += 1;
-        const request = 1_000_000 + this.#requests;
-        this.#pings.set(request, schedule.nowMs);
+        const request = this.#requests;
+        const [session, attach] = [this.#session, this.#attach];
+        this.#pings.set(request, recorder.invoke(this.name, { kind: "touch", session, attach }));
         this.#link?.send({ type: "ping", request });
       }
       this.#keepaliveLater();
     });
-    prng.below(2);
   }
 
-  #pong(request: number, confirmed: boolean): void {
-    const sentMs = this.#pings.get(request);
+  #pong(request: RequestId, confirmed: boolean, revision: number): void {
+    const op = this.#pings.get(request);
     this.#pings.delete(request);
-    if (sentMs !== undefined && confirmed) {
+    this.#seen(revision);
+    if (op !== undefined && confirmed) {
       this.#lastPongMs = this.#world.schedule.nowMs;
-      this.#lease.confirmed(sentMs, this.#attach);
+      this.#world.recorder.record({ type: "ok", op, revision });
     }
   }
 
   #seen(revision: number): void {
     this.#floorRevision = Math.max(this.#floorRevision, revision);
-    this.#world.told(revision);
   }
 
-  #of(link: ClientLink | null, run: () => void): void {
-    if (this.#link === link) {
-      run();
+  #of(link: ClientLink | null, run: (link: ClientLink) => void): void {
+    if (link !== null && this.#link === link) {
+      run(link);
     }
   }
 }

@@ -53,6 +53,11 @@ export class SimNode {
     return this.#pausedUntilMs > this.#world.schedule.nowMs;
   }
 
+  /** Something of its own holds it up, if only its disk. */
+  get isHeldUp(): boolean {
+    return !this.isUp || this.isPaused || this.#hangsUntilMs > this.#world.schedule.nowMs;
+  }
+
   status(): ReplicaStatus | null {
     return this.#replica?.status(this.#now()) ?? null;
   }

@@ -1,52 +1,36 @@
 import type { Selector } from "../../src/registry/instance.ts";
-import type {
-  ClientOutput,
-  DeltaBody,
-  ReadAnswer,
-  ReadConsistency,
-  SnapshotBody,
-} from "../../src/replica/inputs.ts";
-import { content, keyOf, sameView, type View, viewOf } from "./canon.ts";
+import type { ClientOutput, DeltaBody, SnapshotBody } from "../../src/replica/inputs.ts";
+import { keyOf, sameView, type View, viewOf } from "./canon.ts";
 import { ClientLink } from "./link.ts";
-import { demand } from "./violation.ts";
+import { SimReader } from "./sim-reader.ts";
 import type { World } from "./world.ts";
-
-interface Asked {
-  readonly consistency: ReadConsistency;
-  /** What anybody had been told when the read was sent. */
-  readonly revisionTold: number;
-  /** What this client had seen: no answer may be older. */
-  readonly floorRevision: number;
-  readonly sentMs: number;
-}
 
 const SILENCE_MS_MAX = 5_000;
 
 /**
- * A consumer that folds what its watch receives and holds it against the one history at every
- * step: ordered, once, whole, no gap, resumed on other nodes, and never back in time. It also
- * reads, and holds each answer against the history and the clock.
+ * A consumer that folds what its watch receives, goes on where it was on other nodes, and reads. It
+ * writes down what it is told, and judges nothing.
  */
 export class SimWatcher {
   readonly name: string;
   readonly #world: World;
   readonly #selector: Selector;
   readonly #mode: "delta" | "full";
+  readonly #reader: SimReader;
   #link: ClientLink | null = null;
+  #stream = 0;
   #view: View | null = null;
   #revision = 0;
   #floorRevision = 0;
   #isWritable = true;
   #lastHeardMs = 0;
-  #requests = 0;
-  #asked = new Map<number, Asked>();
   #deliveries = 0;
-  #reads = 0;
 
   constructor(name: string, world: World) {
     const { prng } = world;
     this.name = name;
     this.#world = world;
+    this.#reader = new SimReader(world, name);
     this.#mode = prng.chance(250) ? "full" : "delta";
     this.#selector = {
       namespace: "default",
@@ -61,15 +45,12 @@ export class SimWatcher {
   }
 
   get reads(): number {
-    return this.#reads;
+    return this.#reader.answered;
   }
 
   /** Caught up with everything that has happened. */
   get isCurrent(): boolean {
-    return (
-      this.#view !== null &&
-      sameView(this.#view, this.#world.canon.viewAt(this.#selector, this.#world.canon.revision))
-    );
+    return this.#view !== null && sameView(this.#view, this.#world.canon.view(this.#selector));
   }
 
   start(): void {
@@ -88,13 +69,15 @@ export class SimWatcher {
   }
 
   #connect(): void {
-    const { prng, schedule } = this.#world;
+    const { prng, recorder, schedule } = this.#world;
     this.#link?.close();
     this.#link = null;
     this.#isWritable = true;
-    this.#asked.clear();
-    const link = ClientLink.dial(this.#world, this.#floorRevision, {
-      onOutput: (output) => this.#receive(output),
+    this.#reader.forget();
+    const link: ClientLink | null = ClientLink.dial(this.#world, this.#floorRevision, {
+      onOutput: (output) => {
+        if (link !== null) this.#receive(link, output);
+      },
       onBroken: () => this.#connect(),
     });
     if (link === null) {
@@ -107,17 +90,23 @@ export class SimWatcher {
     }
     this.#link = link;
     this.#lastHeardMs = schedule.nowMs;
-    link.send({
+    this.#stream = recorder.stream();
+    const [selector, mode] = [this.#selector, this.#mode];
+    const view = this.#view;
+    recorder.record({
       type: "subscribe",
-      watch: 1,
-      selector: this.#selector,
-      from: this.#view === null ? null : this.#revision,
-      mode: this.#mode,
-      allowUnknownAge: prng.chance(500),
+      stream: this.#stream,
+      process: this.name,
+      selector,
+      from: view === null ? null : { revision: this.#revision, view: [...view] },
+      mode,
     });
+    const from = view === null ? null : this.#revision;
+    const allowUnknownAge = prng.chance(500);
+    link.send({ type: "subscribe", watch: 1, selector, from, mode, allowUnknownAge });
   }
 
-  #receive(output: ClientOutput): void {
+  #receive(link: ClientLink, output: ClientOutput): void {
     this.#lastHeardMs = this.#world.schedule.nowMs;
     switch (output.type) {
       case "snapshot":
@@ -130,137 +119,67 @@ export class SimWatcher {
         this.#mark(output.revision);
         break;
       case "readReply":
-        this.#answered(output.request, viewOf(output.answer.instances), output.answer);
+        this.#seen(output.answer.revision);
+        this.#reader.reply(link, output.request, output.answer);
         break;
       case "refused":
-        this.#asked.delete(output.request);
+        this.#reader.refused(output.request);
         break;
       default:
         break;
     }
   }
 
-  #snapshot(body: SnapshotBody): void {
-    demand(
-      body.revision >= this.#floorRevision,
-      () => `${this.name} was shown revision ${body.revision} after ${this.#floorRevision}`,
-    );
-    this.#view = viewOf(body.instances);
-    this.#moved(body.revision, "snapshot");
+  #snapshot({ revision, instances, isReset }: SnapshotBody): void {
+    const view = viewOf(instances);
+    const stream = this.#stream;
+    this.#world.recorder.record({ type: "snapshot", stream, revision, view, isReset });
+    this.#view = new Map(view);
+    this.#moved(revision);
   }
 
-  #delta(body: DeltaBody): void {
-    const view = this.#view;
-    demand(view !== null, () => `${this.name} got a delta before a snapshot`);
-    demand(
-      body.revision > this.#revision,
-      () => `${this.name} got revision ${body.revision} after ${this.#revision}`,
-    );
-    for (const instance of body.remove) {
-      view.delete(keyOf(instance));
+  #delta({ revision, put, remove, collapsed }: DeltaBody): void {
+    const view = this.#view ?? new Map<string, string>();
+    const puts = viewOf(put);
+    const removes = remove.map(keyOf);
+    const body = { put: puts, remove: removes, collapsed };
+    this.#world.recorder.record({ type: "delta", stream: this.#stream, revision, ...body });
+    for (const key of removes) {
+      view.delete(key);
     }
-    for (const instance of body.put) {
-      view.set(keyOf(instance), content(instance));
+    for (const [key, text] of puts) {
+      view.set(key, text);
     }
-    this.#moved(body.revision, body.collapsed === null ? "delta" : "collapsed");
+    this.#view = view;
+    this.#moved(revision);
   }
 
-  /** A mark says that nothing up to it is missing. */
   #mark(revision: number): void {
+    this.#world.recorder.record({ type: "mark", stream: this.#stream, revision });
     if (this.#view !== null) {
-      demand(revision >= this.#revision, () => `${this.name} got a mark of the past`);
-      this.#moved(revision, "mark");
+      this.#moved(revision);
     }
   }
 
-  #moved(revision: number, by: string): void {
+  #moved(revision: number): void {
     this.#deliveries += 1;
     this.#revision = revision;
     this.#seen(revision);
-    const view = this.#view ?? new Map();
-    const expected = this.#world.canon.viewAt(this.#selector, revision);
-    demand(
-      sameView(view, expected),
-      () =>
-        `${this.name} holds ${JSON.stringify([...view])} at revision ${revision} after a ${by},` +
-        ` the history says ${JSON.stringify([...expected])}`,
-    );
     this.#link?.send({ type: "ack", revision });
   }
 
   #readLater(): void {
     const { prng, options, schedule } = this.#world;
     schedule.after(prng.between(1, options.operationMs * 4), () => {
-      if (this.#link !== null && this.#asked.size < 16) {
-        this.#read();
+      if (this.#link !== null) {
+        this.#reader.read(this.#link, this.#selector, this.#floorRevision);
       }
       this.#readLater();
     });
   }
 
-  #read(): void {
-    const { prng, schedule, revisionTold } = this.#world;
-    this.#requests += 1;
-    const consistency: ReadConsistency = prng.pick([
-      { type: "linearizable" },
-      { type: "linearizable" },
-      { type: "atLeast", revision: this.#floorRevision },
-      { type: "stale", maxAgeMs: null },
-      { type: "stale", maxAgeMs: prng.pick([200, 1_000]) },
-    ] as const);
-    this.#asked.set(this.#requests, {
-      consistency,
-      revisionTold,
-      floorRevision: this.#floorRevision,
-      sentMs: schedule.nowMs,
-    });
-    this.#link?.send({
-      type: "read",
-      request: this.#requests,
-      selector: this.#selector,
-      consistency,
-      timeoutMs: 1_000,
-    });
-  }
-
-  #answered(request: number, view: View, { revision, ageMs }: ReadAnswer): void {
-    const asked = this.#asked.get(request);
-    this.#asked.delete(request);
-    if (asked === undefined) {
-      return;
-    }
-    this.#reads += 1;
-    demand(
-      revision >= asked.floorRevision,
-      () => `${this.name} read revision ${revision} after it had seen ${asked.floorRevision}`,
-    );
-    if (ageMs !== null && this.#link !== null) {
-      // A node knows the age by its own clock, to a millisecond.
-      const sinceMs = this.#link.node.clock.before(asked.sentMs, ageMs + 1);
-      const told = this.#world.revisionToldAt(sinceMs);
-      demand(
-        revision >= told,
-        () => `${this.name} read revision ${revision} of age ${ageMs} ms, ${told} is older`,
-      );
-    }
-    if (asked.consistency.type === "linearizable") {
-      demand(
-        revision >= asked.revisionTold,
-        () =>
-          `a linearizable read of ${this.name} answered revision ${revision},` +
-          ` ${asked.revisionTold} had been told before it was sent`,
-      );
-    }
-    demand(
-      sameView(view, this.#world.canon.viewAt(this.#selector, revision)),
-      () => `a read of ${this.name} is not the state at the revision ${revision} that it names`,
-    );
-    this.#seen(revision);
-  }
-
   #seen(revision: number): void {
     this.#floorRevision = Math.max(this.#floorRevision, revision);
-    this.#world.told(revision);
   }
 
   /** Marks come every two seconds: a silent stream is a dead one. */

@@ -4,7 +4,7 @@ import type { Change } from "../../src/registry/change.ts";
 import type { EndReason } from "../../src/registry/command.ts";
 import type { CommandCodec } from "../../src/replica/command-codec.ts";
 import type { ClientOutput, ConnectionId } from "../../src/replica/inputs.ts";
-import { Canon } from "./canon.ts";
+import { Canon, keyOf, viewOf } from "./canon.ts";
 import { Configurations } from "./configurations.ts";
 import { Invariants } from "./invariants.ts";
 import type { ClientEnd } from "./link.ts";
@@ -13,6 +13,7 @@ import { Operator } from "./operator.ts";
 import type { SimOptions } from "./options.ts";
 import { LEAVING_MS } from "./peers.ts";
 import { Prng } from "./prng.ts";
+import { Recorder } from "./recorder.ts";
 import { Schedule } from "./schedule.ts";
 import { SimNode } from "./sim-node.ts";
 import { SimSockets } from "./sockets.ts";
@@ -28,8 +29,6 @@ export interface MemberFault {
 /** A node that ends hands over first, and closes what it has. */
 const ENDING_MS_MAX = 500;
 
-type Listener = (session: string, reason: EndReason) => void;
-
 /** Everything of one run. All of it follows from the seed. */
 export class World {
   readonly prng: Prng;
@@ -38,6 +37,7 @@ export class World {
   readonly network: SimNetwork;
   readonly sockets: SimSockets;
   readonly canon = new Canon();
+  readonly recorder: Recorder;
   readonly invariants: Invariants;
   readonly configurations: Configurations;
   readonly operator: Operator;
@@ -48,11 +48,8 @@ export class World {
   #broken: ReadonlySet<string> = new Set();
   readonly #retired = new Set<string>();
   readonly #ending = new Set<string>();
-  readonly #tellings: { readonly atMs: number; readonly revision: number }[] = [];
-  readonly #never = new Set<string>();
   #connections = 0;
   readonly #links = new Map<ConnectionId, ClientEnd>();
-  readonly #sessionListeners: Listener[] = [];
   readonly #ended = new Set<string>();
   readonly #trace = new Trace();
 
@@ -62,6 +59,7 @@ export class World {
     this.fault = fault;
     this.prng = new Prng(seed);
     this.options = options;
+    this.recorder = new Recorder(this.schedule, options);
     this.network = new SimNetwork(this);
     this.sockets = new SimSockets(this);
     this.invariants = new Invariants(this);
@@ -103,31 +101,6 @@ export class World {
 
   get traceHash(): string {
     return this.#trace.hash;
-  }
-
-  /** The highest revision that anybody has been told of. */
-  get revisionTold(): number {
-    return this.#tellings.at(-1)?.revision ?? 0;
-  }
-
-  told(revision: number): void {
-    if (revision > this.revisionTold) {
-      this.#tellings.push({ atMs: this.schedule.nowMs, revision });
-    }
-  }
-
-  /** What had been told to anybody before `atMs`. */
-  revisionToldAt(atMs: number): number {
-    return this.#tellings.findLast((telling) => telling.atMs < atMs)?.revision ?? 0;
-  }
-
-  /** A client was told, definitely, that this content will not come to be at this key. */
-  never(key: string, content: string): void {
-    this.#never.add(`${key} ${content}`);
-  }
-
-  neverHappened(): ReadonlySet<string> {
-    return this.#never;
   }
 
   /** Folds what happened into the hash that two runs of one seed must share. */
@@ -248,26 +221,34 @@ export class World {
     let from = 0;
     changes.forEach((change, at) => {
       if (changes[at + 1]?.revision !== change.revision) {
-        if (this.canon.applied(node.id, changes.slice(from, at + 1))) {
+        const ofRevision = changes.slice(from, at + 1);
+        if (this.canon.applied(node.id, ofRevision)) {
           this.trace("revision", this.canon.revision);
+          this.#record(ofRevision);
         }
         from = at + 1;
       }
     });
   }
 
-  onSessionEnded(listener: Listener): void {
-    this.#sessionListeners.push(listener);
-  }
-
   /** The first replica to apply a session's end decides the moment of it. */
-  sessionEnded(session: string, reason: EndReason): void {
+  sessionEnded(session: string, reason: EndReason, revision: number): void {
     if (!this.#ended.has(session)) {
       this.#ended.add(session);
-      for (const listener of this.#sessionListeners) {
-        listener(session, reason);
-      }
+      this.recorder.record({ type: "ended", session, reason, revision });
     }
+  }
+
+  hasEnded(session: string): boolean {
+    return this.#ended.has(session);
+  }
+
+  #record(changes: readonly Change[]): void {
+    const put = viewOf(changes.flatMap(({ after }) => after ?? []));
+    const remove = changes.flatMap(({ before, after }) =>
+      before === null || after !== null ? [] : [keyOf(before)],
+    );
+    this.recorder.record({ type: "revision", revision: this.canon.revision, put, remove });
   }
 }
 

@@ -31,7 +31,9 @@ function isThere({ path, name }: { path: string; name: string }): boolean {
   const literal = name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const quoted = `["\`]${literal}["\`]`;
   if (path.startsWith("src/")) return new RegExp(`\\bassert\\([^;]*${quoted}`).test(text);
-  if (path.startsWith("jepsen-lite/")) return new RegExp(`\\bdemand\\([^;]*${literal}`).test(text);
+  if (path.startsWith("jepsen-lite/")) {
+    return new RegExp(`\\b(?:demand|fault)\\([^;]*${literal}`).test(text);
+  }
   const named = `\\b(?:describe|test|it)\\(\\s*|\\)\\(\\s*|\\bname: `;
   return new RegExp(`(?:${named})${quoted}`).test(text);
 }

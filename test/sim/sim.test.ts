@@ -4,6 +4,15 @@ import { follow, planOf, type RunResult, run } from "../../jepsen-lite/sim/run.t
 import { shrink } from "../../jepsen-lite/sim/shrink.ts";
 import { parseTranscript, transcriptOf } from "../../jepsen-lite/sim/transcript.ts";
 
+const CHECKERS = [
+  "serializable",
+  "lost-writes",
+  "leases",
+  "streams",
+  "monotone",
+  "exactly-once",
+] as const;
+
 const FIXED_SEEDS = 240;
 const COMMIT_SEEDS = 60;
 const SEEDS_PER_TEST = 30;
@@ -66,6 +75,9 @@ describe("whole replicas under crash, cut, drop, delay, duplicate, reorder and o
       expect(total(results, ({ acknowledged }) => acknowledged)).toBeGreaterThan(1000);
       expect(total(results, ({ deliveries }) => deliveries)).toBeGreaterThan(1000);
       expect(total(results, ({ reads }) => reads)).toBeGreaterThan(1000);
+      for (const checker of CHECKERS) {
+        expect(total(results, ({ looked }) => looked[checker])).toBeGreaterThan(0);
+      }
     });
   }
 

@@ -74,6 +74,7 @@ export const importTable: readonly Row[] = [
       "src/wire/",
       "src/storage/",
     ],
+    types: ["jepsen-lite/history.ts"],
     packages: ["node:"],
   },
 ];

@@ -1,0 +1,206 @@
+import { describe, expect, test } from "vitest";
+import { GRACE_MS, SLACK_MS, Story, TTL_MS, X } from "./story.ts";
+
+const EARLY = "leases: Never early";
+const LATE = "leases: Never late";
+const OVER = "leases: For good";
+/** More than a TTL and all slack, but not two. */
+const LONG_MS = TTL_MS + 4 * SLACK_MS;
+
+function told(driftMax = 0): Story {
+  return new Story({ hasNodeEvents: true, driftMax });
+}
+
+/** Undisturbed, and led by one node, from the start. */
+function calm(driftMax = 0): Story {
+  return told(driftMax).record({ type: "calm" }).record({ type: "leader", node: "n1" });
+}
+
+const kept: [name: string, story: () => Story][] = [
+  ["a TTL of silence", () => told().open("s").wait(TTL_MS).ended("s", "ttl")],
+  [
+    "a fast clock",
+    () =>
+      told(0.1)
+        .open("s")
+        .wait(TTL_MS * 0.91)
+        .ended("s", "ttl"),
+  ],
+  [
+    "a TTL after a keepalive",
+    () => told().open("s").wait(900).touch("s").wait(TTL_MS).ended("s", "ttl"),
+  ],
+  [
+    "a keepalive that was not confirmed",
+    () => {
+      const story = told().open("s").wait(900);
+      story.invoke("s", { kind: "touch", session: "s", attach: 1 });
+      return story.wait(100).ended("s", "ttl");
+    },
+  ],
+  [
+    "a grace after it was closed",
+    () => told().open("s").closed("s").wait(GRACE_MS).ended("s", "grace"),
+  ],
+  ["goodbye at once", () => told().open("s").ended("s", "closed")],
+  [
+    "told its end after it",
+    () => told().open("s").wait(TTL_MS).ended("s", "ttl", 3).told("s", "ttl", 3),
+  ],
+  ["an end that is forgotten", () => told().open("s").told("s", "unknown")],
+  [
+    "a keepalive in flight while it ends",
+    () => {
+      const story = told().open("s").wait(TTL_MS);
+      story.invoke("s", { kind: "touch", session: "s", attach: 1 });
+      return story.ended("s", "ttl");
+    },
+  ],
+  [
+    "left, and over in time",
+    () => calm().open("s").left("s").wait(TTL_MS).ended("s", "ttl").wait(LONG_MS).open("t"),
+  ],
+  [
+    "closed, and over in time",
+    () => calm().open("s").closed("s").left("s").wait(GRACE_MS).ended("s", "grace"),
+  ],
+  [
+    "left, and a slow clock",
+    () =>
+      calm(0.1)
+        .open("s")
+        .left("s")
+        .wait(TTL_MS * 1.11)
+        .ended("s", "ttl"),
+  ],
+  [
+    "left, and a new leader",
+    () =>
+      calm()
+        .open("s")
+        .left("s")
+        .wait(TTL_MS / 2)
+        .record({ type: "leader", node: "n2" })
+        .wait(TTL_MS)
+        .ended("s", "ttl"),
+  ],
+  [
+    "closed before a new leader, which gives a TTL",
+    () =>
+      calm()
+        .open("s")
+        .record({ type: "leader", node: "n2" })
+        .closed("s")
+        .left("s")
+        .wait(TTL_MS)
+        .ended("s", "grace"),
+  ],
+  [
+    "late, but disturbed",
+    () => told().record({ type: "leader", node: "n1" }).open("s").left("s").wait(LONG_MS).open("t"),
+  ],
+  ["not left", () => calm().open("s").wait(LONG_MS).open("t")],
+];
+
+const broken: [name: string, promises: string[], story: () => Story][] = [
+  [
+    "a millisecond early",
+    [EARLY],
+    () =>
+      told()
+        .open("s")
+        .wait(TTL_MS - 4)
+        .ended("s", "ttl"),
+  ],
+  [
+    "earlier than a fast clock",
+    [EARLY],
+    () =>
+      told(0.1)
+        .open("s")
+        .wait(TTL_MS * 0.9)
+        .ended("s", "ttl"),
+  ],
+  [
+    "early after a keepalive",
+    [EARLY],
+    () => told().open("s").wait(900).touch("s").wait(900).ended("s", "ttl"),
+  ],
+  [
+    "early, as told to the client alone",
+    [EARLY],
+    () => new Story().open("s").wait(900).told("s", "ttl"),
+  ],
+  [
+    "a short grace",
+    [EARLY],
+    () =>
+      told()
+        .open("s")
+        .closed("s")
+        .wait(GRACE_MS - 4)
+        .ended("s", "grace"),
+  ],
+  ["a grace without a close", [EARLY], () => told().open("s").wait(TTL_MS).ended("s", "grace")],
+  [
+    "the grace of a connection that was replaced",
+    [EARLY],
+    () => told().open("s").closed("s", 1).touch("s", 2).wait(GRACE_MS).ended("s", "grace"),
+  ],
+  [
+    "a keepalive that is confirmed after the end",
+    [EARLY, OVER],
+    () => told().open("s").wait(TTL_MS).ended("s", "ttl").touch("s"),
+  ],
+  [
+    "a write that is acknowledged after the end",
+    [OVER],
+    () => told().open("s").wait(TTL_MS).ended("s", "ttl").remove("s", 1, X, 0),
+  ],
+  [
+    "told its end too soon",
+    [OVER],
+    () => told().open("s").wait(TTL_MS).told("s", "ttl").ended("s", "ttl"),
+  ],
+  [
+    "told another reason",
+    [OVER],
+    () => told().open("s").wait(TTL_MS).ended("s", "ttl").told("s", "closed"),
+  ],
+  ["left, and not over", [LATE], () => calm().open("s").left("s").wait(LONG_MS).open("t")],
+  ["left, and over late", [LATE], () => calm().open("s").left("s").wait(LONG_MS).ended("s", "ttl")],
+  [
+    "closed, and not over after its grace",
+    [LATE],
+    () =>
+      calm()
+        .open("s")
+        .closed("s")
+        .left("s")
+        .wait(GRACE_MS + 2 * SLACK_MS)
+        .open("t"),
+  ],
+  [
+    "what it owned is shown later",
+    [LATE],
+    () =>
+      new Story()
+        .record({ type: "calm" })
+        .record({ type: "leader", node: "n1" })
+        .open("s")
+        .put("s", 1, [[X, "v"]], 1)
+        .left("s")
+        .wait(LONG_MS)
+        .read("r", 1, [[X, "v"]]),
+  ],
+];
+
+describe("leases", () => {
+  test.each(kept)("kept: %s", (_, story) => {
+    expect(story().broken).toEqual([]);
+  });
+
+  test.each(broken)("broken: %s", (_, promises, story) => {
+    expect(story().broken.sort()).toEqual(promises.sort());
+  });
+});

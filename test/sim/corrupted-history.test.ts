@@ -1,0 +1,63 @@
+import { describe, expect, test } from "vitest";
+import { check } from "../../jepsen-lite/checker/check.ts";
+import type { Event } from "../../jepsen-lite/history.ts";
+import { Prng } from "../../jepsen-lite/sim/prng.ts";
+import { follow, planOf } from "../../jepsen-lite/sim/run.ts";
+import { corruptions, Subject } from "./corruptions.ts";
+
+const SEEDS = [3, 18, 29, 36, 39, 59];
+const PLACES_PER_SEED = 4;
+/** Of a corruption, over all seeds. */
+const PLACES_MIN = 3;
+
+const histories = new Map<number, readonly Event[]>();
+
+function historyOf(seed: number): readonly Event[] {
+  const history = histories.get(seed) ?? follow(planOf(seed)).history;
+  histories.set(seed, history);
+  return history;
+}
+
+const isOfNodes = ({ type }: Event): boolean =>
+  ["revision", "ended", "leader", "calm"].includes(type);
+
+/** What is left of it where nodes tell nothing. */
+function byClients(history: readonly Event[]): Event[] {
+  return history
+    .filter((event) => !isOfNodes(event))
+    .map((event) => (event.type === "setup" ? { ...event, hasNodeEvents: false } : event));
+}
+
+/** A few of the places, drawn from the seed. */
+function some(places: readonly number[], seed: number): number[] {
+  const prng = new Prng(seed, 4);
+  const left = [...places];
+  const count = Math.min(PLACES_PER_SEED, left.length);
+  return Array.from({ length: count }, () => left.splice(prng.below(left.length), 1)[0] as number);
+}
+
+describe("a history of the simulator", () => {
+  test.each(SEEDS)("of seed %i keeps the promises, also by what clients saw alone", (seed) => {
+    const history = historyOf(seed);
+    expect(check(history).findings).toEqual([]);
+    expect(check(byClients(history)).findings).toEqual([]);
+  });
+
+  for (const view of ["as nodes tell it, too", "by what clients saw alone"]) {
+    const isAlone = view !== "as nodes tell it, too";
+    const chosen = corruptions.filter((corruption) => !isAlone || corruption.byClients === true);
+    test.each(chosen)(`${view}: found when $name`, ({ places, make }) => {
+      let made = 0;
+      for (const seed of SEEDS) {
+        const history = historyOf(seed);
+        const subject = new Subject(isAlone ? byClients(history) : history);
+        for (const at of some(places(subject), seed)) {
+          const { outcome } = check(make(subject, at));
+          expect({ seed, at, outcome }).toEqual({ seed, at, outcome: "broken" });
+          made += 1;
+        }
+      }
+      expect(made).toBeGreaterThanOrEqual(PLACES_MIN);
+    });
+  }
+});
