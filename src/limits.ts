@@ -87,6 +87,8 @@ export const VERSIONS_PER_HELLO_MAX = 16;
 export const TOKEN_BYTES_MAX = 4096;
 /** Members in a hello between nodes. */
 export const MEMBERS_MAX = 64;
+/** Peers that one node lets in though no configuration that it has names them. */
+export const GUESTS_MAX = 16;
 export const HANDSHAKE_TIMEOUT_MS = 5_000;
 /** Without a byte in either direction, an HTTP connection is broken off. */
 export const HTTP_SILENCE_MS_MAX = 15_000;

@@ -68,6 +68,7 @@ export class Invariants {
       case "caughtUp":
       case "membersChange":
       case "configuration":
+      case "configurationCommitted":
       case "removed":
       case "massBreak":
       case "leadershipTransfer":

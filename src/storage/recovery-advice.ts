@@ -24,5 +24,9 @@ export function divergedDirectoryAdvice(path: string): string {
 
 /** Of a member whose directory is not the one that it is started with. */
 export function lostDirectoryAdvice(name: string): string {
-  return `Start ${name} with its former data directory: see whether --data is right and its disk is mounted. If it is lost or damaged, keep what is left of it: recovery may need it. Then start the node from ${GOOD_COPY}, or ${WITHOUT_IT}.`;
+  return `Start ${name} with its former data directory: see whether --data is right and its disk is mounted. If it is lost or damaged, keep what is left of it: recovery may need it. Then start the node from ${GOOD_COPY}, or put a new member in its place: with an empty directory, an --id and an address that no member has, 'rollcall start --join HOST:PORT --learner', then 'rollcall member replace ${name} NEW'. Until then ${WITHOUT_IT}.`;
 }
+
+/** Of a member that the others have removed. */
+export const REMOVED_ADVICE =
+  "its directory is of no use any more: to add the machine again, start it with an empty one and --join HOST:PORT of a member";

@@ -9,7 +9,7 @@ const PEER = { name: "n2", incarnation: "2".repeat(16) };
 const CLUSTER = { clusterId: "c".repeat(32), epoch: 1, members: [PEER] };
 const HELLO: PeerHello = {
   ...{ type: "peerHello", protocol: 1, name: "n1", incarnation: "1".repeat(16) },
-  ...{ advertise: "127.0.0.1:1", cluster: CLUSTER, view: [] },
+  ...{ advertise: "127.0.0.1:1", cluster: CLUSTER, memberAsOf: 0, view: [] },
 };
 
 /** As a kernel does for a process that stands still: it takes every dial and answers none. */
@@ -59,7 +59,7 @@ describe("the link to a peer that takes connections and does not answer", () => 
     link = new PeerLink({
       ...{ peer: PEER, cluster: CLUSTER, dialer: peer, clock: time, timers: time, logger: log },
       ...{ addresses: () => ["127.0.0.1:2"], hello: () => HELLO },
-      ...{ onUp: () => {}, onDown: () => {}, onUnanswered: () => {} },
+      ...{ onUp: () => {}, onDown: () => {}, onUnanswered: () => {}, onRemoved: () => {} },
       random: { below: () => 0, bytes: (count) => new Uint8Array(count) },
     });
     link.start();
