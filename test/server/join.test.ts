@@ -100,7 +100,9 @@ describe("a node that joins", () => {
     await cluster.until(() => cluster.leader() !== "n2");
     const error = await refusal(await cluster.join("n2"));
     expect(error.message).toMatch(/n2 cannot join: n2 is already the name of the member [0-9a-f]+/);
-    expect(error.hint).toMatch(/never comes back .*'rollcall member replace n2 NEW'/);
+    expect(error.hint).toMatch(
+      /never comes back .*'rollcall start --join .*'rollcall member replace OLD NEW'/,
+    );
     expect(cluster.membershipOf("n2")).toBe("voter");
   });
 
@@ -169,7 +171,7 @@ describe("a node that joins", () => {
     await rename(copy, cluster.dataDir("n4"));
     const error = await refusal(await cluster.join("n4"));
     expect(error.message).toMatch(/n4 \([0-9a-f]+\) votes already/);
-    expect(error.hint).toContain("member replace n4");
+    expect(error.hint).toContain("rollcall member replace OLD NEW");
   });
 });
 
