@@ -279,7 +279,7 @@ export type Notice =
     }
   /** Another one is in force, committed or not. Its members are whom to keep links to. */
   | { readonly type: "configuration"; readonly conf: ConfState }
-  /** Committed from now on; `status` has it too. Who is in neither is no member any more. */
+  /** Committed from now on. Who is in neither is no member any more. */
   | { readonly type: "configurationCommitted"; readonly conf: ConfState }
   /** It is committed that this node is no member any more. */
   | { readonly type: "removed" }

@@ -168,7 +168,7 @@ export class Join {
       case "nameTaken":
         return configurationError(
           `${name} cannot join: ${message}`,
-          `A member never comes back with an empty directory. If this is another node, give it an --id of its own. If it is ${name}: ${lostDirectoryAdvice(name)}`,
+          `A member never comes back with an empty directory. If this is another node, give it an --id of its own. If ${name} was a learner, take it out ('rollcall member remove ${name}') and start this again. Of a voter: ${lostDirectoryAdvice(name)}`,
         );
       case "addressTaken":
         return configurationError(

@@ -1,6 +1,6 @@
 import type { Clock, Dialer, Logger, Random, Socket, Timers } from "../env/env.ts";
 import { HANDOVER_MS_MAX, WATCHES_PER_CONNECTION_MAX } from "../limits.ts";
-import { confOf, isMemberOf, memberOf } from "../raft/conf-state.ts";
+import { confOf, memberOf } from "../raft/conf-state.ts";
 import type { ConfState, MemberId } from "../raft/types.ts";
 import { RegistryBuilder } from "../registry/builder.ts";
 import { Registry } from "../registry/registry.ts";
@@ -10,7 +10,6 @@ import type { DataDirectory } from "../storage/directory.ts";
 import type { LoadedLog, Membership, Storage } from "../storage/storage.ts";
 import { commandCodec } from "../wire/command-codec.ts";
 import { confCodec } from "../wire/conf-codec.ts";
-import type { PeerIdentity } from "../wire/messages.ts";
 import { snapshotCodec } from "../wire/snapshot-codec.ts";
 import type { AddressBook } from "./address-book.ts";
 import { Clients } from "./clients.ts";
@@ -21,6 +20,7 @@ import type { Metrics } from "./metrics.ts";
 import { Notices } from "./notices.ts";
 import { type Operation, type OperationAnswer, Operations } from "./operations.ts";
 import { PeerLinks } from "./peer-links.ts";
+import { linkedTo } from "./peer-standing.ts";
 import { SendPump } from "./send-pump.ts";
 import {
   lineageOf,
@@ -68,8 +68,6 @@ export class Member implements HttpPages {
   readonly #operations: Operations;
   /** In force. */
   #conf: ConfState;
-  /** As of what is committed. */
-  #committed: ConfState;
   /** Of members and former ones. */
   readonly #names = new Map<MemberId, string>();
 
@@ -118,9 +116,8 @@ export class Member implements HttpPages {
     });
     const { conf: inForce, committedConf } = this.#replica.status(now);
     this.#conf = inForce;
-    this.#committed = committedConf;
-    this.#know(this.#committed);
-    this.#know(this.#conf);
+    this.#know(committedConf);
+    this.#know(inForce);
     this.#links = this.#makeLinks();
     this.#operations = this.#makeOperations();
     this.#clients = this.#makeClients(pump);
@@ -282,27 +279,19 @@ export class Member implements HttpPages {
       const moved = movedIn(this.#conf, notice.conf);
       this.#conf = notice.conf;
       this.#know(notice.conf);
-      this.#links.setPeers(this.#peers());
+      this.#links.setPeers(linkedTo(this.#driver.status()));
       for (const id of moved) {
         this.#links.moved(id);
       }
     }
     if (notice.type === "configurationCommitted") {
-      this.#committed = notice.conf;
-      this.#links.setPeers(this.#peers());
+      this.#links.setPeers(linkedTo(this.#driver.status()));
     }
     this.#notices.take(notice);
     this.#operations.take(notice);
     if (notice.type === "removed") {
       this.#options.onRemoved();
     }
-  }
-
-  /** Whose removal is not committed is a member as well. */
-  #peers(): readonly PeerIdentity[] {
-    const inForce = this.#conf;
-    const going = this.#committed.members.filter(({ id }) => !isMemberOf(inForce, id));
-    return [...inForce.members, ...going].map(({ id, name }) => ({ name, incarnation: id }));
   }
 
   #know({ members }: ConfState): void {
@@ -356,7 +345,7 @@ export class Member implements HttpPages {
       ...this.#options,
       self: { name, incarnation: directory.identity.incarnation },
       cluster: birth,
-      peers: this.#peers(),
+      peers: linkedTo(this.#driver.status()),
       known: () => this.#driver.status(),
       joinedIndex: birth.joinedIndex,
       addressesOf: (peer) => addresses.dialable(peer),

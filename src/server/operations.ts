@@ -184,11 +184,13 @@ export class Operations {
         continue;
       }
       if (other.name === name) {
-        const text = `${name} is already the name of the member ${other.id}`;
+        const role = isVoterOf(this.#host.conf(), other.id) ? "voter" : "learner";
+        const text = `${name} is already the name of a ${role} (${other.id})`;
         return refused("CONFLICT", "nameTaken", text).refusal;
       }
-      const place = this.#host.addressOf(other.name);
-      if (place !== null && placeOf(place) === placeOf(address)) {
+      // Where it is, and where it was said to be from now on.
+      const places = [this.#host.addressOf(other.name) ?? "", other.address];
+      if (places.some((place) => place !== "" && placeOf(place) === placeOf(address))) {
         const text = `${address} is already the address of ${other.name}`;
         return refused("CONFLICT", "addressTaken", text).refusal;
       }

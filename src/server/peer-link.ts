@@ -108,6 +108,16 @@ export class PeerLink {
     }
   }
 
+  /** The peer was said to be somewhere else: dial it there now, unless it is up where it is. */
+  moved(): void {
+    if (this.#state.type === "waiting" || this.#state.type === "dialing") {
+      this.#leave(() => {});
+      this.#failures = 0;
+      this.#lastAddress = null;
+      this.#dial();
+    }
+  }
+
   /** Says anew, from now on, whether the peer answers a dial: `onUp` or `onUnanswered` follows. */
   probe(): void {
     this.wake();

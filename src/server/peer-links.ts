@@ -108,9 +108,9 @@ export class PeerLinks {
     }
   }
 
-  /** It may be somewhere else now. */
+  /** It was said to be somewhere else. */
   moved(id: MemberId): void {
-    this.#links.get(id)?.link.wake();
+    this.#links.get(id)?.link.moved();
   }
 
   #add(identity: PeerIdentity, guest: Peer["guest"]): void {

@@ -1,6 +1,7 @@
 import { isMemberOf } from "../raft/conf-state.ts";
 import type { LogIndex, MemberId } from "../raft/types.ts";
 import type { ReplicaStatus } from "../replica/status.ts";
+import type { PeerIdentity } from "../wire/messages.ts";
 
 /** What a node knows of who is a member. */
 export type KnownMembers = Pick<ReplicaStatus, "conf" | "committedConf" | "commitIndex">;
@@ -14,6 +15,15 @@ export type KnownMembers = Pick<ReplicaStatus, "conf" | "committedConf" | "commi
  *   was made a voter and leads, while this node was away.
  */
 export type Standing = "member" | "guest" | "removed";
+
+/**
+ * Whom to keep links to. A removal that is not committed may be taken back with its entry, and whom
+ * it names is a member until then.
+ */
+export function linkedTo({ conf, committedConf }: KnownMembers): readonly PeerIdentity[] {
+  const going = committedConf.members.filter(({ id }) => !isMemberOf(conf, id));
+  return [...conf.members, ...going].map(({ id, name }) => ({ name, incarnation: id }));
+}
 
 export function standingOf(known: KnownMembers, id: MemberId, memberAsOf: LogIndex): Standing {
   if (isMemberOf(known.conf, id) || isMemberOf(known.committedConf, id)) {
