@@ -87,6 +87,8 @@ export const VERSIONS_PER_HELLO_MAX = 16;
 export const TOKEN_BYTES_MAX = 4096;
 /** Members in a hello between nodes. */
 export const MEMBERS_MAX = 64;
+/** A learner that is to vote asks the leader as often. */
+export const PROMOTION_ASK_MS = 250;
 /** Peers that one node lets in though no configuration that it has names them. */
 export const GUESTS_MAX = 16;
 export const HANDSHAKE_TIMEOUT_MS = 5_000;

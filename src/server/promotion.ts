@@ -1,10 +1,7 @@
 import type { Logger, Timer, Timers } from "../env/env.ts";
-import { CALL_TIMEOUT_MS_DEFAULT } from "../limits.ts";
+import { CALL_TIMEOUT_MS_DEFAULT, PROMOTION_ASK_MS } from "../limits.ts";
 import { postOperation } from "./operation-request.ts";
 import type { NodeStatus } from "./status.ts";
-
-/** A learner asks again as often; the leader answers from what it has in memory. */
-const ASK_MS = 250;
 
 export interface PromotionOptions {
   readonly status: () => NodeStatus;
@@ -24,7 +21,7 @@ export class Promotion {
 
   constructor(options: PromotionOptions) {
     this.#options = options;
-    this.#timer = options.timers.every(ASK_MS, () => this.#look());
+    this.#timer = options.timers.every(PROMOTION_ASK_MS, () => this.#look());
   }
 
   stop(): void {

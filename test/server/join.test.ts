@@ -1,6 +1,8 @@
 import { cp, rename, rm } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nodeRandom } from "../../src/env/node-env.ts";
+import { PROMOTION_ASK_MS } from "../../src/limits.ts";
 import type { NodeHandle } from "../../src/server/node.ts";
 import { exitCodeOf, type NodeError } from "../../src/server/node-error.ts";
 import { openDirectory } from "../../src/storage/directory.ts";
@@ -54,6 +56,8 @@ describe("a node that joins", () => {
   it("stays a learner with --learner, and says what to type", async () => {
     await cluster.join("n4", { learner: true });
     await cluster.until(() => cluster.isReady("n4") && cluster.membershipOf("n4", "n4") !== null);
+    // Nothing tells that it has not asked.
+    await sleep(4 * PROMOTION_ASK_MS);
     expect(cluster.membershipOf("n4")).toBe("learner");
     const [line] = cluster.log.lines.filter(({ message }) => /^joined the cluster/.test(message));
     expect(line?.fields).toMatchObject({
@@ -157,8 +161,11 @@ describe("a node that joins", () => {
       await (await cluster.join("n4", { learner: true })).serving;
       await cluster.nodes.get("n4")?.stop();
       expect((await cluster.operate("operation=remove&member=n4")).status).toBe(200);
-      const error = await refusal(await cluster.join("n4", { learner: true }));
+      const [port = 0] = await freePorts(1);
+      const listen = `127.0.0.1:${port}`;
+      const error = await refusal(await cluster.join("n4", { listen, learner: true }));
       expect(error.message).toMatch(/n4 was removed from cluster/);
+      expect(said(/^a peer knows more of this node/)).toBeGreaterThan(0);
     });
   });
 
@@ -184,11 +191,19 @@ describe("a member that was removed while it was away", () => {
     const away = cluster.names.find((name) => name !== cluster.leader()) ?? "";
     await cluster.nodes.get(away)?.stop();
     expect((await cluster.operate(`operation=remove&member=${away}`)).status).toBe(200);
-    const end = await (await cluster.start(away)).ended;
+    // Where nobody dials it, so that it cannot read in the log what the others tell it.
+    const [port = 0] = await freePorts(1);
+    const listen = `127.0.0.1:${port}`;
+    const bootstrap = cluster
+      .bootstrap()
+      .map((entry) => (entry.startsWith(away) ? `${away}=${listen}` : entry));
+    const end = await (await cluster.start(away, { bootstrap, listen })).ended;
     expect(end.exitCode).toBe(78);
     expect((end.error as NodeError).message).toMatch(
       new RegExp(`${away} was removed from cluster`),
     );
+    const told = cluster.log.lines.filter(({ message }) => /^a peer knows more/.test(message));
+    expect(told.length).toBeGreaterThan(0);
     const again = cluster.start(away);
     await expect(again).rejects.toMatchObject({ code: "REMOVED" });
     expect(exitCodeOf(await again.catch((error: unknown) => error))).toBe(78);
