@@ -85,7 +85,7 @@ export const NESTING_MAX = 16;
 /** Protocol versions in a hello. */
 export const VERSIONS_PER_HELLO_MAX = 16;
 export const TOKEN_BYTES_MAX = 4096;
-/** Members in a hello between nodes. */
+/** Members of a cluster, learners included, and in a hello between nodes. */
 export const MEMBERS_MAX = 64;
 /** A learner that is to vote asks the leader as often. */
 export const PROMOTION_ASK_MS = 250;

@@ -75,7 +75,7 @@ function checkJoin({ id, bootstrap, join, learner, listen, advertise }: NodeConf
     );
   }
   const own = placeOf(advertise ?? formatAddress(listen));
-  if (join.some((seed) => placeOf(seed) === own)) {
+  if (join.length > 0 && join.every((seed) => placeOf(seed) === own)) {
     throw configurationError(
       `--join ${own} is the address of this node, ${id}, itself`,
       "give the address of a member",

@@ -9,6 +9,7 @@ import {
   type PeerIdentity,
   PROTOCOL_VERSION,
 } from "../wire/messages.ts";
+import { placeOf } from "./address.ts";
 import { isMember } from "./birth-view.ts";
 import { configurationError, type NodeError } from "./node-error.ts";
 import { askLeaderBy, type OperationPage } from "./operation-request.ts";
@@ -18,7 +19,7 @@ import { lineageOf } from "./status.ts";
 export interface JoinOptions {
   readonly self: PeerIdentity;
   readonly advertise: string;
-  /** Of members, `host:port`; one that answers is enough. */
+  /** Of members, `host:port`; one that answers is enough. This node's own is passed over. */
   readonly seeds: readonly string[];
   readonly dialer: Dialer;
   readonly timers: Timers;
@@ -88,15 +89,16 @@ export class Join {
   }
 
   async #round(): Promise<Membership | null> {
-    const { self, seeds } = this.#options;
-    const asked = await Promise.all(seeds.map((seed) => this.#ask(seed)));
+    const { self, advertise, seeds } = this.#options;
+    const others = seeds.filter((seed) => placeOf(seed) !== placeOf(advertise));
+    const asked = await Promise.all(others.map((seed) => this.#ask(seed)));
     const born = asked.filter((answer) => answer !== null);
-    const [first, ...others] = born;
+    const [first, ...rest] = born;
     if (first === undefined || this.#isStopped) {
       return null;
     }
     const lineage = lineageOf(first.cluster);
-    const stray = others.find(({ cluster }) => lineageOf(cluster) !== lineage);
+    const stray = rest.find(({ cluster }) => lineageOf(cluster) !== lineage);
     if (stray !== undefined) {
       throw configurationError(
         `${first.seed} is of cluster ${lineage}, and ${stray.seed} of ${lineageOf(stray.cluster)}`,

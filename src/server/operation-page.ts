@@ -90,6 +90,7 @@ export function statusOfRefusal(code: ErrorCode): number {
     case "NOT_FOUND":
       return 404;
     case "CONFLICT":
+    case "LIMIT":
       return 409;
     default:
       return 504;

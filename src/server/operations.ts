@@ -1,6 +1,6 @@
 import type { Timers } from "../env/env.ts";
 import type { Refusal } from "../errors.ts";
-import { CALL_TIMEOUT_MS_DEFAULT } from "../limits.ts";
+import { CALL_TIMEOUT_MS_DEFAULT, MEMBERS_MAX } from "../limits.ts";
 import type { ConfChange } from "../raft/conf-change.ts";
 import { isMemberOf, isVoterOf } from "../raft/conf-state.ts";
 import type { ConfRefusal } from "../raft/membership.ts";
@@ -142,7 +142,9 @@ export class Operations {
 
   #add({ id, name, address }: ConfMember): Promise<OperationAnswer> {
     const member = { id, name, address };
-    return this.#change(() => this.#taken(member) ?? { type: "addLearner", member });
+    return this.#change(
+      () => this.#taken(member) ?? this.#crowded() ?? { type: "addLearner", member },
+    );
   }
 
   /**
@@ -176,6 +178,15 @@ export class Operations {
     const id = this.#idOf(member);
     const moved = { id, name: this.#named(id), address };
     return this.#taken(moved) ?? { type: "update", member: moved };
+  }
+
+  /** A container that starts again and again with another name and an empty disk is found out. */
+  #crowded(): OperationRefusal | null {
+    if (this.#host.conf().members.length < MEMBERS_MAX) {
+      return null;
+    }
+    const text = `there are ${MEMBERS_MAX} members already (MEMBERS_MAX)`;
+    return { ...refused("LIMIT", "tooMany", text).refusal, limit: MEMBERS_MAX };
   }
 
   #taken({ id, name, address }: ConfMember): OperationRefusal | null {

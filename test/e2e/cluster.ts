@@ -5,7 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { NodeStatus } from "../../src/server/status.ts";
+import type { MemberStatus, NodeStatus } from "../../src/server/status.ts";
 import { Edge } from "./edge.ts";
 import { until, within } from "./wait.ts";
 
@@ -108,6 +108,26 @@ export class ClusterNode {
     const text = await readFile(this.#logPath, "utf8");
     const lines = text.slice(0, text.lastIndexOf("\n") + 1).split("\n");
     return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as LogLine);
+  }
+
+  /** What its log says of errors. */
+  async errors(): Promise<string> {
+    const lines = (await this.log()).filter(({ level }) => level === "error");
+    return lines.map(({ msg }) => msg).join("\n");
+  }
+
+  /** As it knows them; none while it does not answer. */
+  async members(): Promise<readonly MemberStatus[]> {
+    return (await this.status())?.members ?? [];
+  }
+
+  /** Resolves when it is a voter, and has caught up. */
+  async votes(): Promise<void> {
+    await until(START_MS_MAX, `${this.name} to vote`, async () => {
+      const status = await this.status();
+      const membership = status?.members.find(({ isSelf }) => isSelf)?.membership;
+      return membership === "voter" && status?.isCaughtUp === true ? true : null;
+    });
   }
 
   /** Null while it does not answer, or serves nobody yet. */

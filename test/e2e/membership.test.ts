@@ -1,8 +1,6 @@
 import { rm } from "node:fs/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connect } from "../../src/client/index.ts";
-import type { MemberStatus } from "../../src/server/status.ts";
 import { blocksOf, commandsOf, readPage } from "../docs/page.ts";
 import { Cluster, type ClusterNode, freePorts, rollcall } from "./cluster.ts";
 import { Follower, registerForEver } from "./registrations.ts";
@@ -12,32 +10,6 @@ const ANSWER_MS = 20_000;
 const REMOVED = { code: 78, signal: null };
 
 let cluster: Cluster;
-
-/** Of those that are up, by the one that was asked. */
-async function membersBy(node: ClusterNode): Promise<readonly MemberStatus[]> {
-  return (await node.status())?.members ?? [];
-}
-
-async function membership(node: ClusterNode, name: string): Promise<string | null> {
-  const members = await membersBy(node);
-  return members.find((member) => member.name === name)?.membership ?? null;
-}
-
-function votes(node: ClusterNode): Promise<true> {
-  return until(ANSWER_MS, `${node.name} to vote`, async () =>
-    (await membership(node, node.name)) === "voter" && (await node.status())?.isCaughtUp === true
-      ? true
-      : null,
-  );
-}
-
-async function lastErrors(node: ClusterNode): Promise<string> {
-  const lines = await node.log();
-  return lines
-    .filter(({ level }) => level === "error")
-    .map(({ msg }) => msg)
-    .join("\n");
-}
 
 /** One after the other, each of the examples of docs/operations.md in its turn. */
 describe("the operations page", () => {
@@ -101,15 +73,15 @@ describe("the operations page", () => {
 
   test("a node joins with one command, and votes", async () => {
     await follow("grow");
-    await votes(node("n4"));
-    expect(await membersBy(node("n2"))).toHaveLength(4);
+    await node("n4").votes();
+    expect(await node("n2").members()).toHaveLength(4);
   });
 
   test("a member of the first hour is removed, says so and ends", async () => {
     await follow("shrink");
     expect(await node("n1").exited()).toEqual(REMOVED);
-    expect(await lastErrors(node("n1"))).toContain("n1 was removed from cluster");
-    expect((await membersBy(node("n4"))).map(({ name }) => name)).toEqual(["n2", "n3", "n4"]);
+    expect(await node("n1").errors()).toContain("n1 was removed from cluster");
+    expect((await node("n4").members()).map(({ name }) => name)).toEqual(["n2", "n3", "n4"]);
     node("n1").start();
     expect(await node("n1").exited()).toEqual(REMOVED);
   });
@@ -121,14 +93,14 @@ describe("the operations page", () => {
     await rm(cluster.dataDir("n3"), { recursive: true });
     lost.start();
     expect(await lost.exited()).toEqual(REMOVED);
-    expect(await lastErrors(lost)).toContain("ALREADY_BOOTSTRAPPED");
+    expect(await lost.errors()).toContain("ALREADY_BOOTSTRAPPED");
     const args = ["--id", "n3", "--data", cluster.dataDir("n3"), "--listen"];
     lost.start([...args, `127.0.0.1:${lost.port}`, "--join", `127.0.0.1:${node("n2").port}`]);
     expect(await lost.exited()).toEqual(REMOVED);
-    expect(await lastErrors(lost)).toContain("n3 is already the name of a voter");
+    expect(await lost.errors()).toContain("n3 is already the name of a voter");
     await follow("replace");
-    await votes(node("n5"));
-    expect((await membersBy(node("n5"))).map(({ name }) => name)).toEqual(["n2", "n4", "n5"]);
+    await node("n5").votes();
+    expect((await node("n5").members()).map(({ name }) => name)).toEqual(["n2", "n4", "n5"]);
   });
 
   test("a member moves to another address", async () => {
@@ -137,11 +109,11 @@ describe("the operations page", () => {
     await cluster.leader();
     await follow("move");
     const after = node("n4");
-    await votes(after);
+    await after.votes();
     const { port } = after;
     expect(port).not.toBe(before.port);
     for (const by of [node("n2"), node("n5")]) {
-      const moved = (await membersBy(by)).find(({ name }) => name === "n4");
+      const moved = (await by.members()).find(({ name }) => name === "n4");
       expect(moved).toMatchObject({ address: `127.0.0.1:${port}`, isLinkUp: true });
     }
   });
@@ -154,7 +126,7 @@ describe("the operations page", () => {
     expect(await rollcall(["member", "remove", "n5"], env)).toMatchObject({ code: 0 });
     away.start();
     expect(await away.exited()).toEqual(REMOVED);
-    expect(await lastErrors(away)).toContain("n5 was removed from cluster");
+    expect(await away.errors()).toContain("n5 was removed from cluster");
   });
 });
 
@@ -192,7 +164,7 @@ describe("three members become five and three again", () => {
       ]);
     });
     for (const node of joined) {
-      await votes(node);
+      await node.votes();
     }
     await more(100);
     const env = { ROLLCALL_SERVER: staying.url };
@@ -209,7 +181,7 @@ describe("three members become five and three again", () => {
     }
     await stream.stop();
 
-    expect(await membersBy(staying)).toHaveLength(3);
+    expect(await staying.members()).toHaveLength(3);
     const { instances } = await consumer.consumer.get("busy");
     const found = new Set(instances.map(({ addr }) => addr));
     expect([...stream.acknowledged].filter((addr) => !found.has(addr))).toEqual([]);
@@ -232,32 +204,6 @@ describe("three members become five and three again", () => {
     const again = await later.consumer.get("busy");
     expect(new Set(again.instances.map(({ addr }) => addr))).toEqual(found);
     await Promise.all([later.close(), provider.close()]);
-    await cluster.stop();
-  });
-});
-
-describe("a node that joins and is killed again and again", () => {
-  test("is a member once, in the end", async () => {
-    cluster = await Cluster.start();
-    const [port = 0] = await freePorts(1);
-    const seeds = cluster.nodes.map((node) => `127.0.0.1:${node.port}`).join(",");
-    const args = ["--id", "n4", "--data", cluster.dataDir("n4"), "--join", seeds];
-    const node = cluster.add("n4", port, [...args, "--listen", `127.0.0.1:${port}`]);
-    let kills = 0;
-    // From before it has listened to behind its promotion, in steps of a disk's sync or a few.
-    for (let lifeMs = 200; lifeMs < 900; lifeMs += 50) {
-      await sleep(lifeMs);
-      await node.kill();
-      kills += 1;
-      node.start();
-    }
-    await votes(node);
-    expect(kills).toBeGreaterThan(10);
-    for (const other of cluster.nodes.slice(0, 3)) {
-      const names = (await membersBy(other)).map(({ name }) => name);
-      expect(names).toEqual(["n1", "n2", "n3", "n4"]);
-    }
-    expect(await lastErrors(node)).toBe("");
     await cluster.stop();
   });
 });

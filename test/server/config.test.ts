@@ -69,7 +69,7 @@ describe("parseNodeConfig", () => {
       /no address that others can go to/,
     ],
     ["to join and to begin", { ...LISTENING, join: "h:1", bootstrap: "n1=h:2" }, /exclude/],
-    ["to join itself", { ...LISTENING, join: "h:2,127.0.0.1:1" }, /address of this node, n1/],
+    ["to join itself", { ...LISTENING, join: "127.0.0.1:1" }, /address of this node, n1/],
     ["to join at no port", { ...LISTENING, join: "h" }, /--join.*HOST:PORT/],
     ["a learner that joins nobody", { ...LISTENING, learner: true }, /--learner is for/],
     ["an unknown option", { ...VALID, colour: "red" }, /colour/],

@@ -2,7 +2,7 @@ import { cp, rename, rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nodeRandom } from "../../src/env/node-env.ts";
-import { PROMOTION_ASK_MS } from "../../src/limits.ts";
+import { MEMBERS_MAX, PROMOTION_ASK_MS } from "../../src/limits.ts";
 import type { NodeHandle } from "../../src/server/node.ts";
 import { exitCodeOf, type NodeError } from "../../src/server/node-error.ts";
 import { openDirectory } from "../../src/storage/directory.ts";
@@ -38,7 +38,9 @@ describe("a node that joins", () => {
 
   it("is added by whoever leads, filled, and votes; the same command again only starts it", async () => {
     const follower = cluster.names.find((name) => name !== cluster.leader()) ?? "";
-    await cluster.join("n4", { join: cluster.address(follower) });
+    // One unit file for all machines names this one too.
+    const join = [cluster.address("n4"), cluster.address(follower)];
+    await cluster.join("n4", { join });
     await cluster.until(votes("n4"));
     await cluster.until(() => ["n1", "n2", "n3"].every((by) => cluster.membershipOf("n4", by)));
     const before = cluster.nodes.get("n4")?.status();
@@ -181,6 +183,24 @@ describe("a node that joins", () => {
     const error = await refusal(await cluster.join("n4"));
     expect(error.message).toMatch(/n4 \([0-9a-f]+\) votes already/);
     expect(error.hint).toContain("rollcall member replace OLD NEW");
+  });
+});
+
+describe("a cluster that is joined again and again", () => {
+  it("takes no more than MEMBERS_MAX members", async () => {
+    const cluster = await Cluster.started(1);
+    for (let count = 2; count <= MEMBERS_MAX + 1; count += 1) {
+      const id = `${count}`.padStart(16, "0");
+      const { status, body } = await cluster.operate(
+        `operation=add&id=${id}&name=n${count}&address=127.0.0.1:${count}`,
+      );
+      if (count <= MEMBERS_MAX) {
+        expect(status).toBe(200);
+      } else {
+        expect([status, body["error"]]).toMatchObject([409, { code: "LIMIT", limit: MEMBERS_MAX }]);
+      }
+    }
+    await cluster.close();
   });
 });
 
