@@ -90,6 +90,18 @@ describe("a node that joins", () => {
     await cluster.until(votes("n4"));
   });
 
+  it("waits for a leader, and can be stopped meanwhile", async () => {
+    await cluster.nodes.get("n2")?.stop();
+    await cluster.nodes.get("n3")?.stop();
+    const waiting = await cluster.join("n4");
+    await cluster.until(() => said(/cannot join yet: n1 does not lead/) > 0);
+    await waiting.stop();
+    expect(await waiting.ended).toMatchObject({ exitCode: 0 });
+    await cluster.join("n4");
+    await cluster.start("n3");
+    await cluster.until(votes("n4"), 20_000);
+  }, 30_000);
+
   it("waits for a first member that is not born yet itself", async () => {
     const bootstrap = [`n5=${cluster.address("n5")}`, `n6=${cluster.address("n6")}`];
     await cluster.start("n5", { bootstrap });
