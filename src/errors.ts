@@ -63,6 +63,11 @@ export const ERRORS = {
     retry: "no",
     doc: "The cluster was born without this directory.",
   },
+  REMOVED: {
+    definite: true,
+    retry: "no",
+    doc: "The node was removed from the cluster (between nodes only).",
+  },
   TIMEOUT: { definite: false, retry: "later", doc: "No answer before the deadline." },
   LEADER_LOST: {
     definite: false,

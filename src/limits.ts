@@ -85,8 +85,12 @@ export const NESTING_MAX = 16;
 /** Protocol versions in a hello. */
 export const VERSIONS_PER_HELLO_MAX = 16;
 export const TOKEN_BYTES_MAX = 4096;
-/** Members in a hello between nodes. */
+/** Members of a cluster, learners included, and in a hello between nodes. */
 export const MEMBERS_MAX = 64;
+/** A learner that is to vote asks the leader as often. */
+export const PROMOTION_ASK_MS = 250;
+/** Peers that one node lets in though no configuration that it has names them. */
+export const GUESTS_MAX = 16;
 export const HANDSHAKE_TIMEOUT_MS = 5_000;
 /** Without a byte in either direction, an HTTP connection is broken off. */
 export const HTTP_SILENCE_MS_MAX = 15_000;

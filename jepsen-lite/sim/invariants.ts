@@ -92,6 +92,7 @@ export class Invariants {
         }
         break;
       case "caughtUp":
+      case "configurationCommitted":
       case "massBreak":
         break;
     }

@@ -40,6 +40,7 @@ export function exitCodeOfError(code: ErrorCode): number {
     case "CONFLICT":
     case "TAKEN_OVER":
     case "ALREADY_BOOTSTRAPPED":
+    case "REMOVED":
       return CLI_EXIT.conflict;
     case "DENIED":
       return CLI_EXIT.denied;

@@ -1,10 +1,12 @@
 import type { Command } from "commander";
+import { ERRORS, type ErrorCode } from "../errors.ts";
+import { askLeaderBy, type OperationPage } from "../server/operation-request.ts";
 import { surveyCluster } from "./cluster-view.ts";
 import { defineCommand, type Invocation } from "./command.ts";
 import type { Context } from "./context.ts";
 import { CLI_EXIT, exitCodeOfError, exitCodeOfWrite } from "./exit-codes.ts";
 import { Failure, usageFailure } from "./failure.ts";
-import { isErrorCode, type OperationPage, postOperation } from "./operation-page.ts";
+import { httpUrl } from "./servers.ts";
 import { unreachableFailure } from "./status.ts";
 import type { Column } from "./table.ts";
 
@@ -45,6 +47,11 @@ const VERBS: Readonly<Record<string, Verb>> = {
     usage: "OLD NEW",
     done: ([member, by]) => `${by} has taken the place of ${member}`,
   },
+  update: {
+    parameters: ["member", "address"],
+    usage: "MEMBER HOST:PORT",
+    done: ([member, address]) => `${member} is at ${address}`,
+  },
   "transfer-leader": {
     parameters: ["member?"],
     usage: "[MEMBER]",
@@ -65,6 +72,7 @@ export function defineMember(command: Command, invocation: Invocation): void {
       { line: "rollcall member promote n4", doc: "a learner that has caught up" },
       { line: "rollcall member replace n1 n4", doc: "a voter by a learner, in one step" },
       { line: "rollcall member remove n1", doc: "the leader too" },
+      { line: "rollcall member update n2 10.0.0.7:7420", doc: "where the others find it" },
       { line: "rollcall member transfer-leader n2", doc: "without a name: who fits best" },
     ],
     args: [
@@ -156,21 +164,12 @@ async function askLeader(context: Context, query: URLSearchParams): Promise<Oper
     });
   }
   const scheme = servers[0]?.startsWith("wss:") === true ? "wss" : "ws";
-  const first = await post(`${scheme}://${leader.address}`, query, timeoutMs);
-  const next = first.error?.leader?.address;
-  return next === undefined ? first : post(`${scheme}://${next}`, query, timeoutMs);
-}
-
-async function post(
-  server: string,
-  query: URLSearchParams,
-  timeoutMs: number,
-): Promise<OperationPage> {
   try {
-    return await postOperation(server, query, timeoutMs);
+    const origin = httpUrl(`${scheme}://${leader.address}`, "/");
+    return await askLeaderBy(origin, query, timeoutMs);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new Failure("TIMEOUT", `${new URL(server).host} gave no answer: ${why}`, {
+    throw new Failure("TIMEOUT", `the leader, ${leader.address}, gave no answer: ${why}`, {
       exitCode: CLI_EXIT.timeout,
       isRetryable: true,
       hint: "it may have happened; 'rollcall member list' shows whether it did",
@@ -191,6 +190,10 @@ function refusalOf({ code, message, reason }: NonNullable<OperationPage["error"]
       : hintOf(reason ?? ""),
     details: reason === undefined ? {} : { reason },
   });
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERRORS, code);
 }
 
 function hintOf(reason: string): string {

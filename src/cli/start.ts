@@ -29,6 +29,13 @@ export function defineStart(command: Command, invocation: Invocation): void {
         doc: "the first of three; the others alike, each with its own --id and --advertise",
       },
       {
+        line: [
+          "rollcall start --id n4 --data ./n4 --listen 127.0.0.1:7423 \\",
+          "    --join 127.0.0.1:7420",
+        ].join("\n"),
+        doc: "one more, added to a cluster that runs",
+      },
+      {
         line: "ROLLCALL_ID=n1 ROLLCALL_DATA=/var/lib/rollcall rollcall start",
         doc: "later starts: the directory knows its cluster",
       },

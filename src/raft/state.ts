@@ -208,18 +208,24 @@ function confChanged(state: RaftState): void {
   if (state.role.type === "leader") refreshProgress(state, state.role);
 }
 
-/** What is known of a peer is kept for as long as it is one, whatever it is besides. */
+/**
+ * What is known of a peer is kept for as long as it is one, whatever it is besides. Who was removed
+ * and is added again is one anew, and what it had acknowledged is not taken over: it may come with
+ * an empty disk.
+ */
 function refreshProgress(state: RaftState, leader: Leader): void {
   const { peers, confs, log, config } = state;
+  const known = new Map(leader.progress);
   for (const peer of leader.progress.keys()) {
-    if (peers.includes(peer)) leader.leaving.delete(peer);
-    else if (!leader.leaving.has(peer)) {
+    if (peers.includes(peer)) {
+      if (leader.leaving.delete(peer)) known.delete(peer);
+    } else if (!leader.leaving.has(peer)) {
       leader.leaving.set(peer, { index: confs.inForceIndex, ticks: 0 });
     }
   }
   const followed = [...peers, ...leader.leaving.keys()].sort();
   leader.progress = new Map(
-    followed.map((id) => [id, leader.progress.get(id) ?? new Progress(config, log.lastIndex + 1)]),
+    followed.map((id) => [id, known.get(id) ?? new Progress(config, log.lastIndex + 1)]),
   );
 }
 

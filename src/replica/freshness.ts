@@ -28,8 +28,13 @@ export class Freshness {
   #asOfMs: number | null = null;
   #waiting: Proof[] = [];
   #leader: MemberId | null = null;
+  readonly #joinedIndex: LogIndex;
   /** While `starting`: since `#leader` was first heard, or has confirmed something. */
   #ticks = 0;
+
+  constructor(joinedIndex: LogIndex) {
+    this.#joinedIndex = joinedIndex;
+  }
 
   get state(): FreshnessState {
     return this.#state;
@@ -42,15 +47,16 @@ export class Freshness {
   /**
    * n3 comes back and hears n1, but nothing that it sends arrives: n1 confirms nothing to it, for
    * as long as that lasts. For n3 this is no better than to hear nobody. While proofs come, it
-   * waits to reach them, however long. Returns whether the state changed.
+   * waits to reach them, however long. A node that has joined and was not filled up to there has
+   * nothing to serve: its empty registry was never anybody's. Returns whether the state changed.
    */
-  tick(leader: MemberId | null): boolean {
+  tick(leader: MemberId | null, lastApplied: LogIndex): boolean {
     if (this.#state !== "starting") {
       return false;
     }
     this.#ticks = leader === this.#leader ? this.#ticks + 1 : 0;
     this.#leader = leader;
-    if (this.#ticks < ELECTION_TICKS_MAX) {
+    if (this.#ticks < ELECTION_TICKS_MAX || lastApplied < this.#joinedIndex) {
       return false;
     }
     this.#state = "alone";

@@ -279,6 +279,8 @@ export type Notice =
     }
   /** Another one is in force, committed or not. Its members are whom to keep links to. */
   | { readonly type: "configuration"; readonly conf: ConfState }
+  /** Committed from now on. Who is in neither is no member any more. */
+  | { readonly type: "configurationCommitted"; readonly conf: ConfState }
   /** It is committed that this node is no member any more. */
   | { readonly type: "removed" }
   /** Taken by this member, or received and installed; the log before it is cut. */

@@ -2,7 +2,7 @@ import type { ConfChange } from "../raft/conf-change.ts";
 import { isJoint, isMemberOf } from "../raft/conf-state.ts";
 import type { ConfRefusal } from "../raft/membership.ts";
 import type { Raft } from "../raft/raft.ts";
-import type { ConfState, Term } from "../raft/types.ts";
+import type { ConfState, LogIndex, Term } from "../raft/types.ts";
 import type { Notice } from "./inputs.ts";
 
 /**
@@ -25,15 +25,20 @@ interface Pending {
 export class MemberChanges {
   readonly #raft: Raft;
   readonly #notice: (notice: Notice) => void;
+  readonly #joinedIndex: LogIndex;
   #conf: ConfState;
+  /** As of the commit index. */
+  #committed: ConfState;
   #pending: Pending | null = null;
   #isOut: boolean;
   #isToldOut = false;
 
-  constructor(raft: Raft, notice: (notice: Notice) => void) {
+  constructor(raft: Raft, joinedIndex: LogIndex, notice: (notice: Notice) => void) {
     this.#raft = raft;
     this.#notice = notice;
+    this.#joinedIndex = joinedIndex;
     this.#conf = raft.conf;
+    this.#committed = raft.confAt(raft.commitIndex);
     this.#isOut = !isMemberOf(raft.conf, raft.id);
   }
 
@@ -50,17 +55,31 @@ export class MemberChanges {
 
   /** After every step of Raft. */
   observe(): void {
-    const { conf, id } = this.#raft;
+    const { conf, id, commitIndex } = this.#raft;
     if (conf !== this.#conf) {
       this.#conf = conf;
       this.#isOut = !isMemberOf(conf, id);
       this.#notice({ type: "configuration", conf });
     }
-    if (this.#isOut && !this.#isToldOut && this.#raft.isRemoved) {
+    if (conf !== this.#committed) {
+      this.#observeCommit();
+    }
+    // n4 was added, removed before its directory was born, and added again: it is to read all that
+    // in the log, and is none the less a member.
+    const isJoined = commitIndex >= this.#joinedIndex;
+    if (this.#isOut && !this.#isToldOut && isJoined && this.#raft.isRemoved) {
       this.#isToldOut = true;
       this.#notice({ type: "removed" });
     }
     this.#settle();
+  }
+
+  #observeCommit(): void {
+    const committed = this.#raft.confAt(this.#raft.commitIndex);
+    if (committed !== this.#committed) {
+      this.#committed = committed;
+      this.#notice({ type: "configurationCommitted", conf: committed });
+    }
   }
 
   /** A leader that has removed itself is a follower of the same term once that is committed. */

@@ -10,7 +10,7 @@ import {
 } from "../limits.ts";
 import type { ConfCodec } from "../raft/conf-codec.ts";
 import type { RaftConfig } from "../raft/config.ts";
-import type { MemberId } from "../raft/types.ts";
+import type { LogIndex, MemberId } from "../raft/types.ts";
 import type { RegistryLimits } from "../registry/state.ts";
 import type { CommandCodec } from "./command-codec.ts";
 import type { Restored } from "./inputs.ts";
@@ -24,6 +24,11 @@ export interface ReplicaOptions {
   readonly codec: CommandCodec;
   readonly snapshotCodec: SnapshotCodec;
   readonly confCodec: ConfCodec;
+  /**
+   * As of this index it is committed that this node is a member: default 0, of who was one from the
+   * beginning. What came before says nothing of whether it is one.
+   */
+  readonly joinedIndex?: LogIndex;
   /** An integer in [0, bound). */
   readonly random: (bound: number) => number;
   readonly watchLimits?: WatchLimits;

@@ -37,7 +37,7 @@ export class Replica {
   readonly #raft: Raft;
   readonly #codec: CommandCodec;
   readonly #connections = new Connections();
-  readonly #freshness = new Freshness();
+  readonly #freshness: Freshness;
   readonly #proposals: Proposals;
   readonly #packing: Packing;
   readonly #reads: Reads;
@@ -58,6 +58,7 @@ export class Replica {
 
   constructor(options: ReplicaOptions, now: Now) {
     const { restored, codec, random, checkpointEntries, watchLimits = WATCH_LIMITS } = options;
+    const { joinedIndex = 0 } = options;
     this.#codec = codec;
     this.registry = restored.registry;
     this.#raft = new Raft(raftConfigOf(options), restored);
@@ -67,7 +68,8 @@ export class Replica {
     };
     const start = random(START_BOUND);
     this.#handovers = new Handovers(this.#raft, (notice) => this.#notice(notice));
-    this.#memberChanges = new MemberChanges(this.#raft, (notice) => this.#notice(notice));
+    this.#memberChanges = new MemberChanges(this.#raft, joinedIndex, (n) => this.#notice(n));
+    this.#freshness = new Freshness(joinedIndex);
     this.#packing = new Packing(codec);
     this.#proposals = new Proposals(emit, (session) => this.registry.ended(session) !== null);
     this.#reads = new Reads(this.registry, this.#freshness, emit, start);
@@ -181,7 +183,7 @@ export class Replica {
     this.#duties?.tick(nowMs);
     this.#watches.tick();
     this.#comparison.tick();
-    if (this.#freshness.tick(this.#raft.leader)) {
+    if (this.#freshness.tick(this.#raft.leader, this.#lastApplied)) {
       this.#caughtUp(false, now);
     }
   }

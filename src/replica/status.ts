@@ -11,6 +11,8 @@ export interface ReplicaStatus {
   readonly leader: MemberId | null;
   /** In force, committed or not. */
   readonly conf: ConfState;
+  /** As of the commit index. */
+  readonly committedConf: ConfState;
   readonly commitIndex: LogIndex;
   readonly lastApplied: LogIndex;
   readonly lastIndex: LogIndex;
@@ -45,6 +47,7 @@ type RaftStatus = Pick<
   | "term"
   | "leader"
   | "conf"
+  | "committedConf"
   | "commitIndex"
   | "lastIndex"
   | "snapshotIndex"
@@ -57,6 +60,7 @@ export function raftStatus(raft: Raft, linksUp: ReadonlySet<MemberId>): RaftStat
   const { id, role, term, leader, conf, commitIndex, lastIndex } = raft;
   return {
     ...{ id, role, term, leader, conf, commitIndex, lastIndex },
+    committedConf: raft.confAt(commitIndex),
     snapshotIndex: raft.snapshot?.index ?? 0,
     firstIndex: raft.log.firstIndex,
     peers: raft.progress().map((peer) => ({ ...peer, isLinkUp: linksUp.has(peer.id) })),

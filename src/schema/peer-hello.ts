@@ -24,6 +24,7 @@ const helloShape = {
       members: list(member, 1, MEMBERS_MAX, "MEMBERS_MAX"),
     })
     .nullable(),
+  memberAsOf: count,
   view: list(heard, 0, MEMBERS_MAX, "MEMBERS_MAX"),
 };
 
@@ -33,6 +34,7 @@ const peerRefused = z.object({
   type: z.literal("peerRefused"),
   code: z.enum(codes),
   message: z.string(),
+  asOf: z.exactOptional(count),
 });
 export const peerAnswer = z.union([peerWelcome, peerRefused]);
 

@@ -53,3 +53,18 @@ export function isWildcard(host: string): boolean {
   const canonical = canonicalHost(host);
   return canonical === "0.0.0.0" || canonical === "::" || canonical === "*";
 }
+
+/** Equal for two texts that say the same. Both were checked to be `host:port`. */
+export function placeOf(address: string): string {
+  const { host, port } = checkedAddress(address);
+  return formatAddress({ host: canonicalHost(host), port });
+}
+
+/** Of a text that was checked before. */
+export function checkedAddress(address: string): HostPort {
+  const hostPort = parseAddress(address);
+  if (hostPort === null) {
+    throw new RangeError(`${address} was checked to be host:port`);
+  }
+  return hostPort;
+}

@@ -84,7 +84,9 @@ export class Birth {
         message: `${this.#options.self.name} speaks protocol ${PROTOCOL_VERSION}, not ${hello.protocol}`,
       };
     }
-    if (hello.cluster === null && !this.#view.hasSameNames(hello.view)) {
+    // Who is to join has no list, and hears that nobody is born here yet.
+    const isFirst = hello.cluster === null && hello.view.length > 0;
+    if (isFirst && !this.#view.hasSameNames(hello.view)) {
       return {
         type: "peerRefused",
         code: "CONFLICT",
@@ -228,6 +230,7 @@ export class Birth {
       incarnation: self.incarnation,
       advertise,
       cluster: null,
+      memberAsOf: 0,
       view: this.#view.identities(),
     };
   }

@@ -1,13 +1,14 @@
 import { isAddr } from "../schema/text-rules.ts";
 import {
   canonicalHost,
+  checkedAddress,
   formatAddress,
   type HostPort,
   isLiteral,
   isLoopback,
   isWildcard,
   type NamedAddress,
-  parseAddress,
+  placeOf,
 } from "./address.ts";
 import type { NodeConfig } from "./config.ts";
 import { configurationError } from "./node-error.ts";
@@ -17,6 +18,7 @@ export function checkTogether(config: NodeConfig): void {
   checkListen(config);
   checkMembers("--bootstrap", config.bootstrap);
   checkMembers("--peer", config.peers);
+  checkJoin(config);
   checkOwnEntry(config);
 }
 
@@ -59,6 +61,28 @@ function checkMembers(flag: string, members: readonly NamedAddress[]): void {
   }
 }
 
+function checkJoin({ id, bootstrap, join, learner, listen, advertise }: NodeConfig): void {
+  if (learner && join.length === 0) {
+    throw configurationError(
+      "--learner is for a node that joins a cluster",
+      "add --join HOST:PORT of a member, or leave --learner out",
+    );
+  }
+  if (join.length > 0 && bootstrap.length > 0) {
+    throw configurationError(
+      "--join and --bootstrap exclude each other",
+      "--bootstrap begins a cluster with the members that it names; --join adds this node to one that runs",
+    );
+  }
+  const own = placeOf(advertise ?? formatAddress(listen));
+  if (join.length > 0 && join.every((seed) => placeOf(seed) === own)) {
+    throw configurationError(
+      `--join ${own} is the address of this node, ${id}, itself`,
+      "give the address of a member",
+    );
+  }
+}
+
 /** The others dial this member where the list says that it is, so that must lead here. */
 function checkOwnEntry({ id, bootstrap, listen, advertise }: NodeConfig): void {
   const own = bootstrap.find(({ name }) => name === id);
@@ -82,7 +106,13 @@ function checkOwnEntry({ id, bootstrap, listen, advertise }: NodeConfig): void {
       `correct --id, ${flag} or --bootstrap`,
     );
   }
-  if (!leadsHere(parsed(own.address), listen, advertise === null ? null : parsed(advertise))) {
+  if (
+    !leadsHere(
+      checkedAddress(own.address),
+      listen,
+      advertise === null ? null : checkedAddress(advertise),
+    )
+  ) {
     throw configurationError(
       `--bootstrap says that ${id} is at ${own.address}, but ${flag} is ${told}`,
       `correct the entry of ${id} in --bootstrap (of every member), or ${flag}`,
@@ -112,18 +142,4 @@ function leadsHere(entry: HostPort, listen: HostPort, advertise: HostPort | null
 function mayBeSame(a: HostPort, b: HostPort): boolean {
   const areLiteral = isLiteral(a.host) && isLiteral(b.host);
   return a.port === b.port && (!areLiteral || canonicalHost(a.host) === canonicalHost(b.host));
-}
-
-/** Equal for two texts that say the same. */
-function placeOf(address: string): string {
-  const { host, port } = parsed(address);
-  return formatAddress({ host: canonicalHost(host), port });
-}
-
-function parsed(address: string): HostPort {
-  const hostPort = parseAddress(address);
-  if (hostPort === null) {
-    throw new RangeError(`${address} was checked to be host:port`);
-  }
-  return hostPort;
 }

@@ -13,7 +13,7 @@ import { configurationError } from "./node-error.ts";
 
 /** A node's configuration, checked. `rollcall start` and `startNode` take the same. */
 export interface NodeConfig {
-  /** This member's name in the bootstrap list. */
+  /** This member's name: in the bootstrap list, or one that no member has. */
   readonly id: string;
   readonly dataDir: string;
   readonly listen: HostPort;
@@ -21,6 +21,10 @@ export interface NodeConfig {
   readonly advertise: string | null;
   /** All first members, this one included; used only while the directory is fresh. */
   readonly bootstrap: readonly NamedAddress[];
+  /** Members of a running cluster that a fresh directory is to join, `host:port`. */
+  readonly join: readonly string[];
+  /** A node that has joined stays a learner until it is promoted by hand. */
+  readonly learner: boolean;
   /** Where to dial a peer, whatever else is known of it. */
   readonly peers: readonly NamedAddress[];
   readonly allowOrigin: readonly string[];
@@ -47,7 +51,7 @@ export const NODE_OPTIONS = {
     env: "ROLLCALL_ID",
     kind: "value",
     value: "NAME",
-    doc: "Name of this member, as in the bootstrap list",
+    doc: "Name of this member, as in the bootstrap list; to join, one that nobody has",
   },
   dataDir: {
     flag: "--data",
@@ -76,6 +80,20 @@ export const NODE_OPTIONS = {
     kind: "list",
     value: "NAME=HOST:PORT",
     doc: "The first members, this one included; ignored once the directory is part of a cluster",
+  },
+  join: {
+    flag: "--join",
+    env: "ROLLCALL_JOIN",
+    kind: "list",
+    value: "HOST:PORT",
+    doc: "Join the cluster of this member; ignored once the directory is part of a cluster",
+  },
+  learner: {
+    flag: "--learner",
+    env: "ROLLCALL_LEARNER",
+    kind: "switch",
+    value: "",
+    doc: "With --join: stay a learner, until 'rollcall member promote' or 'member replace'",
   },
   peers: {
     flag: "--peer",
@@ -176,18 +194,22 @@ const list = z.preprocess(
 
 const milliseconds = z.coerce.number().int().min(0).max(DRAIN_MS_MAX);
 
+const truth = z.union([
+  z.boolean(),
+  z.enum(["true", "1", "false", "0", ""]).transform((text) => text === "true" || text === "1"),
+]);
+
 const schema = z.strictObject({
   id: name,
   dataDir: z.string().min(1),
   listen: hostPort,
   advertise: address.nullable(),
   bootstrap: list.pipe(z.array(namedAddress)),
+  join: list.pipe(z.array(address)),
+  learner: truth,
   peers: list.pipe(z.array(namedAddress)),
   allowOrigin: list.pipe(z.array(origin)),
-  insecure: z.union([
-    z.boolean(),
-    z.enum(["true", "1", "false", "0", ""]).transform((text) => text === "true" || text === "1"),
-  ]),
+  insecure: truth,
   logLevel: z.enum(LOG_LEVELS),
   drainMs: milliseconds,
   goawaySpreadMs: milliseconds,
@@ -197,6 +219,8 @@ const DEFAULTS = {
   listen: `127.0.0.1:${PORT_DEFAULT}`,
   advertise: null,
   bootstrap: [],
+  join: [],
+  learner: false,
   peers: [],
   allowOrigin: [],
   insecure: false,

@@ -183,9 +183,12 @@ async function members(host: HttpHost, { method, query }: HttpRequest): Promise<
     return refusal(503, { code: "DRAINING", message: notServing(host.readiness()) });
   }
   const answer = await pages.operate(asked.operation);
-  return answer.ok
-    ? json(200, { apiVersion: "v1", kind: "MembersChange", operation: query.get("operation") })
-    : refusal(statusOfRefusal(answer.refusal.code), answer.refusal);
+  if (answer.ok) {
+    const operation = query.get("operation");
+    const index = answer.index === undefined ? {} : { index: answer.index };
+    return json(200, { apiVersion: "v1", kind: "MembersChange", operation, ...index });
+  }
+  return refusal(statusOfRefusal(answer.refusal.code), answer.refusal);
 }
 
 /** The query is checked as the `get` message that it stands for. */

@@ -1,16 +1,15 @@
 import type { Clock, Dialer, Logger, Random, Socket, Timers } from "../env/env.ts";
 import { HANDOVER_MS_MAX, WATCHES_PER_CONNECTION_MAX } from "../limits.ts";
-import { confOf } from "../raft/conf-state.ts";
+import { confOf, memberOf } from "../raft/conf-state.ts";
 import type { ConfState, MemberId } from "../raft/types.ts";
 import { RegistryBuilder } from "../registry/builder.ts";
 import { Registry } from "../registry/registry.ts";
 import type { Notice } from "../replica/inputs.ts";
 import { Replica } from "../replica/replica.ts";
 import type { DataDirectory } from "../storage/directory.ts";
-import type { BirthRecord, LoadedLog, Storage } from "../storage/storage.ts";
+import type { LoadedLog, Membership, Storage } from "../storage/storage.ts";
 import { commandCodec } from "../wire/command-codec.ts";
 import { confCodec } from "../wire/conf-codec.ts";
-import type { PeerIdentity } from "../wire/messages.ts";
 import { snapshotCodec } from "../wire/snapshot-codec.ts";
 import type { AddressBook } from "./address-book.ts";
 import { Clients } from "./clients.ts";
@@ -21,6 +20,7 @@ import type { Metrics } from "./metrics.ts";
 import { Notices } from "./notices.ts";
 import { type Operation, type OperationAnswer, Operations } from "./operations.ts";
 import { PeerLinks } from "./peer-links.ts";
+import { linkedTo } from "./peer-standing.ts";
 import { SendPump } from "./send-pump.ts";
 import {
   lineageOf,
@@ -39,7 +39,7 @@ export interface MemberOptions {
   readonly name: string;
   readonly version: string;
   readonly advertise: string;
-  readonly birth: BirthRecord;
+  readonly birth: Membership;
   readonly directory: DataDirectory;
   readonly addresses: AddressBook;
   readonly dialer: Dialer;
@@ -92,6 +92,7 @@ export class Member implements HttpPages {
       {
         id: directory.identity.incarnation,
         restored: { ...log, snapshot: snapshot ?? { index: 0, term: 0, conf }, registry },
+        joinedIndex: birth.joinedIndex,
         codec: commandCodec,
         confCodec,
         snapshotCodec,
@@ -113,8 +114,10 @@ export class Member implements HttpPages {
       setAside: (text) => directory.setAside(text),
       onFatal: options.onFatal,
     });
-    this.#conf = this.#replica.status(now).conf;
-    this.#know(this.#conf);
+    const { conf: inForce, committedConf } = this.#replica.status(now);
+    this.#conf = inForce;
+    this.#know(committedConf);
+    this.#know(inForce);
     this.#links = this.#makeLinks();
     this.#operations = this.#makeOperations();
     this.#clients = this.#makeClients(pump);
@@ -273,9 +276,16 @@ export class Member implements HttpPages {
 
   #noticed(notice: Notice): void {
     if (notice.type === "configuration") {
+      const moved = movedIn(this.#conf, notice.conf);
       this.#conf = notice.conf;
       this.#know(notice.conf);
-      this.#links.setPeers(identitiesOf(notice.conf));
+      this.#links.setPeers(linkedTo(this.#driver.status()));
+      for (const id of moved) {
+        this.#links.moved(id);
+      }
+    }
+    if (notice.type === "configurationCommitted") {
+      this.#links.setPeers(linkedTo(this.#driver.status()));
     }
     this.#notices.take(notice);
     this.#operations.take(notice);
@@ -301,7 +311,10 @@ export class Member implements HttpPages {
     return new Operations({
       name,
       timers,
+      lineage: this.lineage,
       conf: () => this.#conf,
+      commitIndex: () => driver.status().commitIndex,
+      addressOf: (member) => addresses.serving(member),
       nameOf: (id) => this.#nameOf(id),
       isLeader: () => driver.status().role === "leader",
       leader: () => {
@@ -332,7 +345,9 @@ export class Member implements HttpPages {
       ...this.#options,
       self: { name, incarnation: directory.identity.incarnation },
       cluster: birth,
-      peers: identitiesOf(this.#conf),
+      peers: linkedTo(this.#driver.status()),
+      known: () => this.#driver.status(),
+      joinedIndex: birth.joinedIndex,
       addressesOf: (peer) => addresses.dialable(peer),
       onAdvertised: (peer, address) => addresses.heard(peer, address),
       onMessage: (message) => this.#driver.step({ type: "peerMessage", message }),
@@ -363,8 +378,11 @@ export class Member implements HttpPages {
   }
 }
 
-function identitiesOf({ members }: ConfState): readonly PeerIdentity[] {
-  return members.map(({ id, name }) => ({ name, incarnation: id }));
+/** Who is somewhere else now. */
+function movedIn(before: ConfState, now: ConfState): readonly MemberId[] {
+  return now.members
+    .filter(({ id, address }) => (memberOf(before, id)?.address ?? address) !== address)
+    .map(({ id }) => id);
 }
 
 /** The state as of the stored snapshot. */

@@ -1,4 +1,5 @@
 import { EXIT } from "../errors.ts";
+import { StorageError } from "../storage/storage.ts";
 
 /** Why a node does not start, or ends. `hint` says what the operator can do. */
 export class NodeError extends Error {
@@ -15,4 +16,19 @@ export class NodeError extends Error {
 
 export function configurationError(message: string, hint = "", options?: ErrorOptions): NodeError {
   return new NodeError(EXIT.configuration, message, hint, options);
+}
+
+/** What a process that could not start or go on exits with. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof NodeError) {
+    return error.exitCode;
+  }
+  if (error instanceof StorageError) {
+    if (error.code === "DIVERGED") {
+      return EXIT.divergence;
+    }
+    return error.code === "DISK" || error.code === "DAMAGED" ? EXIT.disk : EXIT.configuration;
+  }
+  // Whatever else is thrown was not foreseen.
+  return EXIT.invariant;
 }

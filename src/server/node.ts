@@ -7,7 +7,8 @@ import { listen } from "../env/ws-listener.ts";
 import { EXIT } from "../errors.ts";
 import { HANDSHAKE_TIMEOUT_MS, HTTP_PIPELINED_MAX, HTTP_SILENCE_MS_MAX } from "../limits.ts";
 import { type DataDirectory, isUnmade, openDirectory } from "../storage/directory.ts";
-import { type BirthRecord, StorageError } from "../storage/storage.ts";
+import { REMOVED_ADVICE } from "../storage/recovery-advice.ts";
+import { type Membership, StorageError } from "../storage/storage.ts";
 import { assert } from "../util/assert.ts";
 import { formatAddress } from "./address.ts";
 import { AddressBook } from "./address-book.ts";
@@ -15,10 +16,12 @@ import { Admission } from "./admission.ts";
 import { Birth } from "./birth.ts";
 import type { NodeConfig } from "./config.ts";
 import { answerHttp, type HealthCheck, type HttpHost } from "./http.ts";
+import { Join } from "./join.ts";
 import { Member } from "./member.ts";
 import { Metrics } from "./metrics.ts";
-import { configurationError, NodeError } from "./node-error.ts";
+import { configurationError, exitCodeOf, NodeError } from "./node-error.ts";
 import { PageTurns } from "./page-turns.ts";
+import { Promotion } from "./promotion.ts";
 import type { NodeStatus } from "./status.ts";
 import { decideUpgrade, type UpgradeHost } from "./upgrades.ts";
 import { packageVersion } from "./version.ts";
@@ -63,6 +66,7 @@ export interface NodeHandle {
 type NodeState =
   | { readonly type: "starting" }
   | { readonly type: "birth"; readonly birth: Birth }
+  | { readonly type: "join"; readonly join: Join }
   | { readonly type: "serving"; readonly member: Member }
   | { readonly type: "stopped" };
 
@@ -75,7 +79,7 @@ export async function startNode(
   config: NodeConfig,
   environment: Partial<NodeEnvironment> = {},
 ): Promise<NodeHandle> {
-  if (config.bootstrap.length === 0 && (await isUnmade(config.dataDir))) {
+  if (hasNoCluster(config) && (await isUnmade(config.dataDir))) {
     throw notOfACluster(config);
   }
   const node = new RunningNode(config, environment);
@@ -90,26 +94,15 @@ export async function startNode(
   return node;
 }
 
-function notOfACluster({ dataDir, id }: NodeConfig): NodeError {
-  return configurationError(
-    `${dataDir} is not part of a cluster, and no --bootstrap says who is`,
-    `give all first members, e.g. --bootstrap ${id}=HOST:PORT`,
-  );
+function hasNoCluster({ bootstrap, join }: NodeConfig): boolean {
+  return bootstrap.length === 0 && join.length === 0;
 }
 
-/** What a process that could not start or go on exits with. */
-export function exitCodeOf(error: unknown): number {
-  if (error instanceof NodeError) {
-    return error.exitCode;
-  }
-  if (error instanceof StorageError) {
-    if (error.code === "DIVERGED") {
-      return EXIT.divergence;
-    }
-    return error.code === "DISK" || error.code === "DAMAGED" ? EXIT.disk : EXIT.configuration;
-  }
-  // Whatever else is thrown was not foreseen.
-  return EXIT.invariant;
+function notOfACluster({ dataDir, id }: NodeConfig): NodeError {
+  return configurationError(
+    `${dataDir} is not part of a cluster, and neither --bootstrap nor --join says of which`,
+    `to begin one give all first members, e.g. --bootstrap ${id}=HOST:PORT; to join one that runs, --join HOST:PORT of a member`,
+  );
 }
 
 class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
@@ -130,6 +123,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   #end: NodeEnd | null = null;
   #whenStopped: NodeEnd = { exitCode: EXIT.ok, error: null };
   #stopping: Promise<void> | null = null;
+  #promotion: Promotion | null = null;
   #settleServing: { resolve: () => void; reject: (error: unknown) => void };
   #settleEnded: (end: NodeEnd) => void;
 
@@ -201,6 +195,8 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
         return [{ name: "born", failure: null }, ...this.#state.member.readiness()];
       case "birth":
         return [{ name: "born", failure: this.#state.birth.waitingFor() }];
+      case "join":
+        return [{ name: "born", failure: this.#state.join.waitingFor() }];
       case "starting":
         return this.#directory?.birth == null
           ? [{ name: "born", failure: "starting" }]
@@ -236,9 +232,9 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   }
 
   async open(): Promise<void> {
-    const { dataDir, id, bootstrap } = this.#config;
+    const { dataDir, id } = this.#config;
     this.#directory = await openDirectory(dataDir, id, this.#environment.random);
-    if (this.#directory.birth === null && bootstrap.length === 0) {
+    if (this.#directory.birth === null && hasNoCluster(this.#config)) {
       throw notOfACluster(this.#config);
     }
   }
@@ -269,13 +265,12 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   async #stop(): Promise<void> {
     const state = this.#state;
     this.#listener?.stop();
+    this.#promotion?.stop();
     try {
       if (state.type === "serving") {
         await state.member.stop();
       }
-      if (state.type === "birth") {
-        state.birth.stop();
-      }
+      stopWaiting(state);
       this.#state = { type: "stopped" };
       await this.#listener?.close();
       await this.#directory?.close();
@@ -300,7 +295,8 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       configured: this.#config.bootstrap,
       logger,
     });
-    const birth = directory.birth ?? (await this.#beBorn(directory, advertise, addresses));
+    const become = this.#config.join.length > 0 ? this.#join : this.#beBorn;
+    const birth = directory.birth ?? (await become.call(this, directory, advertise, addresses));
     if (birth === null || this.#stopping !== null) {
       return;
     }
@@ -318,24 +314,63 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       directory,
       addresses,
       metrics: this.metrics,
-      onRemoved: () => void this.#leave(birth.clusterId),
+      onRemoved: () => void this.#leave(directory, birth.clusterId),
       onFatal: (exitCode, error) => this.#fail(exitCode, error),
     });
     this.#state = { type: "serving", member };
     logger.info({ cluster: birth.clusterId, members: birth.members.length }, "serving");
     this.#settleServing.resolve();
+    if (this.#config.join.length > 0 && !this.#config.learner) {
+      const { timers } = this.#environment;
+      this.#promotion = new Promotion({ timers, logger, status: () => member.status() });
+    }
   }
 
-  /** Clients are sent to those that are members still. */
-  async #leave(clusterId: string): Promise<void> {
-    const error = new NodeError(
-      EXIT.configuration,
-      `${this.name} was removed from cluster ${clusterId}`,
-      "its directory is of no use any more: to add the machine again, start it with an empty one",
-    );
+  /** Clients are sent to those that are members still. It is told more than once. */
+  async #leave(directory: DataDirectory, clusterId: string): Promise<void> {
+    if (this.#whenStopped.error !== null) {
+      return;
+    }
+    const text = `${this.name} was removed from cluster ${clusterId}`;
+    const error = new NodeError(EXIT.configuration, text, REMOVED_ADVICE);
     this.#environment.logger.error({ hint: error.hint }, error.message);
     this.#whenStopped = { exitCode: error.exitCode, error };
+    try {
+      await directory.leave(text);
+    } catch (cause) {
+      // It is told again by the others, whenever it starts.
+      this.#environment.logger.warn({ err: cause }, "that it was removed cannot be written down");
+    }
     await this.drain();
+  }
+
+  /** Null when it was stopped before. */
+  async #join(
+    directory: DataDirectory,
+    advertise: string,
+    addresses: AddressBook,
+  ): Promise<Membership | null> {
+    const { join: seeds, learner } = this.#config;
+    const join = new Join({
+      ...this.#environment,
+      self: { name: this.name, incarnation: directory.identity.incarnation },
+      advertise,
+      seeds,
+      onAdvertised: (name, address) => addresses.heard(name, address),
+    });
+    this.#state = { type: "join", join };
+    this.#environment.logger.info({ seeds }, "a fresh directory: joining a cluster");
+    const membership = await join.run();
+    if (membership === null) {
+      return null;
+    }
+    await directory.bear(membership);
+    const next = learner
+      ? `when it has caught up: 'rollcall member promote ${this.name}'`
+      : "it asks for its vote by itself when it has caught up";
+    const { clusterId: cluster } = membership;
+    this.#environment.logger.info({ cluster, hint: next }, "joined the cluster as a learner");
+    return membership;
   }
 
   /** Null when it was stopped before. */
@@ -343,7 +378,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     directory: DataDirectory,
     advertise: string,
     addresses: AddressBook,
-  ): Promise<BirthRecord | null> {
+  ): Promise<Membership | null> {
     const { incarnation } = directory.identity;
     const birth = new Birth({
       ...this.#environment,
@@ -361,9 +396,10 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     if (record === null) {
       return null;
     }
-    await directory.bear(record);
+    const membership = { ...record, joinedIndex: 0 };
+    await directory.bear(membership);
     this.#environment.logger.info({ cluster: record.clusterId }, "born");
-    return record;
+    return membership;
   }
 
   #fail(exitCode: number, error: unknown): void {
@@ -383,9 +419,8 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     if (state.type === "serving") {
       state.member.abandon();
     }
-    if (state.type === "birth") {
-      state.birth.stop();
-    }
+    this.#promotion?.stop();
+    stopWaiting(state);
     const closing = [this.#listener?.close(), this.#directory?.close()];
     void Promise.allSettled(closing).then(() => this.#finish(end));
   }
@@ -396,5 +431,14 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       this.#settleServing.reject(end.error ?? new Error("the node was stopped"));
       this.#settleEnded(end);
     }
+  }
+}
+
+function stopWaiting(state: NodeState): void {
+  if (state.type === "birth") {
+    state.birth.stop();
+  }
+  if (state.type === "join") {
+    state.join.stop();
   }
 }

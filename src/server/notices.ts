@@ -108,6 +108,7 @@ export class Notices {
       case "membersChange":
         this.#logger.info({ outcome: notice.outcome }, "change of the members");
         break;
+      case "configurationCommitted":
       case "applied":
         break;
       default:

@@ -6,6 +6,8 @@ import type { Operation } from "./operations.ts";
 /** `POST /v1/members?operation=…`: which parameters each takes; those with `?` may be left out. */
 const PARAMETERS = {
   add: ["id", "name", "address"],
+  join: ["id", "name", "address", "lineage"],
+  update: ["member", "address"],
   promote: ["member"],
   remove: ["member"],
   replace: ["member", "by"],
@@ -43,7 +45,8 @@ export function readOperation(query: URLSearchParams): ReadOperation {
 
 function checked(type: keyof typeof PARAMETERS, text: (name: string) => string): ReadOperation {
   switch (type) {
-    case "add": {
+    case "add":
+    case "join": {
       const [id, name, address] = [text("id"), text("name"), text("address")];
       if (!INCARNATION.test(id)) {
         return invalid("id", "id is the incarnation of a data directory, 16 hex digits");
@@ -51,8 +54,18 @@ function checked(type: keyof typeof PARAMETERS, text: (name: string) => string):
       if (!NAME.test(name) || name.length > NAME_BYTES_MAX) {
         return invalid("name", "name is of letters, digits, '.', '_' and '-'");
       }
+      if (!isAddr(address)) {
+        return invalid("address", "address is HOST:PORT");
+      }
+      const member = { id, name, address };
+      return type === "add"
+        ? { ok: true, operation: { type, ...member } }
+        : { ok: true, operation: { type, ...member, lineage: text("lineage") } };
+    }
+    case "update": {
+      const address = text("address");
       return isAddr(address)
-        ? { ok: true, operation: { type, id, name, address } }
+        ? { ok: true, operation: { type, member: text("member"), address } }
         : invalid("address", "address is HOST:PORT");
     }
     case "promote":
@@ -77,6 +90,7 @@ export function statusOfRefusal(code: ErrorCode): number {
     case "NOT_FOUND":
       return 404;
     case "CONFLICT":
+    case "LIMIT":
       return 409;
     default:
       return 504;

@@ -1,17 +1,21 @@
 import type { Timers } from "../env/env.ts";
 import type { Refusal } from "../errors.ts";
-import { CALL_TIMEOUT_MS_DEFAULT } from "../limits.ts";
+import { CALL_TIMEOUT_MS_DEFAULT, MEMBERS_MAX } from "../limits.ts";
 import type { ConfChange } from "../raft/conf-change.ts";
+import { isMemberOf, isVoterOf } from "../raft/conf-state.ts";
 import type { ConfRefusal } from "../raft/membership.ts";
-import type { ConfState, MemberId } from "../raft/types.ts";
+import type { ConfMember, ConfState, LogIndex, MemberId } from "../raft/types.ts";
 import type { Input, Notice, TransferOutcome } from "../replica/inputs.ts";
 import { unreachable } from "../util/assert.ts";
 import { deferred } from "../util/deferred.ts";
-import type { NamedAddress } from "./address.ts";
+import { type NamedAddress, placeOf } from "./address.ts";
 
 /** What an operator may ask of the leader. A member is named by its name or its id. */
 export type Operation =
-  | { readonly type: "add"; readonly id: MemberId; readonly name: string; readonly address: string }
+  | ({ readonly type: "add" } & ConfMember)
+  /** Of a node whose directory was never part of a cluster, to the cluster of that lineage. */
+  | ({ readonly type: "join"; readonly lineage: string } & ConfMember)
+  | { readonly type: "update"; readonly member: string; readonly address: string }
   | { readonly type: "promote"; readonly member: string }
   | { readonly type: "remove"; readonly member: string }
   | { readonly type: "replace"; readonly member: string; readonly by: string }
@@ -24,14 +28,19 @@ export interface OperationRefusal extends Refusal {
   readonly leader?: NamedAddress;
 }
 
+/** `index`: of a change, which is committed as of it. */
 export type OperationAnswer =
-  | { readonly ok: true }
+  | { readonly ok: true; readonly index?: LogIndex }
   | { readonly ok: false; readonly refusal: OperationRefusal };
 
 export interface OperationsHost {
   readonly name: string;
   readonly timers: Timers;
+  readonly lineage: string;
   conf(): ConfState;
+  commitIndex(): LogIndex;
+  /** Where a member serves; null where nobody said. */
+  addressOf(name: string): string | null;
   nameOf(id: MemberId): string | null;
   /** Where somebody leads who is known. */
   leader(): NamedAddress | null;
@@ -41,8 +50,11 @@ export interface OperationsHost {
 
 type Settle = (answer: OperationAnswer) => void;
 
+/** What to ask of Raft, by the configuration of the moment, or why not to. */
+type Plan = () => ConfChange | OperationRefusal;
+
 interface Change {
-  readonly change: ConfChange;
+  readonly plan: Plan;
   readonly settle: Settle;
 }
 
@@ -72,12 +84,20 @@ export class Operations {
         return this.#hand(operation.member);
       case "add":
         return this.#add(operation);
+      case "join":
+        return this.#join(operation);
+      case "update":
+        return this.#change(() => this.#moved(operation.member, operation.address));
       case "promote":
       case "remove":
-        return this.#change({ type: operation.type, id: this.#idOf(operation.member) });
+        return this.#change(() => ({ type: operation.type, id: this.#idOf(operation.member) }));
       case "replace": {
         const { member, by } = operation;
-        return this.#change({ type: "replace", id: this.#idOf(member), by: this.#idOf(by) });
+        return this.#change(() => ({
+          type: "replace",
+          id: this.#idOf(member),
+          by: this.#idOf(by),
+        }));
       }
       default:
         return unreachable(operation);
@@ -103,7 +123,7 @@ export class Operations {
     const settle = this.#changes.get(request)?.settle;
     switch (outcome.type) {
       case "done":
-        settle?.(DONE);
+        settle?.({ ok: true, index: this.#host.commitIndex() });
         break;
       case "unknown":
         settle?.(refused("LEADER_LOST", "leaderLost", "the leader changed meanwhile"));
@@ -120,28 +140,94 @@ export class Operations {
     }
   }
 
-  #add({ id, name, address }: Extract<Operation, { type: "add" }>): Promise<OperationAnswer> {
-    const namesake = this.#host.conf().members.find((member) => member.name === name);
-    if (namesake !== undefined && namesake.id !== id) {
-      const text = `${name} is already the name of the member ${namesake.id}`;
-      return Promise.resolve(refused("CONFLICT", "nameTaken", text));
-    }
-    return this.#change({ type: "addLearner", member: { id, name, address } });
+  #add({ id, name, address }: ConfMember): Promise<OperationAnswer> {
+    const member = { id, name, address };
+    return this.#change(
+      () => this.#taken(member) ?? this.#crowded() ?? { type: "addLearner", member },
+    );
   }
 
-  #change(change: ConfChange): Promise<OperationAnswer> {
+  /**
+   * Whoever has acknowledged something under this id, to this leader or another, had a directory
+   * that is gone. Of a learner nothing was counted; added anew it starts from nothing, also in what
+   * this leader believes that it has. Of a voter something may have been, and must not be forgotten.
+   */
+  async #join({ lineage, ...member }: Extract<Operation, { type: "join" }>) {
+    if (lineage !== this.#host.lineage) {
+      const text = `${this.#host.name} is of cluster ${this.#host.lineage}, not of ${lineage}`;
+      return refused("CONFLICT", "otherCluster", text);
+    }
+    if (isMemberOf(this.#host.conf(), member.id)) {
+      const removed = await this.#change(() => this.#removalOfLearner(member));
+      if (!removed.ok) {
+        return removed;
+      }
+    }
+    return this.#add(member);
+  }
+
+  #removalOfLearner({ id, name }: ConfMember): ConfChange | OperationRefusal {
+    if (isVoterOf(this.#host.conf(), id)) {
+      const text = `${name} (${id}) votes already, so it had a directory that was part of this cluster`;
+      return refused("CONFLICT", "alreadyVoter", text).refusal;
+    }
+    return { type: "remove", id };
+  }
+
+  #moved(member: string, address: string): ConfChange | OperationRefusal {
+    const id = this.#idOf(member);
+    const moved = { id, name: this.#named(id), address };
+    return this.#taken(moved) ?? { type: "update", member: moved };
+  }
+
+  /** A container that starts again and again with another name and an empty disk is found out. */
+  #crowded(): OperationRefusal | null {
+    if (this.#host.conf().members.length < MEMBERS_MAX) {
+      return null;
+    }
+    const text = `there are ${MEMBERS_MAX} members already (MEMBERS_MAX)`;
+    return { ...refused("LIMIT", "tooMany", text).refusal, limit: MEMBERS_MAX };
+  }
+
+  #taken({ id, name, address }: ConfMember): OperationRefusal | null {
+    for (const other of this.#host.conf().members) {
+      if (other.id === id) {
+        continue;
+      }
+      if (other.name === name) {
+        const role = isVoterOf(this.#host.conf(), other.id) ? "voter" : "learner";
+        const text = `${name} is already the name of a ${role} (${other.id})`;
+        return refused("CONFLICT", "nameTaken", text).refusal;
+      }
+      // Where it is, and where it was said to be from now on.
+      const places = [this.#host.addressOf(other.name) ?? "", other.address];
+      if (places.some((place) => place !== "" && placeOf(place) === placeOf(address))) {
+        const text = `${address} is already the address of ${other.name}`;
+        return refused("CONFLICT", "addressTaken", text).refusal;
+      }
+    }
+    return null;
+  }
+
+  #change(plan: Plan): Promise<OperationAnswer> {
     this.#lastRequest += 1;
     const request = this.#lastRequest;
     return this.#within((settle) => {
-      this.#changes.set(request, { change, settle });
+      this.#changes.set(request, { plan, settle });
       this.#propose(request);
     }).finally(() => this.#changes.delete(request));
   }
 
   #propose(request: number): void {
     const waiting = this.#changes.get(request);
-    if (waiting !== undefined) {
-      this.#host.step({ type: "changeMembers", request, change: waiting.change });
+    if (waiting === undefined) {
+      return;
+    }
+    const change = waiting.plan();
+    if ("code" in change) {
+      waiting.settle({ ok: false, refusal: change });
+    } else {
+      this.#host.step({ type: "changeMembers", request, change });
     }
   }
 
@@ -239,7 +325,11 @@ export class Operations {
         return refused("CONFLICT", reason, text);
       }
       case "alreadyMember":
-        return refused("CONFLICT", reason, `${this.#named(refusal.id)} is a member already`);
+        return refused(
+          "CONFLICT",
+          reason,
+          `${this.#named(refusal.id)} is a member already, and nothing of it would change`,
+        );
       case "notMember":
         return refused("NOT_FOUND", reason, `${refusal.id} is no member of this cluster`);
       case "notLearner":

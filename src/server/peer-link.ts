@@ -9,7 +9,13 @@ import {
   PEER_SILENCE_MS_MAX,
 } from "../limits.ts";
 import type { PeerMessage } from "../replica/peer-messages.ts";
-import type { PeerAnswer, PeerCluster, PeerHello, PeerIdentity } from "../wire/messages.ts";
+import type {
+  PeerAnswer,
+  PeerCluster,
+  PeerHello,
+  PeerIdentity,
+  PeerRefused,
+} from "../wire/messages.ts";
 import { encodePeerFrames } from "../wire/peer-codec.ts";
 import { Overdue } from "./overdue.ts";
 import { CLOSE, dialPeer } from "./peer-handshake.ts";
@@ -33,6 +39,8 @@ export interface PeerLinkOptions {
   readonly onDown: () => void;
   /** A dial was refused, or was not answered within PEER_ANSWER_MS; it may still be. */
   readonly onUnanswered: () => void;
+  /** The peer says that this node was removed from the cluster. */
+  readonly onRemoved: (refusal: PeerRefused) => void;
 }
 
 interface Attempt {
@@ -96,6 +104,16 @@ export class PeerLink {
     if (state.type === "dialing" && this.#isLate(state.attempt)) {
       state.overdue.stop();
       state.attempt.dial.abort();
+      this.#dial();
+    }
+  }
+
+  /** The peer was said to be somewhere else: dial it there now, unless it is up where it is. */
+  moved(): void {
+    if (this.#state.type === "waiting" || this.#state.type === "dialing") {
+      this.#leave(() => {});
+      this.#failures = 0;
+      this.#lastAddress = null;
       this.#dial();
     }
   }
@@ -209,6 +227,9 @@ export class PeerLink {
   }
 
   #answered(socket: Socket, address: string, answer: PeerAnswer): void {
+    if (answer.type === "peerRefused" && answer.code === "REMOVED") {
+      this.#options.onRemoved(answer);
+    }
     const refusal = this.#refusal(answer);
     if (refusal !== null || answer.type !== "peerWelcome") {
       socket.close(CLOSE.normal, "not this peer");

@@ -1,19 +1,19 @@
 import type { Clock, Dialer, Logger, Random, Socket, Timer, Timers } from "../env/env.ts";
-import type { ErrorCode } from "../errors.ts";
-import { CONNECT_TIMEOUT_MS_DEFAULT, PEER_SILENCE_MS_MAX } from "../limits.ts";
-import type { MemberId } from "../raft/types.ts";
+import { CONNECT_TIMEOUT_MS_DEFAULT, GUESTS_MAX, PEER_SILENCE_MS_MAX } from "../limits.ts";
+import type { LogIndex, MemberId } from "../raft/types.ts";
 import type { PeerMessage } from "../replica/peer-messages.ts";
 import {
-  type PeerAnswer,
   type PeerCluster,
   type PeerHello,
   type PeerIdentity,
+  type PeerRefused,
   PROTOCOL_VERSION,
 } from "../wire/messages.ts";
 import { decodePeerFrame, encodePeerHello } from "../wire/peer-codec.ts";
 import { Complaints } from "./complaints.ts";
 import { CLOSE, ClosedInHandshake, receiveHello, showOut } from "./peer-handshake.ts";
 import { PeerLink } from "./peer-link.ts";
+import { type KnownMembers, memberAsOf, standingOf } from "./peer-standing.ts";
 import { Pulse } from "./pulse.ts";
 
 /** Longer than a leader speaks to whom it has removed, and than a link takes to come up again. */
@@ -25,6 +25,10 @@ export interface PeerLinksOptions {
   readonly cluster: PeerCluster;
   /** All members at the start, whether this one is among them or not. */
   readonly peers: readonly PeerIdentity[];
+  /** As of now. */
+  readonly known: () => KnownMembers;
+  /** As of this index it is committed that this node is a member. */
+  readonly joinedIndex: LogIndex;
   /** Where a member may be dialled, best first, by what was configured or stored. */
   readonly addressesOf: (name: string) => readonly string[];
   /** A member's own word on where it serves. */
@@ -38,6 +42,15 @@ export interface PeerLinksOptions {
   readonly onLink: (peer: MemberId, isUp: boolean) => void;
   /** No connection with it is left and it answers no dial; or there is one again. */
   readonly onGone: (peer: MemberId, isGone: boolean) => void;
+  /** A peer knows that this node was removed, by what is committed. */
+  readonly onRemoved: () => void;
+}
+
+interface Peer {
+  readonly name: string;
+  readonly link: PeerLink;
+  /** Of one that no configuration here names: what it said of itself. Else null. */
+  guest: { readonly advertise: string; readonly memberAsOf: LogIndex } | null;
 }
 
 export interface PeerLinkStatus {
@@ -51,7 +64,7 @@ export interface PeerLinkStatus {
 /** All links of a member: it dials every other one, and takes one live dial of each. */
 export class PeerLinks {
   readonly #options: PeerLinksOptions;
-  readonly #links = new Map<MemberId, { readonly name: string; readonly link: PeerLink }>();
+  readonly #links = new Map<MemberId, Peer>();
   readonly #inbound = new Map<MemberId, Socket>();
   readonly #complaints: Complaints;
   readonly #gone = new Set<MemberId>();
@@ -66,28 +79,45 @@ export class PeerLinks {
   }
 
   /**
-   * All members from now on. Who is none any more is linked to for LEAVING_MS more: its last
-   * messages tell it so (0014).
+   * All members from now on: of the configuration in force, and of the committed one. Whose removal
+   * is committed is linked to for LEAVING_MS more: its last messages tell it so (0014). It is told
+   * in any case when it dials again.
    */
   setPeers(peers: readonly PeerIdentity[]): void {
     for (const peer of peers) {
-      const { incarnation: id, name } = peer;
+      const { incarnation: id } = peer;
       this.#leaving.get(id)?.cancel();
       this.#leaving.delete(id);
-      if (id === this.#options.self.incarnation || this.#links.has(id)) {
-        continue;
-      }
-      const link = this.#makeLink(peer);
-      this.#links.set(id, { name, link });
-      if (this.#isStarted) {
-        link.start();
+      const known = this.#links.get(id);
+      if (known !== undefined) {
+        known.guest = null;
+      } else if (id !== this.#options.self.incarnation) {
+        this.#add(peer, null);
       }
     }
-    for (const id of this.#links.keys()) {
-      if (!this.#leaving.has(id) && !peers.some(({ incarnation }) => incarnation === id)) {
+    for (const [id, { guest }] of this.#links) {
+      if (this.#leaving.has(id) || peers.some(({ incarnation }) => incarnation === id)) {
+        continue;
+      }
+      if (guest === null) {
         const timer = this.#options.timers.after(LEAVING_MS, () => this.#letGo(id));
         this.#leaving.set(id, timer);
+      } else if (standingOf(this.#options.known(), id, guest.memberAsOf) === "removed") {
+        this.#letGo(id);
       }
+    }
+  }
+
+  /** It was said to be somewhere else. */
+  moved(id: MemberId): void {
+    this.#links.get(id)?.link.moved();
+  }
+
+  #add(identity: PeerIdentity, guest: Peer["guest"]): void {
+    const link = this.#makeLink(identity);
+    this.#links.set(identity.incarnation, { name: identity.name, link, guest });
+    if (this.#isStarted) {
+      link.start();
     }
   }
 
@@ -178,19 +208,35 @@ export class PeerLinks {
 
   #makeLink(peer: PeerIdentity): PeerLink {
     const { addressesOf, onAdvertised, onLink } = this.#options;
+    const guest = () => this.#links.get(peer.incarnation)?.guest ?? null;
     return new PeerLink({
       ...this.#options,
       peer,
-      addresses: () => addressesOf(peer.name),
+      addresses: () => {
+        const place = guest()?.advertise;
+        return place === undefined ? addressesOf(peer.name) : [place];
+      },
       hello: () => this.#hello(),
       onUp: (advertise) => {
-        onAdvertised(peer.name, advertise);
+        if (guest() === null) {
+          onAdvertised(peer.name, advertise);
+        }
         this.#answers(peer.incarnation);
         onLink(peer.incarnation, true);
       },
       onDown: () => onLink(peer.incarnation, false),
       onUnanswered: () => this.#unanswered(peer.incarnation),
+      onRemoved: (refusal) => this.#toldRemoved(peer, refusal),
     });
+  }
+
+  /** Unless this node has learnt since it asked that it is a member after all. */
+  #toldRemoved(peer: PeerIdentity, { asOf = 0, message }: PeerRefused): void {
+    const { known, self, joinedIndex, logger, onRemoved } = this.#options;
+    if (memberAsOf(known(), self.incarnation, joinedIndex) <= asOf) {
+      logger.warn({ peer: peer.name }, `a peer knows more of this node than it does: ${message}`);
+      onRemoved();
+    }
   }
 
   /**
@@ -212,14 +258,16 @@ export class PeerLinks {
   }
 
   #hello(): PeerHello {
-    const { self, advertise, cluster } = this.#options;
+    const { self, advertise, cluster, known, joinedIndex } = this.#options;
+    const { clusterId, epoch, members } = cluster;
     return {
       type: "peerHello",
       protocol: PROTOCOL_VERSION,
       name: self.name,
       incarnation: self.incarnation,
       advertise,
-      cluster,
+      cluster: { clusterId, epoch, members },
+      memberAsOf: memberAsOf(known(), self.incarnation, joinedIndex),
       view: [],
     };
   }
@@ -242,9 +290,9 @@ export class PeerLinks {
     }
   }
 
-  #refusal(hello: PeerHello): (PeerAnswer & { type: "peerRefused" }) | null {
-    const { self, cluster } = this.#options;
-    const refuse = (code: ErrorCode, message: string) =>
+  #refusal(hello: PeerHello): PeerRefused | null {
+    const { self, cluster, known } = this.#options;
+    const refuse = (code: PeerRefused["code"], message: string) =>
       ({ type: "peerRefused", code, message }) as const;
     if (hello.protocol !== PROTOCOL_VERSION) {
       return refuse(
@@ -261,13 +309,25 @@ export class PeerLinks {
         `${self.name} is of cluster ${cluster.clusterId}.${cluster.epoch}, not of ${hello.cluster.clusterId}.${hello.cluster.epoch}`,
       );
     }
-    if (this.#links.get(hello.incarnation)?.name !== hello.name) {
+    const { name, incarnation } = hello;
+    const members = known();
+    const standing = standingOf(members, incarnation, hello.memberAsOf);
+    if (standing === "removed") {
+      const text = `${name} (${incarnation}) is no member of ${cluster.clusterId} any more`;
+      return { ...refuse("REMOVED", text), asOf: members.commitIndex };
+    }
+    const knownName = this.#links.get(incarnation)?.name;
+    if (incarnation === self.incarnation || (knownName ?? name) !== name) {
       return refuse(
         "DENIED",
-        `${hello.name} (${hello.incarnation}) is no member of ${cluster.clusterId}`,
+        `${name} (${incarnation}) is no member of ${cluster.clusterId}: it is ${knownName ?? self.name} who has that directory`,
       );
     }
-    return null;
+    const guests = [...this.#links.values()].filter(({ guest }) => guest !== null);
+    const isNew = standing === "guest" && knownName === undefined;
+    return isNew && guests.length >= GUESTS_MAX
+      ? refuse("OVERLOADED", `${self.name} has ${GUESTS_MAX} guests already (GUESTS_MAX)`)
+      : null;
   }
 
   /**
@@ -275,7 +335,18 @@ export class PeerLinks {
    * and would arrive behind what comes on the new one.
    */
   #admit(socket: Socket, hello: PeerHello): void {
-    const { incarnation: id, name } = hello;
+    const { incarnation: id, name, advertise } = hello;
+    const isGuest = standingOf(this.#options.known(), id, hello.memberAsOf) === "guest";
+    const guest = isGuest ? { advertise, memberAsOf: hello.memberAsOf } : null;
+    const known = this.#links.get(id);
+    if (known === undefined) {
+      if (isGuest) {
+        this.#options.logger.info({ peer: name }, "let in, though it is in no configuration here");
+      }
+      this.#add({ name, incarnation: id }, guest);
+    } else {
+      known.guest = guest;
+    }
     this.#inbound.get(id)?.terminate();
     this.#inbound.set(id, socket);
     const pulse = new Pulse(socket, this.#options.timers, PEER_SILENCE_MS_MAX, () => {
@@ -285,7 +356,7 @@ export class PeerLinks {
       pulse.stop();
       if (this.#inbound.get(id) === socket) {
         this.#inbound.delete(id);
-        this.#links.get(id)?.link.probe();
+        this.#ended(id);
       }
     };
     socket.onFrame = (frame) => {
@@ -295,9 +366,21 @@ export class PeerLinks {
       }
     };
     this.#complaints.settle(whoIs(hello, socket));
-    this.#options.onAdvertised(name, hello.advertise);
+    if (!isGuest) {
+      this.#options.onAdvertised(name, advertise);
+    }
     this.#answers(id);
     this.#links.get(id)?.link.wake();
+  }
+
+  /** The last dial of a peer is broken. A guest is one for as long as it comes. */
+  #ended(id: MemberId): void {
+    const peer = this.#links.get(id);
+    if (peer?.guest === null) {
+      peer.link.probe();
+    } else {
+      this.#letGo(id);
+    }
   }
 
   #received(socket: Socket, id: MemberId, name: string, frame: string | Uint8Array): void {

@@ -1,7 +1,8 @@
 import { createLog } from "../env/logger.ts";
 import { EXIT } from "../errors.ts";
 import type { NodeConfig } from "./config.ts";
-import { exitCodeOf, type NodeEnd, type NodeHandle, startNode } from "./node.ts";
+import { type NodeEnd, type NodeHandle, startNode } from "./node.ts";
+import { exitCodeOf } from "./node-error.ts";
 
 /**
  * A node as a process of its own: SIGTERM and SIGINT drain it, a second one ends it at once, an

@@ -24,13 +24,18 @@ import {
 import { type OpenedStorage, openStorage, type StorageOptions } from "./level-storage.ts";
 import { openLevelStore } from "./level-store.ts";
 import { MarkFile } from "./mark-file.ts";
-import { damagedDirectoryAdvice, divergedDirectoryAdvice } from "./recovery-advice.ts";
+import {
+  damagedDirectoryAdvice,
+  divergedDirectoryAdvice,
+  REMOVED_ADVICE,
+} from "./recovery-advice.ts";
 import { CHUNK_KEYS } from "./snapshot-layout.ts";
-import { type BirthRecord, type Identity, StorageError } from "./storage.ts";
+import { type Identity, type Membership, StorageError } from "./storage.ts";
 import { VoteFile } from "./vote-file.ts";
 
-const { identity: IDENTITY, birth: BIRTH, mark: MARK, diverged: DIVERGED } = DIRECTORY_FILES;
+const { identity: IDENTITY, birth: BIRTH, mark: MARK } = DIRECTORY_FILES;
 const { database: DATABASE, creating: CREATING } = DIRECTORY_FILES;
+const { diverged: DIVERGED, removed: REMOVED } = DIRECTORY_FILES;
 const INCARNATION_BYTES = 8;
 const USED_KEYS = [
   ["entries", ENTRY_KEYS],
@@ -62,7 +67,8 @@ export interface DirectoryRandom {
  * @param name of the node (`--id`); a directory keeps the one it was made with
  * @throws StorageError LOCKED when another process has it open; FOREIGN when it is another node's,
  *   or a copy of another directory's parts; VERSION when a newer Rollcall wrote it; DAMAGED when
- *   something of it is missing or unreadable; DIVERGED when it was set aside (`setAside`); DISK when it cannot be read or written.
+ *   something of it is missing or unreadable; DIVERGED when it was set aside (`setAside`); REMOVED
+ *   when its member was removed (`leave`); DISK when it cannot be read or written.
  */
 export async function openDirectory(
   path: string,
@@ -74,6 +80,7 @@ export async function openDirectory(
     await makeDirectory(path);
     const made = await readIdentity(path, name);
     await checkNotDiverged(path);
+    await checkNotRemoved(path);
     const identity = made ?? (await prepareToMake(path, name, random));
     store =
       made === null
@@ -104,14 +111,14 @@ export interface DataDirectory {
   readonly path: string;
   readonly identity: Identity;
   /** Null until the directory is part of a cluster. */
-  readonly birth: BirthRecord | null;
+  readonly birth: Membership | null;
   /**
    * Writes down the cluster that this directory is part of from now on; resolves when that is on
    * disk. Does nothing when it was born into the same cluster before.
    *
    * @throws StorageError FOREIGN when it was born into another one, DISK.
    */
-  bear(record: BirthRecord): Promise<void>;
+  bear(membership: Membership): Promise<void>;
   /**
    * The log of a directory that is born, verified, and where to write on. Once an opening.
    *
@@ -125,6 +132,13 @@ export interface DataDirectory {
    * @throws StorageError DISK.
    */
   setAside(text: string): Promise<void>;
+  /**
+   * No start uses this directory again: its member was removed from the cluster, as `text` says to
+   * people. Resolves when that is on disk.
+   *
+   * @throws StorageError DISK.
+   */
+  leave(text: string): Promise<void>;
   /** Closes the storage too, and lets others in. */
   close(): Promise<void>;
 }
@@ -133,38 +147,34 @@ class LevelDirectory implements DataDirectory {
   readonly path: string;
   readonly identity: Identity;
   readonly #store: KeyValueStore;
-  #birth: BirthRecord | null;
+  #birth: Membership | null;
   #opened: OpenedStorage | null = null;
   #isOpen = false;
 
-  constructor(path: string, identity: Identity, birth: BirthRecord | null, store: KeyValueStore) {
+  constructor(path: string, identity: Identity, birth: Membership | null, store: KeyValueStore) {
     this.path = path;
     this.identity = identity;
     this.#birth = birth;
     this.#store = store;
   }
 
-  get birth(): BirthRecord | null {
+  get birth(): Membership | null {
     return this.#birth;
   }
 
-  async bear(record: BirthRecord): Promise<void> {
+  async bear(membership: Membership): Promise<void> {
     const own = this.identity.incarnation;
     if (this.#birth !== null) {
       const { clusterId } = this.#birth;
-      if (clusterId === record.clusterId) return;
+      if (clusterId === membership.clusterId) return;
       throw new StorageError(
         "FOREIGN",
-        `${this.path} belongs to cluster ${clusterId}, not to ${record.clusterId}`,
+        `${this.path} belongs to cluster ${clusterId}, not to ${membership.clusterId}`,
         "Start the node with the members of its own cluster (--bootstrap), or give it another --data.",
       );
     }
-    try {
-      await writeAtomically(this.path, BIRTH, encodeBirth(record, own));
-    } catch (error) {
-      throw asStorageError(error, `${join(this.path, BIRTH)} cannot be written`);
-    }
-    this.#birth = record;
+    await this.#write(BIRTH, encodeBirth(membership, own));
+    this.#birth = membership;
   }
 
   async open(options: StorageOptions = {}): Promise<OpenedStorage> {
@@ -177,17 +187,25 @@ class LevelDirectory implements DataDirectory {
     return this.#opened;
   }
 
-  async setAside(text: string): Promise<void> {
-    try {
-      await writeAtomically(this.path, DIVERGED, Buffer.from(`${text}\n`, "utf8"));
-    } catch (error) {
-      throw asStorageError(error, `${join(this.path, DIVERGED)} cannot be written`);
-    }
+  setAside(text: string): Promise<void> {
+    return this.#write(DIVERGED, Buffer.from(`${text}\n`, "utf8"));
+  }
+
+  leave(text: string): Promise<void> {
+    return this.#write(REMOVED, Buffer.from(`${text}\n`, "utf8"));
   }
 
   async close(): Promise<void> {
     if (this.#opened !== null) await this.#opened.storage.close();
     else await this.#store.close();
+  }
+
+  async #write(name: string, content: Uint8Array): Promise<void> {
+    try {
+      await writeAtomically(this.path, name, content);
+    } catch (error) {
+      throw asStorageError(error, `${join(this.path, name)} cannot be written`);
+    }
   }
 }
 
@@ -223,6 +241,13 @@ async function checkNotDiverged(path: string): Promise<void> {
     `${path} was set aside: ${content.toString("utf8").trim()}`,
     divergedDirectoryAdvice(path),
   );
+}
+
+/** It may start from a snapshot that knows as little of it as of one who is yet to be added. */
+async function checkNotRemoved(path: string): Promise<void> {
+  const content = await readIfThere(join(path, REMOVED));
+  if (content === null) return;
+  throw new StorageError("REMOVED", content.toString("utf8").trim(), REMOVED_ADVICE);
 }
 
 /** Sees to it that a crash from here on is taken for one, and draws the incarnation. */
@@ -300,14 +325,14 @@ async function checkIsUnused(path: string, store: KeyValueStore, lost: string): 
   }
 }
 
-async function readBirth(path: string, identity: Identity): Promise<BirthRecord | null> {
+async function readBirth(path: string, identity: Identity): Promise<Membership | null> {
   const file = join(path, BIRTH);
   const content = await readIfThere(file);
   if (content === null) return null;
   const read = decodeBirth(content);
   if (read === null) throw damaged(path, `${file} is not as it was written`);
   if (read.incarnation !== identity.incarnation) throw copied(path, file, read.incarnation);
-  return read.record;
+  return read.membership;
 }
 
 async function checkFormat(path: string, store: KeyValueStore, identity: Identity): Promise<void> {

@@ -1,5 +1,5 @@
 import { fieldOf, integerField, seal, textField, unseal } from "./sealed.ts";
-import type { BirthRecord, Identity } from "./storage.ts";
+import type { BirthRecord, Identity, Membership } from "./storage.ts";
 
 /** The two files that say whose a directory is. Each decodes to null when it is not as written. */
 export function encodeIdentity(identity: Identity): Buffer {
@@ -16,22 +16,24 @@ export function decodeIdentity(bytes: Uint8Array): Identity | null {
   return { formatVersion, name, incarnation };
 }
 
-/** `incarnation` is that of the directory, which stands among the members only if it was born. */
-export function encodeBirth(record: BirthRecord, incarnation: string): Buffer {
-  const { clusterId, epoch, members } = record;
-  return seal("birth", { incarnation, clusterId, epoch, members });
+/** `incarnation` is that of the directory, which stands among the members unless it has joined. */
+export function encodeBirth(membership: Membership, incarnation: string): Buffer {
+  const { clusterId, epoch, members, joinedIndex } = membership;
+  return seal("birth", { incarnation, clusterId, epoch, members, joinedIndex });
 }
 
 export function decodeBirth(
   bytes: Uint8Array,
-): { record: BirthRecord; incarnation: string } | null {
+): { membership: Membership; incarnation: string } | null {
   const read = unseal("birth", bytes);
   const incarnation = textField(read, "incarnation");
   const clusterId = textField(read, "clusterId");
   const epoch = integerField(read, "epoch");
   const members = membersOf(fieldOf(read, "members"));
   if (incarnation === null || clusterId === null || epoch === null || members === null) return null;
-  return { record: { clusterId, epoch, members }, incarnation };
+  // Before nodes could join there was no such field.
+  const joinedIndex = integerField(read, "joinedIndex") ?? 0;
+  return { membership: { clusterId, epoch, members, joinedIndex }, incarnation };
 }
 
 function membersOf(value: unknown): BirthRecord["members"] | null {

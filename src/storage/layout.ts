@@ -11,12 +11,13 @@ import { integerField, seal, textField, unseal } from "./sealed.ts";
  * | file | content | written |
  * |---|---|---|
  * | `identity` | format version, name, incarnation | once, when the directory is made |
- * | `birth` | cluster id, epoch, members | once, by a birth or a join |
+ * | `birth` | cluster id, epoch, first members, index of the join | once, by a birth or a join |
  * | `vote-a`, `vote-b` | term and vote, twice | one after the other, synced, before anything vouches |
  * | `mark` | how far the log was synced | written and synced every `MARK_SYNC_MS` |
  * | `db/` | a LevelDB, keys below | one synced batch an append |
  * | `creating` | nothing | exists only while the directory is being made |
  * | `diverged` | text for people | the state in this directory is not the majority's: it is not used again |
+ * | `removed` | text for people | its member was removed from the cluster: it is not used again |
  *
  * The database's keys sort by their first byte:
  *
@@ -73,6 +74,7 @@ export const DIRECTORY_FILES = {
   database: "db",
   creating: "creating",
   diverged: "diverged",
+  removed: "removed",
 } as const;
 
 /** Everything between these, from the first to before the second, is an entry. */

@@ -9,20 +9,26 @@
  */
 const GOOD_COPY =
   "a copy of it that was made since the node last ran (an older one has forgotten votes and acknowledgements)";
+const NEW_MEMBER =
+  "put a new member in its place: 'rollcall start --join HOST:PORT --learner' with an empty directory, an --id and an address that no member has, then 'rollcall member replace OLD NEW'";
 const WITHOUT_IT =
-  "leave this node stopped: the others go on without it as long as a majority of all members runs";
+  "Until then the others go on without it as long as a majority of all members runs.";
 
 /** Of a directory that is there and cannot be used. `why`: what would go wrong, as a sentence. */
 export function damagedDirectoryAdvice(path: string, why: string): string {
-  return `${why} Keep ${path}, moved aside if it is in the way: recovery may need it. Then start the node from ${GOOD_COPY}, or ${WITHOUT_IT}.`;
+  return `${why} Keep ${path}, moved aside if it is in the way: recovery may need it. Then start the node from ${GOOD_COPY}, or ${NEW_MEMBER}. ${WITHOUT_IT}`;
 }
 
 /** Of a directory whose state was not that of a majority. */
 export function divergedDirectoryAdvice(path: string): string {
-  return `Keep ${path}: it may show what went wrong. See whether the memory of this machine is sound and whether all nodes run the same Rollcall. Then ${WITHOUT_IT}.`;
+  return `Keep ${path}: it may show what went wrong. See whether the memory of this machine is sound and whether all nodes run the same Rollcall. Then ${NEW_MEMBER}. ${WITHOUT_IT}`;
 }
 
 /** Of a member whose directory is not the one that it is started with. */
 export function lostDirectoryAdvice(name: string): string {
-  return `Start ${name} with its former data directory: see whether --data is right and its disk is mounted. If it is lost or damaged, keep what is left of it: recovery may need it. Then start the node from ${GOOD_COPY}, or ${WITHOUT_IT}.`;
+  return `Start ${name} with its former data directory: see whether --data is right and its disk is mounted. If it is lost or damaged, keep what is left of it: recovery may need it. Then start the node from ${GOOD_COPY}, or ${NEW_MEMBER}. ${WITHOUT_IT}`;
 }
+
+/** Of a member that the others have removed. */
+export const REMOVED_ADVICE =
+  "its directory is of no use any more: to add the machine again, start it with an empty one and --join HOST:PORT of a member";

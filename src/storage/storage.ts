@@ -24,7 +24,17 @@ export interface BirthRecord {
   readonly clusterId: string;
   /** Raised by a recovery from a lost quorum. */
   readonly epoch: number;
+  /** Those that it was born with, whether or not this directory is one of them. */
   readonly members: readonly { readonly name: string; readonly incarnation: string }[];
+}
+
+/** How a directory became part of its cluster. */
+export interface Membership extends BirthRecord {
+  /**
+   * As of this index it is committed that this directory is a member: 0 where the cluster was born
+   * with it, else what the leader said that added it.
+   */
+  readonly joinedIndex: LogIndex;
 }
 
 export interface LoadedLog {
@@ -79,6 +89,8 @@ export type StorageErrorCode =
   | "LOCKED"
   /** Its state was found not to be the majority's. */
   | "DIVERGED"
+  /** It was a member's, who was removed from the cluster. */
+  | "REMOVED"
   /** The directory was written by a newer Rollcall. */
   | "VERSION";
 

@@ -348,9 +348,12 @@ export interface PeerHello {
   readonly advertise: string;
   /** Null while the directory is fresh. */
   readonly cluster: PeerCluster | null;
+  /** The latest log index as of which this node knows itself to be a member; 0 while fresh. */
+  readonly memberAsOf: number;
   /**
    * Every name of this fresh node's list, sorted, with the incarnation that it has heard it answer
-   * with; empty text for one that it has not heard. Empty once the cluster is born.
+   * with; empty text for one that it has not heard. Empty once the cluster is born, and of one that
+   * is to join a cluster.
    */
   readonly view: readonly PeerIdentity[];
 }
@@ -366,6 +369,12 @@ export interface PeerCluster {
   readonly members: readonly PeerIdentity[];
 }
 
-export type PeerAnswer =
-  | (Omit<PeerHello, "type"> & { readonly type: "peerWelcome" })
-  | { readonly type: "peerRefused"; readonly code: ErrorCode; readonly message: string };
+export interface PeerRefused {
+  readonly type: "peerRefused";
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** With REMOVED: the committed log index as of which the node that asked is no member. */
+  readonly asOf?: number;
+}
+
+export type PeerAnswer = (Omit<PeerHello, "type"> & { readonly type: "peerWelcome" }) | PeerRefused;

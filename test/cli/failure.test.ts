@@ -25,7 +25,7 @@ describe("exit codes", () => {
       ],
       2: ["INVALID", "TOO_LARGE", "LIMIT"],
       3: ["NOT_FOUND"],
-      4: ["CONFLICT", "TAKEN_OVER", "ALREADY_BOOTSTRAPPED"],
+      4: ["CONFLICT", "TAKEN_OVER", "ALREADY_BOOTSTRAPPED", "REMOVED"],
       5: ["DENIED"],
       6: [
         "NO_LEADER",

@@ -67,6 +67,21 @@ describe("member", () => {
     expect((await member("list")).out).not.toContain("n4");
   });
 
+  test("update tells where a member is from now on", async () => {
+    const [other = ""] = cluster.names.filter((name) => name !== cluster.leader());
+    const address = cluster.address(other);
+    expect(await member("update", other, address)).toMatchObject({
+      exitCode: 0,
+      out: `${other} is at ${address}\n`,
+    });
+    expect(await member("update", other, cluster.address(cluster.leader()))).toMatchObject({
+      exitCode: 4,
+      err: expect.stringContaining("is already the address of"),
+    });
+    expect((await member("update", "n9", "127.0.0.1:1")).exitCode).toBe(3);
+    expect((await member("update", other, "nowhere")).exitCode).toBe(2);
+  });
+
   test("who is no member ends with 3, and a misuse with 2", async () => {
     expect((await member("remove", "n9")).exitCode).toBe(3);
     expect((await member("demote", "n1")).exitCode).toBe(2);

@@ -5,13 +5,33 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { NodeStatus } from "../../src/server/status.ts";
+import type { MemberStatus, NodeStatus } from "../../src/server/status.ts";
 import { Edge } from "./edge.ts";
 import { until, within } from "./wait.ts";
 
 const BIN = fileURLToPath(new URL("../../bin/rollcall.js", import.meta.url));
 const START_MS_MAX = 20_000;
 const STOP_MS_MAX = 15_000;
+
+/** The built command, run to its end. */
+export async function rollcall(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }> {
+  const child = spawn(process.execPath, [BIN, ...args], {
+    env: { ...process.env, ...env, NO_COLOR: "1" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const said = { out: "", err: "" };
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    said.out += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said.err += text;
+  });
+  const ended = new Promise<number | null>((resolve) => child.on("close", resolve));
+  return { code: await within(STOP_MS_MAX, `rollcall ${args[0]}`, ended), ...said };
+}
 
 interface Exit {
   readonly code: number | null;
@@ -52,8 +72,9 @@ export class ClusterNode {
     return this.#process?.exitCode === null && this.#process.signalCode === null;
   }
 
-  start(): void {
-    const child = spawn(process.execPath, [BIN, "start", ...this.#args], {
+  /** With other flags than before, where some are given. */
+  start(args: readonly string[] = this.#args): void {
+    const child = spawn(process.execPath, [BIN, "start", ...args], {
       stdio: ["ignore", "ignore", "pipe"],
     });
     child.stderr?.pipe(createWriteStream(this.#logPath, { flags: "a" }));
@@ -89,6 +110,26 @@ export class ClusterNode {
     return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as LogLine);
   }
 
+  /** What its log says of errors. */
+  async errors(): Promise<string> {
+    const lines = (await this.log()).filter(({ level }) => level === "error");
+    return lines.map(({ msg }) => msg).join("\n");
+  }
+
+  /** As it knows them; none while it does not answer. */
+  async members(): Promise<readonly MemberStatus[]> {
+    return (await this.status())?.members ?? [];
+  }
+
+  /** Resolves when it is a voter, and has caught up. */
+  async votes(): Promise<void> {
+    await until(START_MS_MAX, `${this.name} to vote`, async () => {
+      const status = await this.status();
+      const membership = status?.members.find(({ isSelf }) => isSelf)?.membership;
+      return membership === "voter" && status?.isCaughtUp === true ? true : null;
+    });
+  }
+
   /** Null while it does not answer, or serves nobody yet. */
   async status(): Promise<NodeStatus | null> {
     try {
@@ -101,7 +142,7 @@ export class ClusterNode {
   }
 }
 
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   const ports = await Promise.all(
     servers.map(
@@ -122,15 +163,11 @@ async function freePorts(count: number): Promise<number[]> {
 
 /** Three real nodes over the built `bin`, every directed edge between them through a proxy. */
 export class Cluster {
-  readonly nodes: readonly ClusterNode[];
+  readonly nodes: ClusterNode[];
   readonly #directory: string;
   readonly #edges: ReadonlyMap<string, Edge>;
 
-  private constructor(
-    nodes: readonly ClusterNode[],
-    directory: string,
-    edges: ReadonlyMap<string, Edge>,
-  ) {
+  private constructor(nodes: ClusterNode[], directory: string, edges: ReadonlyMap<string, Edge>) {
     this.nodes = nodes;
     this.#directory = directory;
     this.#edges = edges;
@@ -162,6 +199,18 @@ export class Cluster {
     }
     await cluster.leader();
     return cluster;
+  }
+
+  /** Starts one more. */
+  add(name: string, port: number, args: readonly string[]): ClusterNode {
+    const node = new ClusterNode(name, port, args, join(this.#directory, `${name}.log`));
+    this.nodes.push(node);
+    node.start();
+    return node;
+  }
+
+  dataDir(name: string): string {
+    return join(this.#directory, name);
   }
 
   get urls(): string[] {

@@ -8,6 +8,7 @@ import {
   confEntry,
   joins,
   promotes,
+  removes,
   three,
   without,
 } from "./members.ts";
@@ -124,6 +125,21 @@ describe("dissertation 4.2.1 catching up new servers", () => {
       lastIndex: 2,
       ticksSinceHeard: 11,
     });
+  });
+
+  test("one that was removed and is added again is believed to have nothing", () => {
+    const cluster = three();
+    const leader = cluster.raft("n1");
+    const matchIndex = () => leader.progress().find(({ id }) => id === "n4")?.matchIndex;
+    changes(cluster, leader, adds("n4"));
+    cluster.tick(4);
+    expect(matchIndex()).toBe(2);
+    // It comes back with an empty disk, within the time in which who is leaving is still followed.
+    cluster.isolate("n4");
+    changes(cluster, leader, removes("n4"));
+    changes(cluster, leader, adds("n4"));
+    expect(matchIndex()).toBe(0);
+    expect(leader.proposeConf(promotes("n4"))).toMatchObject({ reason: "behind", matchIndex: 0 });
   });
 
   test("what a learner has acknowledged counts as soon as it is a voter", () => {

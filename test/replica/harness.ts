@@ -51,6 +51,8 @@ export class Node {
   isStalled = false;
   /** The last one that was asked for. */
   alarm: { readonly number: number; readonly atMs: number } | null = null;
+  /** Of its next start. */
+  joinedIndex = 0;
   /** Why it is down. */
   divergence: Divergence | null = null;
   #starts = 0;
@@ -92,6 +94,7 @@ export class Node {
         },
         codec: this.#cluster.codecOf(this.id),
         confCodec,
+        ...(this.joinedIndex > 0 && { joinedIndex: this.joinedIndex }),
         snapshotCodec,
         snapshotLimits: this.#cluster.snapshotLimits,
         random: (bound) => (bound > 1e9 ? start : Math.min(2 * this.#position, bound - 1)),

@@ -69,6 +69,43 @@ describe("a change of the members", () => {
     ]);
   });
 
+  test("is told once more when it is committed", () => {
+    const cluster = Cluster.led();
+    const committed = (id: string) =>
+      cluster
+        .node(id)
+        .notices.flatMap((n) => (n.type === "configurationCommitted" ? [n.conf.voters] : []));
+    cluster.isolate("n1");
+    ask(cluster, "n1", { type: "remove", id: "n3" });
+    cluster.deliver();
+    expect(committed("n1")).toEqual([]);
+    const { conf, committedConf } = cluster.node("n1").status;
+    expect([conf.voters, committedConf.voters]).toEqual([
+      ["n1", "n2"],
+      ["n1", "n2", "n3"],
+    ]);
+    cluster.heal();
+    cluster.pass(10 * TICK_MS);
+    expect(committed("n1").at(-1)).toEqual(["n1", "n2"]);
+    expect(committed("n2").at(-1)).toEqual(["n1", "n2"]);
+  });
+
+  test("of before it has joined does not tell a node that it was removed", () => {
+    const told = (joinedIndex: number) => {
+      const cluster = Cluster.led();
+      const node = cluster.node("n3");
+      node.joinedIndex = joinedIndex;
+      node.crash();
+      node.start();
+      ask(cluster, "n1", { type: "remove", id: "n3" });
+      cluster.deliver();
+      cluster.pass(10 * TICK_MS);
+      expect(cluster.node("n3").status.conf.voters).toEqual(["n1", "n2"]);
+      return node.notices.filter(({ type }) => type === "removed").length;
+    };
+    expect([told(0), told(100)]).toEqual([1, 0]);
+  });
+
   test("tells who is removed, a leader that removes itself too", () => {
     const cluster = Cluster.led();
     ask(cluster, "n1", { type: "remove", id: "n1" });

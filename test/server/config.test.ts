@@ -19,6 +19,13 @@ describe("parseNodeConfig", () => {
     });
   });
 
+  it("takes where to join, and whether to stay a learner, from the environment too", () => {
+    const env = { ROLLCALL_JOIN: "h1:1, h2:2", ROLLCALL_LEARNER: "1" };
+    const config = { join: ["h1:1", "h2:2"], learner: true, bootstrap: [] };
+    expect(parseNodeConfig(LISTENING, env)).toMatchObject(config);
+    expect(parseNodeConfig(LISTENING)).toMatchObject({ join: [], learner: false });
+  });
+
   it("reads lists with commas and repeated flags alike", () => {
     const members = [
       { name: "n1", address: "h1:1" },
@@ -61,6 +68,10 @@ describe("parseNodeConfig", () => {
       { ...VALID, listen: "0.0.0.0:1", insecure: true },
       /no address that others can go to/,
     ],
+    ["to join and to begin", { ...LISTENING, join: "h:1", bootstrap: "n1=h:2" }, /exclude/],
+    ["to join itself", { ...LISTENING, join: "127.0.0.1:1" }, /address of this node, n1/],
+    ["to join at no port", { ...LISTENING, join: "h" }, /--join.*HOST:PORT/],
+    ["a learner that joins nobody", { ...LISTENING, learner: true }, /--learner is for/],
     ["an unknown option", { ...VALID, colour: "red" }, /colour/],
   ])("refuses %s with exit code 78", (_, flags, message) => {
     expect(() => parseNodeConfig(flags)).toThrow(

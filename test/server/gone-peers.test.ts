@@ -4,8 +4,10 @@ import { nodeClock, nodeRandom, nodeTimers } from "../../src/env/node-env.ts";
 import { wsDialer } from "../../src/env/ws-dialer.ts";
 import { listen } from "../../src/env/ws-listener.ts";
 import { PEER_ANSWER_MS } from "../../src/limits.ts";
+import { confOf } from "../../src/raft/conf-state.ts";
 import { PeerLinks } from "../../src/server/peer-links.ts";
-import type { PeerHello } from "../../src/wire/messages.ts";
+import type { KnownMembers } from "../../src/server/peer-standing.ts";
+import type { PeerHello, PeerRefused } from "../../src/wire/messages.ts";
 import { encodePeerHello } from "../../src/wire/peer-codec.ts";
 import { freePorts, LogBook } from "./world.ts";
 
@@ -25,13 +27,20 @@ const peerHello: PeerHello = {
   incarnation: PEER,
   advertise: "127.0.0.1:1",
   cluster,
+  memberAsOf: 0,
   view: [],
 };
+
+function knownOf(ids: readonly string[], commitIndex: number): KnownMembers {
+  const conf = confOf(ids.map((id) => ({ id, name: id === SELF ? "n1" : "n2", address: "" })));
+  return { conf, committedConf: conf, commitIndex };
+}
 
 /** The process of n2: a port that welcomes whoever dials it, or says nothing. */
 class PeerProcess {
   readonly port: number;
   isMute = false;
+  refusal: PeerRefused | null = null;
   #server: WebSocketServer | null = null;
 
   constructor(port: number) {
@@ -43,7 +52,8 @@ class PeerProcess {
     server.on("connection", (ws) => {
       ws.on("error", () => {});
       ws.once("message", () => {
-        if (!this.isMute) ws.send(encodePeerHello({ ...peerHello, type: "peerWelcome" }));
+        const answer = this.refusal ?? { ...peerHello, type: "peerWelcome" };
+        if (!this.isMute) ws.send(encodePeerHello(answer));
       });
     });
     this.#server = server;
@@ -70,10 +80,12 @@ describe("a peer", () => {
   let ownPort: number;
   let stopListening: () => Promise<void>;
   let told: { readonly what: string; readonly atMs: number }[];
+  let known: KnownMembers;
 
   beforeEach(async () => {
     const [port = 0] = await freePorts(1);
     told = [];
+    known = knownOf([SELF, PEER], 10);
     peer = new PeerProcess(port);
     await peer.start();
     const tell = (what: string) => told.push({ what, atMs: performance.now() });
@@ -82,6 +94,8 @@ describe("a peer", () => {
       advertise: "127.0.0.1:2",
       cluster,
       peers: cluster.members,
+      known: () => known,
+      joinedIndex: 0,
       addressesOf: () => [`127.0.0.1:${port}`],
       onAdvertised: () => {},
       dialer: wsDialer,
@@ -92,6 +106,7 @@ describe("a peer", () => {
       onMessage: () => {},
       onLink: (_, isUp) => tell(isUp ? "up" : "down"),
       onGone: (_, isGone) => tell(isGone ? "gone" : "back"),
+      onRemoved: () => tell("removed"),
     });
     const listener = await listen({
       host: "127.0.0.1",
@@ -128,17 +143,18 @@ describe("a peer", () => {
 
   const whats = () => told.map(({ what }) => what);
 
-  /** n2 dials n1 as well. */
-  async function dialIn(): Promise<WebSocket> {
+  /** n2 dials n1 as well, or somebody else. */
+  async function dialIn(changes: Partial<PeerHello> = {}): Promise<WebSocket> {
     const ws = new WebSocket(`ws://127.0.0.1:${ownPort}/peer`);
     await new Promise((resolve) => ws.once("open", resolve));
-    ws.send(encodePeerHello(peerHello));
+    ws.send(encodePeerHello({ ...peerHello, ...changes }));
     await new Promise((resolve) => ws.once("message", resolve));
     return ws;
   }
 
   it("that is no member any more is spoken to for a while, and then let go and refused", async () => {
     const [self] = cluster.members;
+    known = knownOf([SELF], 11);
     links.setPeers(self === undefined ? [] : [self]);
     await new Promise((resolve) => setImmediate(resolve));
     expect(links.status()).toMatchObject([{ name: "n2", isUp: true }]);
@@ -150,9 +166,57 @@ describe("a peer", () => {
     expect(whats()).toEqual(["up", "down"]);
     const ws = await dialIn();
     await new Promise((resolve) => ws.once("close", resolve));
+    known = knownOf([SELF, PEER], 12);
     links.setPeers(cluster.members);
     await heard("up", 2);
   }, 20_000);
+
+  const guest = { name: "n9", incarnation: "d".repeat(16), memberAsOf: 20 };
+  const names = () => links.status().map(({ name }) => name);
+
+  async function linked(...expected: readonly string[]): Promise<void> {
+    const endMs = performance.now() + 5_000;
+    while (names().join() !== expected.join() && performance.now() < endMs) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    expect(names()).toEqual(expected);
+  }
+
+  it("that no configuration names is linked to while it is connected, if it may be one yet", async () => {
+    const ws = await dialIn(guest);
+    expect(names()).toEqual(["n2", "n9"]);
+    ws.close();
+    await linked("n2");
+  });
+
+  it("that was a guest is let go when it turns out to be removed, and stays when it is added", async () => {
+    const ws = await dialIn(guest);
+    known = knownOf([SELF, PEER], 19);
+    links.setPeers(cluster.members);
+    expect(names()).toEqual(["n2", "n9"]);
+    known = knownOf([SELF, PEER], 20);
+    const closed = new Promise((resolve) => ws.once("close", resolve));
+    links.setPeers(cluster.members);
+    expect(await closed).toBe(1008);
+    const again = await dialIn({ ...guest, memberAsOf: 21 });
+    known = knownOf([SELF, PEER, guest.incarnation], 21);
+    links.setPeers([...cluster.members, guest]);
+    again.close();
+    await new Promise((resolve) => again.once("close", resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(names()).toEqual(["n2", "n9"]);
+  });
+
+  it("knows that this node was removed, and is believed where it knows more than this node", async () => {
+    known = knownOf([SELF, PEER], 30);
+    peer.refusal = { type: "peerRefused", code: "REMOVED", message: "gone", asOf: 29 };
+    peer.resetAll();
+    await heard("down");
+    await heard("gone");
+    expect(whats()).not.toContain("removed");
+    peer.refusal = { ...peer.refusal, asOf: 30 };
+    await heard("removed");
+  });
 
   it("whose link is reset is not gone: it answers the next dial", async () => {
     for (let reset = 1; reset <= 20; reset += 1) {

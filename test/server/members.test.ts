@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EXIT } from "../../src/errors.ts";
-import { Cluster } from "./world.ts";
+import { Cluster, freePorts } from "./world.ts";
 
 interface Answer {
   readonly status: number;
@@ -46,6 +46,8 @@ describe("the members' page", () => {
     ["operation=add&id=1&name=n4&address=127.0.0.1:1", "id"],
     ["operation=add&id=0123456789abcdef&name=n%204&address=127.0.0.1:1", "name"],
     ["operation=add&id=0123456789abcdef&name=n4&address=nowhere", "address"],
+    ["operation=join&id=0123456789abcdef&name=n4&address=127.0.0.1:1", "lineage"],
+    ["operation=update&member=n1&address=nowhere", "address"],
   ])("refuses '%s' with the name of the parameter", async (query, field) => {
     const { status, body } = await post("n1", query);
     expect([status, body.error?.["field"]]).toEqual([400, field]);
@@ -95,6 +97,36 @@ describe("the members' page", () => {
     });
     expect((await post(leader, "operation=remove&member=n4")).status).toBe(200);
     await cluster.until(() => membersOf(other).length === 3);
+  });
+
+  it("changes the address of a member, for all of them, and the links follow", async () => {
+    const leader = cluster.leader();
+    const [moving = "", other = ""] = others(leader);
+    await cluster.nodes.get(moving)?.stop();
+    const [port = 0] = await freePorts(1);
+    const address = `127.0.0.1:${port}`;
+    const query = `operation=update&member=${moving}&address=`;
+    expect((await post(leader, `${query}${cluster.address(other)}`)).body.error).toMatchObject({
+      ...{ code: "CONFLICT", reason: "addressTaken" },
+    });
+    expect((await post(leader, `${query}${address}`)).status).toBe(200);
+    const bootstrap = cluster
+      .bootstrap()
+      .map((entry) => (entry.startsWith(moving) ? `${moving}=${address}` : entry));
+    // Nobody but the configuration tells the others: it dials nobody until it was dialled.
+    const nowhere = [leader, other].map((name, at) => `${name}=127.0.0.1:${at + 1}`);
+    await cluster.start(moving, { bootstrap, listen: address, peers: nowhere });
+    const isLinked = () =>
+      [leader, other].every((by) =>
+        membersOf(by).some((member) => member.name === moving && member.isLinkUp),
+      );
+    await cluster.until(isLinked);
+    expect(membersOf(leader).find(({ name }) => name === moving)?.address).toBe(address);
+    await cluster.nodes.get(moving)?.stop();
+    expect((await post(leader, `${query}${cluster.address(moving)}`)).status).toBe(200);
+    await cluster.start(moving);
+    await cluster.until(isLinked);
+    expect((await post(leader, "operation=update&member=n9&address=127.0.0.1:1")).status).toBe(404);
   });
 
   it("removes the leader itself, which answers, says so and ends", async () => {

@@ -9,12 +9,16 @@ const PEER = { name: "n2", incarnation: "2".repeat(16) };
 const CLUSTER = { clusterId: "c".repeat(32), epoch: 1, members: [PEER] };
 const HELLO: PeerHello = {
   ...{ type: "peerHello", protocol: 1, name: "n1", incarnation: "1".repeat(16) },
-  ...{ advertise: "127.0.0.1:1", cluster: CLUSTER, view: [] },
+  ...{ advertise: "127.0.0.1:1", cluster: CLUSTER, memberAsOf: 0, view: [] },
 };
 
 /** As a kernel does for a process that stands still: it takes every dial and answers none. */
 class MutePeer implements Dialer {
-  readonly dials: { readonly options: DialOptions; open: (socket: Socket) => void }[] = [];
+  readonly dials: {
+    readonly url: string;
+    readonly options: DialOptions;
+    open: (socket: Socket) => void;
+  }[] = [];
   /** Dials that wait now. */
   waiting = 0;
   readonly #time: FakeTime;
@@ -23,10 +27,10 @@ class MutePeer implements Dialer {
     this.#time = time;
   }
 
-  dial(_url: string, options: DialOptions): Promise<Socket> {
+  dial(url: string, options: DialOptions): Promise<Socket> {
     this.waiting += 1;
     const dialed = new Promise<Socket>((resolve, reject) => {
-      this.dials.push({ options, open: resolve });
+      this.dials.push({ url, options, open: resolve });
       options.signal?.addEventListener("abort", () => reject(new Error("given up")));
       const patienceMs = options.answerTimeoutMs ?? options.timeoutMs;
       this.#time.after(patienceMs, () => reject(new Error("timed out: no answer")));
@@ -51,15 +55,17 @@ describe("the link to a peer that takes connections and does not answer", () => 
   let peer: MutePeer;
   let log: LogBook;
   let link: PeerLink;
+  let places: string[];
 
   beforeEach(() => {
     time = new FakeTime();
+    places = ["127.0.0.1:2"];
     peer = new MutePeer(time);
     log = new LogBook();
     link = new PeerLink({
       ...{ peer: PEER, cluster: CLUSTER, dialer: peer, clock: time, timers: time, logger: log },
-      ...{ addresses: () => ["127.0.0.1:2"], hello: () => HELLO },
-      ...{ onUp: () => {}, onDown: () => {}, onUnanswered: () => {} },
+      ...{ addresses: () => places, hello: () => HELLO },
+      ...{ onUp: () => {}, onDown: () => {}, onUnanswered: () => {}, onRemoved: () => {} },
       random: { below: () => 0, bytes: (count) => new Uint8Array(count) },
     });
     link.start();
@@ -101,6 +107,20 @@ describe("the link to a peer that takes connections and does not answer", () => 
     link.wake();
     expect(peer.dials.length).toBe(before);
     expect(peer.dials.at(-1)?.options.signal?.aborted).toBe(false);
+  });
+
+  it("lets go of it when the peer was said to be somewhere else, and dials there", async () => {
+    await time.advance(20_000);
+    const before = peer.dials.length;
+    places = ["127.0.0.1:3", "127.0.0.1:2"];
+    link.moved();
+    await settle();
+    expect(peer.dials.slice(before).map(({ url }) => url)).toEqual(["ws://127.0.0.1:3/peer"]);
+    expect(peer.waiting).toBe(1);
+    link.stop();
+    link.moved();
+    await settle();
+    expect(peer.waiting).toBe(0);
   });
 
   it("leaves no dial when it is stopped", async () => {

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { WebSocket } from "ws";
+import { WebSocket, WebSocketServer } from "ws";
+import { GUESTS_MAX } from "../../src/limits.ts";
 import type { PeerMessage } from "../../src/replica/peer-messages.ts";
 import type { PeerAnswer, PeerCluster, PeerHello } from "../../src/wire/messages.ts";
 import { decodePeerHello, encodePeerFrame, encodePeerHello } from "../../src/wire/peer-codec.ts";
-import { Cluster } from "./world.ts";
+import { Cluster, freePorts } from "./world.ts";
 
 /** Speaks as n3, whose process has been stopped. */
 describe("peer links", () => {
@@ -34,6 +35,7 @@ describe("peer links", () => {
       incarnation: idOf("n3"),
       advertise: cluster.address("n3"),
       cluster: self,
+      memberAsOf: 0,
       view: [],
       ...changes,
     };
@@ -73,7 +75,6 @@ describe("peer links", () => {
       "DENIED",
       /\.2$/,
     ],
-    ["another incarnation", () => ({ incarnation: "d".repeat(16) }), "DENIED", /no member/],
     ["another name", () => ({ name: "n2" }), "DENIED", /no member/],
   ])("refuse %s, with a reason", async (_, changes, code, message) => {
     const { answer, closed } = await dial(hello(changes(hello())));
@@ -107,6 +108,59 @@ describe("peer links", () => {
     const { answer, closed } = await dial(hello({ cluster: null }));
     expect(answer).toMatchObject({ type: "peerWelcome", cluster: self });
     expect((await closed).code).toBe(1000);
+  });
+
+  it("tell a directory that the committed configuration does not name that it was removed", async () => {
+    const { answer, closed } = await dial(hello({ incarnation: "d".repeat(16), memberAsOf: 1 }));
+    expect(answer).toMatchObject({
+      type: "peerRefused",
+      code: "REMOVED",
+      message: expect.stringMatching(/n3 \(d+\) is no member of .* any more/),
+      asOf: cluster.nodes.get("n1")?.status()?.commit,
+    });
+    expect((await closed).code).toBe(1008);
+  });
+
+  it("let in who knows of a later configuration, and link back for as long as it stays", async () => {
+    const [port = 0] = await freePorts(1);
+    const guest = { name: "n3", incarnation: "d".repeat(16), advertise: `127.0.0.1:${port}` };
+    const server = new WebSocketServer({ host: "127.0.0.1", port });
+    const dialled = new Promise<WebSocket>((resolve) => server.once("connection", resolve));
+    const { ws, answer } = await dial(hello({ ...guest, memberAsOf: 1_000_000 }));
+    expect(answer).toMatchObject({ type: "peerWelcome", name: "n1" });
+    const back = await dialled;
+    const gone = new Promise((resolve) => back.once("close", resolve));
+    await new Promise((resolve) => back.once("message", resolve));
+    back.send(encodePeerHello({ ...hello(guest), type: "peerWelcome" }));
+    // It is nobody's word on where the member n3 is.
+    expect(cluster.nodes.get("n1")?.status()?.members.at(-1)).toMatchObject({
+      name: "n3",
+      address: cluster.address("n3"),
+      isLinkUp: false,
+    });
+    ws.close();
+    await gone;
+    server.close();
+  });
+
+  it("let in a bounded number of guests", async () => {
+    const guest = (at: number) =>
+      hello({ incarnation: `${at}`.padStart(16, "e"), name: "n9", memberAsOf: 1_000_000 });
+    const dials = [];
+    for (let at = 0; at < GUESTS_MAX; at += 1) {
+      const { ws, answer, closed } = await dial(guest(at));
+      expect(answer.type).toBe("peerWelcome");
+      dials.push({ ws, closed });
+    }
+    const { answer } = await dial(guest(GUESTS_MAX));
+    expect(answer).toMatchObject({
+      code: "OVERLOADED",
+      message: expect.stringContaining("GUESTS_MAX"),
+    });
+    for (const { ws, closed } of dials) {
+      ws.close();
+      await closed;
+    }
   });
 
   it("take the newest dial of a peer and break the former", async () => {

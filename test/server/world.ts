@@ -45,24 +45,26 @@ export async function temporaryDirectory(): Promise<string> {
 
 /** Nodes n1, n2, … on loopback, with directories of their own that outlive a restart. */
 export class Cluster {
+  /** Of the first members. */
   readonly names: readonly string[];
   readonly root: string;
   readonly log = new LogBook();
   readonly nodes = new Map<string, NodeHandle>();
   readonly #ports: readonly number[];
 
-  private constructor(root: string, ports: readonly number[]) {
+  private constructor(root: string, ports: readonly number[], size: number) {
     this.root = root;
     this.#ports = ports;
-    this.names = ports.map((_, i) => `n${i + 1}`);
+    this.names = ports.slice(0, size).map((_, i) => `n${i + 1}`);
   }
 
-  static async make(size: number): Promise<Cluster> {
-    return new Cluster(await temporaryDirectory(), await freePorts(size));
+  /** With places for `spares` more nodes. */
+  static async make(size: number, spares = 0): Promise<Cluster> {
+    return new Cluster(await temporaryDirectory(), await freePorts(size + spares), size);
   }
 
-  static async started(size: number): Promise<Cluster> {
-    const cluster = await Cluster.make(size);
+  static async started(size: number, spares = 0): Promise<Cluster> {
+    const cluster = await Cluster.make(size, spares);
     await Promise.all(cluster.names.map((name) => cluster.start(name)));
     await Promise.all([...cluster.nodes.values()].map((node) => node.serving));
     await cluster.until(() => cluster.names.every((name) => cluster.isReady(name)));
@@ -70,7 +72,7 @@ export class Cluster {
   }
 
   address(name: string): string {
-    return `127.0.0.1:${this.#ports[this.names.indexOf(name)]}`;
+    return `127.0.0.1:${this.#ports[Number(name.slice(1)) - 1]}`;
   }
 
   dataDir(name: string): string {
@@ -98,6 +100,24 @@ export class Cluster {
     const node = await startNode(config, { logger: this.log, ...environment });
     this.nodes.set(name, node);
     return node;
+  }
+
+  /** A node that is none of the first members. */
+  join(name: string, flags: Record<string, unknown> = {}): Promise<NodeHandle> {
+    return this.start(name, { bootstrap: [], join: this.address("n1"), ...flags });
+  }
+
+  /** Asks the leader, on the page for operators. */
+  async operate(query: string): Promise<{ status: number; body: Record<string, unknown> }> {
+    const url = `http://${this.address(this.leader())}/v1/members?${query}`;
+    const response = await fetch(url, { method: "POST" });
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  }
+
+  /** As `by` knows it; null for who is no member. */
+  membershipOf(name: string, by = this.leader()): "voter" | "learner" | null {
+    const members = this.nodes.get(by)?.status()?.members ?? [];
+    return members.find((member) => member.name === name)?.membership ?? null;
   }
 
   isReady(name: string): boolean {

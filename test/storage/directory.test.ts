@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type DataDirectory, openDirectory } from "../../src/storage/directory.ts";
 import { decodeIdentity, encodeIdentity } from "../../src/storage/identity.ts";
+import { seal } from "../../src/storage/sealed.ts";
 import { AssertionError } from "../../src/util/assert.ts";
 import {
   birthOf,
@@ -310,6 +311,35 @@ describe("a directory is refused", () => {
     const path = join(await temporaryDirectory(), "file");
     await writeFile(path, "");
     await expect(refusalOf(path)).rejects.toMatchObject({ code: "DISK" });
+  });
+});
+
+describe("a directory that has joined", () => {
+  it("knows as of which index it is a member, and one from before that could be is of the first", async () => {
+    const path = join(await temporaryDirectory(), "n1");
+    const directory = await openDirectory(path, "n1", random);
+    await directory.bear({ ...birthOf(directory), members: [], joinedIndex: 12 });
+    await directory.close();
+    expect((await reopened(path)).birth).toMatchObject({ members: [], joinedIndex: 12 });
+    const { joinedIndex: _, ...record } = birthOf(directory);
+    const { incarnation } = directory.identity;
+    await writeFile(join(path, "birth"), seal("birth", { incarnation, ...record }));
+    expect((await reopened(path)).birth).toEqual({ ...record, joinedIndex: 0 });
+  });
+});
+
+describe("the directory of a member that was removed", () => {
+  it("is not opened again, and says so and what to do", async () => {
+    const path = await usedDirectory();
+    const directory = await openDirectory(path, "n1", random);
+    await directory.leave("n1 was removed from cluster c");
+    await directory.close();
+    await expect(openDirectory(path, "n1", random)).rejects.toMatchObject({
+      code: "REMOVED",
+      message: "n1 was removed from cluster c",
+      hint: expect.stringContaining("--join HOST:PORT"),
+    });
+    expect(await readdir(path)).toContain("db");
   });
 });
 

@@ -16,7 +16,7 @@ import { type DataDirectory, openDirectory } from "../../src/storage/directory.t
 import type { LogPosition } from "../../src/storage/layout.ts";
 import { decodeMark, encodeMark, laterMark } from "../../src/storage/mark-record.ts";
 import type { MemoryDisk } from "../../src/storage/memory-storage.ts";
-import type { BirthRecord } from "../../src/storage/storage.ts";
+import type { Membership } from "../../src/storage/storage.ts";
 
 export const random = { bytes: (count: number): Uint8Array => randomBytes(count) };
 
@@ -26,9 +26,9 @@ export async function temporaryDirectory(): Promise<string> {
   return path;
 }
 
-export function birthOf(directory: DataDirectory): BirthRecord {
+export function birthOf(directory: DataDirectory): Membership {
   const { name, incarnation } = directory.identity;
-  return { clusterId: "c".repeat(32), epoch: 1, members: [{ name, incarnation }] };
+  return { clusterId: "c".repeat(32), epoch: 1, members: [{ name, incarnation }], joinedIndex: 0 };
 }
 
 /** A directory of node n1 that is born. */

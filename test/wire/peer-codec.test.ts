@@ -45,6 +45,7 @@ const hello: PeerHello = {
   incarnation: "00000000000000a1",
   advertise: "127.0.0.1:7420",
   cluster: null,
+  memberAsOf: 0,
   view: [
     { name: "n1", incarnation: "00000000000000a1" },
     { name: "n2", incarnation: "" },
