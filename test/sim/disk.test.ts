@@ -27,7 +27,7 @@ const step: fc.Arbitrary<Step> = fc.record({
   next: action,
   gapMs: fc.nat(150),
   crash: fc.option(
-    fc.record({ at: fc.nat(2), afterMs: fc.nat(4 * ACCESS_MS_MAX), isPowerCut: fc.boolean() }),
+    fc.record({ at: fc.nat(2), afterMs: fc.nat(3 * ACCESS_MS_MAX), isPowerCut: fc.boolean() }),
     { freq: 2 },
   ),
 });
@@ -113,10 +113,10 @@ describe("a disk that keeps its word", () => {
         }
         starts += machine.starts;
       }),
-      { numRuns: 1500 },
+      { numRuns: 4000 },
     );
     expect(starts).toBeGreaterThan(5000);
-  }, 120_000);
+  }, 240_000);
 });
 
 function isIn(model: SnapshotModel, loaded: LoadedLog): boolean {

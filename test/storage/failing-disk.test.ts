@@ -7,6 +7,7 @@ import { VoteFile } from "../../src/storage/vote-file.ts";
 import { AssertionError } from "../../src/util/assert.ts";
 import { FailingStore, OWN, openOn } from "./failing-store.ts";
 import { entry, hardState, request, temporaryDirectory } from "./fixture.ts";
+import { HandTimers } from "./hand-timers.ts";
 
 describe("the first failed write", () => {
   it("is final: the node hears of it once, and nothing is written after it", async () => {
@@ -73,6 +74,27 @@ describe("a start", () => {
     const store = new FailingStore();
     const { storage } = await openOn(store);
     expect(store.batches).toBe(1);
+    await storage.close();
+  });
+});
+
+describe("the order of a start", () => {
+  it("is batch, mark: no mark over what only the page cache may hold", async () => {
+    const store = new FailingStore();
+    const timers = new HandTimers();
+    const { storage, directory } = await openOn(store, { timers });
+    await storage.persist(request(1, { hardState: hardState(1), entries: [entry(1, 1)] }));
+    const marked = async (): Promise<unknown> =>
+      (await MarkFile.read(join(directory, "mark"), OWN))?.position.index;
+    const seen: unknown[] = [];
+    const write = store.batch.bind(store);
+    store.batch = async (operations) => {
+      seen.push(await marked());
+      await write(operations);
+    };
+    const next = await openStorage({ directory, incarnation: OWN, store }, { timers });
+    expect([...seen, await marked()]).toEqual([0, 1]);
+    await next.storage.close();
     await storage.close();
   });
 });

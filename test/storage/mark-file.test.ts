@@ -4,6 +4,8 @@ import { describe, expect, it } from "vitest";
 import { MARK_SYNC_MS } from "../../src/limits.ts";
 import { LOG_START, type LogPosition } from "../../src/storage/layout.ts";
 import { MarkFile } from "../../src/storage/mark-file.ts";
+import { encodeMark } from "../../src/storage/mark-record.ts";
+import { MarkSlots } from "../../src/storage/mark-slots.ts";
 import { temporaryDirectory } from "./fixture.ts";
 import { HandTimers } from "./hand-timers.ts";
 
@@ -82,6 +84,21 @@ describe("the mark", () => {
       expect(await slots(path)).toContain(synced);
     }
     await mark.close();
+  });
+
+  // Killed while it wrote one slot, a node starts, and the power goes while it writes the other one:
+  // both would be torn.
+  it("is synced as a start has read it, before the other slot is written", () => {
+    const [older, newer] = [1, 2].map((write) =>
+      encodeMark({ position: at(write), write, incarnation: OWN }),
+    );
+    const slots = MarkSlots.read(older!, newer!, OWN)!;
+    const stepsOf = (position: LogPosition): string[] =>
+      [...slots.set(position)].map((each) =>
+        each.type === "write" ? `write ${each.block}` : each.type,
+      );
+    expect(stepsOf(at(3))).toEqual(["sync", "write 0", "sync"]);
+    expect(stepsOf(at(4))).toEqual(["write 1", "sync"]);
   });
 
   it("is the older one when the later slot is torn, and none when both are", async () => {
