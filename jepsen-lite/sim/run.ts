@@ -256,7 +256,7 @@ function settle(
     }
     advance(world, SECOND_MS);
     const statuses = world.members.map((node) => node.status());
-    const leaders = world.nodes.filter((node) => node.status()?.role === "leader").length;
+    const leaders = world.leaders.map(({ id }) => id);
     const unsettled = clients
       .filter((client) => !client.isSettled)
       .map((client) => client.describe);
@@ -266,9 +266,10 @@ function settle(
     const confs = new Set(statuses.map((status) => status && textOf(status.conf)));
     const { latest } = world.configurations;
     const isJoint = latest.votersOutgoing.length > 0;
+    const isLed = leaders.length === 1 && latest.voters.includes(leaders[0] ?? "");
     const { unanswered } = world.operator;
     open = [
-      leaders === 1 ? "" : `${leaders} leaders`,
+      isLed ? "" : `${leaders.length} leaders ${leaders.join(" ")}`,
       unsettled.length === 0 ? "" : `unanswered: ${unsettled.join(" ")}`,
       behind.length === 0 ? "" : `behind: ${behind.join(" ")}`,
       ghosts.length === 0 ? "" : `not expired: ${ghosts.join(" ")}`,
