@@ -186,7 +186,7 @@ function overByMs(session: Session, leftMs: number, { setup, leaders, calm }: Re
   const noticedMs = closed === undefined ? Infinity : closed.atMs + setup.closeNoticeMs;
   const from = (ledMs: number): number => {
     const byTtl = Math.max(leftMs, ledMs) + span(ttlMs);
-    const protectedMs = (protectedFromMs(session, ledMs) ?? -Infinity) + span(ttlMs);
+    const protectedMs = protectedFromMs(session, ledMs) + span(ttlMs);
     const byGrace = Math.max(Math.max(noticedMs, leftMs, ledMs) + span(graceMs), protectedMs);
     return Math.min(byTtl, byGrace) + setup.expirySlackMs;
   };
@@ -203,11 +203,10 @@ function overByMs(session: Session, leftMs: number, { setup, leaders, calm }: Re
  * No grace shortens a TTL from here: a leader has not seen the session from its opening on, or has
  * seen it opened twice, and does not know its latest connection.
  */
-function protectedFromMs({ open }: Session, ledMs: number): number | null {
-  if (open.invoked.event.atMs <= ledMs) {
-    return ledMs;
-  }
-  return open.sent > 1 ? (outcome(open)?.event.atMs ?? null) : null;
+function protectedFromMs({ open }: Session, ledMs: number): number {
+  const unseenMs = open.invoked.event.atMs <= ledMs ? ledMs : -Infinity;
+  const againMs = open.sent > 1 ? (outcome(open)?.event.atMs ?? -Infinity) : -Infinity;
+  return Math.max(unseenMs, againMs);
 }
 
 function finding(promise: string, what: string, events: readonly number[]): Finding {

@@ -76,6 +76,9 @@ export function follow(plan: Plan): Followed {
   const faults = new Faults(world, clients, watchers);
   let violation: string | null = null;
   try {
+    if (isCalm(plan)) {
+      world.recorder.record({ type: "calm" });
+    }
     start(world, clients, watchers);
     disturb(world, faults, sourceOf(plan, world, clients, watchers));
     undisturbed(world);
@@ -119,9 +122,6 @@ export function follow(plan: Plan): Followed {
 }
 
 function start(world: World, clients: readonly SimClient[], watchers: readonly SimWatcher[]): void {
-  if (isCalm(world.options)) {
-    world.recorder.record({ type: "calm" });
-  }
   for (const node of world.nodes) {
     node.start();
   }
@@ -137,10 +137,11 @@ function start(world: World, clients: readonly SimClient[], watchers: readonly S
 }
 
 /** Whether nothing but clients is disturbed from the beginning. */
-function isCalm({ faults: { clientMs: _, ...ofNodes }, network }: SimOptions): boolean {
-  const { lossChance, duplicateChance, lateChance } = network;
+function isCalm({ options, core }: Plan): boolean {
+  const { clientMs: _, ...ofNodes } = options.faults;
+  const { lossChance, duplicateChance, lateChance } = options.network;
   const chances = [...Object.values(ofNodes), lossChance, duplicateChance, lateChance];
-  return chances.every((chance) => chance === 0);
+  return core === null && chances.every((chance) => chance === 0);
 }
 
 function advance(world: World, forMs: number): void {
@@ -216,8 +217,10 @@ function settle(
 ): void {
   const untilMs = world.schedule.nowMs + world.options.livenessMs;
   let open = "";
+  let isStill = false;
   do {
-    if (!world.nodes.some((node) => node.isHeldUp)) {
+    if (!isStill && !world.nodes.some((node) => node.isHeldUp)) {
+      isStill = true;
       world.recorder.record({ type: "calm" });
     }
     advance(world, SECOND_MS);
