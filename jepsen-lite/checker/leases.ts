@@ -170,32 +170,44 @@ function late(session: Session, recorded: Recorded, shown: Shown | undefined): F
   return [];
 }
 
-/** When it has to have ended, at the latest. Each leader begins anew. */
-function overByMs(session: Session, leftMs: number, { setup, leaders }: Recorded): number {
+/**
+ * When it has to have ended, at the latest. Each leader begins anew. A close counts only where no
+ * node can have died between it and its notice.
+ */
+function overByMs(session: Session, leftMs: number, { setup, leaders, calm }: Recorded): number {
   const { ttlMs, graceMs } = session.open.call;
   const span = (ms: number): number => Math.ceil(ms / (1 - setup.driftMax));
   const attach = Math.max(
     ...signsOf(session).map((sign) => sign.attach),
     ...session.touches.map(({ call }) => call.attach),
   );
-  const closed = session.closes.find((close) => close.attach >= attach);
-  let over = Number.POSITIVE_INFINITY;
+  const closed = session.closes.find(
+    (close) => close.attach >= attach && calm !== null && close.at > calm.at,
+  );
+  const noticedMs = closed === undefined ? Infinity : closed.atMs + setup.closeNoticeMs;
   const from = (ledMs: number): number => {
     const byTtl = Math.max(leftMs, ledMs) + span(ttlMs);
-    const openedMs = session.open.invoked.event.atMs;
-    // What a leader has not seen from its opening on, it protects for a TTL.
-    const protectedMs = openedMs > ledMs ? 0 : ledMs + span(ttlMs);
-    const seenMs = closed === undefined ? Infinity : closed.atMs + setup.closeNoticeMs;
-    const byGrace = Math.max(Math.max(seenMs, leftMs, ledMs) + span(graceMs), protectedMs);
+    const protectedMs = protectedFromMs(session, ledMs) + span(ttlMs);
+    const byGrace = Math.max(Math.max(noticedMs, leftMs, ledMs) + span(graceMs), protectedMs);
     return Math.min(byTtl, byGrace) + setup.expirySlackMs;
   };
-  over = from(leaders[0]?.event.atMs ?? 0);
+  let over = from(leaders[0]?.event.atMs ?? 0);
   for (const { event } of leaders) {
     if (event.atMs <= over) {
       over = from(event.atMs);
     }
   }
   return over;
+}
+
+/**
+ * No grace shortens a TTL from here: a leader has not seen the session from its opening on, or has
+ * seen it opened twice, and does not know its latest connection.
+ */
+function protectedFromMs({ open }: Session, ledMs: number): number {
+  const unseenMs = open.invoked.event.atMs <= ledMs ? ledMs : -Infinity;
+  const againMs = open.sent > 1 ? (outcome(open)?.event.atMs ?? -Infinity) : -Infinity;
+  return Math.max(unseenMs, againMs);
 }
 
 function finding(promise: string, what: string, events: readonly number[]): Finding {

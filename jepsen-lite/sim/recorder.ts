@@ -6,10 +6,12 @@ type Unstamped<E> = E extends Event ? Omit<E, "atMs"> : never;
 
 /** Of a client's close that its node learns of late, at the most; see `ClientLink.close`. */
 export const CLOSE_NOTICE_MS_MAX = 3_000;
-/** Ticks, rounds, a commit, and a report that is made once a second. */
-const EXPIRY_SLACK_MS = 2_000;
+/** The lease clock's steps, its buckets, ticks and heartbeats. */
+const EXPIRY_SLACK_MS = 500;
 /** Messages and writes that an expiry waits for, one after the other. */
 const EXPIRY_STEPS = 10;
+/** One of them may be a message of the tail. */
+const TAIL_FACTOR = 20;
 
 /** Writes down what the clients of a world do and are told, and what its nodes tell. */
 export class Recorder {
@@ -20,12 +22,14 @@ export class Recorder {
 
   constructor(schedule: Schedule, { driftMax, network, disk }: SimOptions) {
     this.#schedule = schedule;
+    const stepsMs = EXPIRY_STEPS * (network.delayMsMax + disk.delayMsMax);
+    const tailMs = network.tailChance === 0 ? 0 : TAIL_FACTOR * network.delayMsMax;
     const setup: Setup = {
       type: "setup",
       atMs: schedule.nowMs,
       driftMax: driftMax / 1000,
       closeNoticeMs: CLOSE_NOTICE_MS_MAX,
-      expirySlackMs: EXPIRY_SLACK_MS + EXPIRY_STEPS * (network.delayMsMax + disk.delayMsMax),
+      expirySlackMs: EXPIRY_SLACK_MS + stepsMs + tailMs,
       hasNodeEvents: true,
     };
     this.#events = [setup];

@@ -92,6 +92,9 @@ export function follow(plan: Plan): Followed {
   let core: Core | null = null;
   let violation: string | null = null;
   try {
+    if (isCalm(plan)) {
+      world.recorder.record({ type: "calm" });
+    }
     start(world, clients, watchers);
     disturb(world, faults, sourceOf(plan, world, clients, watchers));
     undisturbed(world);
@@ -138,9 +141,6 @@ export function follow(plan: Plan): Followed {
 }
 
 function start(world: World, clients: readonly SimClient[], watchers: readonly SimWatcher[]): void {
-  if (isCalm(world.options)) {
-    world.recorder.record({ type: "calm" });
-  }
   for (const node of world.nodes) {
     node.start();
   }
@@ -156,10 +156,11 @@ function start(world: World, clients: readonly SimClient[], watchers: readonly S
 }
 
 /** Whether nothing but clients is disturbed from the beginning. */
-function isCalm({ faults: { clientMs: _, ...ofNodes }, network }: SimOptions): boolean {
-  const { lossChance, duplicateChance, lateChance } = network;
+function isCalm({ options, core }: Plan): boolean {
+  const { clientMs: _, ...ofNodes } = options.faults;
+  const { lossChance, duplicateChance, lateChance } = options.network;
   const chances = [...Object.values(ofNodes), lossChance, duplicateChance, lateChance];
-  return chances.every((chance) => chance === 0);
+  return core === null && chances.every((chance) => chance === 0);
 }
 
 function advance(world: World, forMs: number): void {
@@ -250,8 +251,10 @@ function settle(
 ): void {
   const untilMs = world.schedule.nowMs + world.options.livenessMs;
   let open = "";
+  let isStill = false;
   do {
-    if (!world.nodes.some((node) => node.isHeldUp)) {
+    if (!isStill && !world.nodes.some((node) => node.isHeldUp)) {
+      isStill = true;
       world.recorder.record({ type: "calm" });
     }
     advance(world, SECOND_MS);

@@ -200,7 +200,11 @@ export class SimClient {
     const { recorder } = this.#world;
     const { ttlMs, graceMs } = this.#world.options;
     const session = this.#session;
-    this.#opening ??= recorder.invoke(this.name, { kind: "open", session, ttlMs, graceMs });
+    if (this.#opening === null) {
+      this.#opening = recorder.invoke(this.name, { kind: "open", session, ttlMs, graceMs });
+    } else {
+      recorder.record({ type: "again", op: this.#opening });
+    }
     this.#link?.send({
       type: "open",
       request: 0,

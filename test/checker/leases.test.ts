@@ -99,6 +99,28 @@ const kept: [name: string, story: () => Story][] = [
     "late, but disturbed",
     () => told().record({ type: "leader", node: "n1" }).open("s").left("s").wait(LONG_MS).open("t"),
   ],
+  [
+    "closed before it was calm, and perhaps on a node that died",
+    () =>
+      told()
+        .record({ type: "leader", node: "n1" })
+        .open("s")
+        .closed("s")
+        .left("s")
+        .record({ type: "calm" })
+        .wait(TTL_MS)
+        .ended("s", "ttl"),
+  ],
+  [
+    "closed after it was opened twice, which gives a TTL",
+    () => {
+      const story = calm();
+      const call = { kind: "open", session: "s", ttlMs: TTL_MS, graceMs: GRACE_MS } as const;
+      const op = story.invoke("s", call);
+      story.record({ type: "again", op }).record({ type: "ok", op, revision: 0, attach: 2 });
+      return story.closed("s", 2).left("s").wait(TTL_MS).ended("s", "grace");
+    },
+  ],
   ["not left", () => calm().open("s").wait(LONG_MS).open("t")],
 ];
 
