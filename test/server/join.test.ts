@@ -198,6 +198,43 @@ describe("a node that joins", () => {
   });
 });
 
+describe("a member that was away while all others were replaced", () => {
+  /** The promotion of the last who came may not be complete. */
+  async function removed(cluster: Cluster, name: string): Promise<void> {
+    let status = 0;
+    while (status !== 200) {
+      const { status: answered, body } = await cluster.operate(`operation=remove&member=${name}`);
+      if (answered !== 200) {
+        expect(body["error"]).toMatchObject({ reason: "inProgress" });
+      }
+      status = answered;
+    }
+  }
+
+  it("is found by those who came, lets them in, and learns of them", async () => {
+    const cluster = await Cluster.started(3, 2);
+    await cluster.nodes.get("n3")?.stop();
+    cluster.nodes.delete("n3");
+    const newcomers = ["n4", "n5"];
+    await Promise.all(newcomers.map((name) => cluster.join(name)));
+    await cluster.until(() => newcomers.every((name) => cluster.membershipOf(name) === "voter"));
+    for (const gone of ["n1", "n2"]) {
+      await removed(cluster, gone);
+      await cluster.nodes.get(gone)?.ended;
+      cluster.nodes.delete(gone);
+      await cluster.until(() => newcomers.every((name) => cluster.isReady(name)));
+    }
+    await cluster.start("n3");
+    await cluster.until(() => cluster.isReady("n3"));
+    const members = cluster.nodes
+      .get("n3")
+      ?.status()
+      ?.members.map(({ name }) => name);
+    expect(members).toEqual(["n3", "n4", "n5"]);
+    await cluster.close();
+  }, 30_000);
+});
+
 describe("a cluster that is joined again and again", () => {
   it("takes no more than MEMBERS_MAX members", async () => {
     const cluster = await Cluster.started(1);
