@@ -1,6 +1,6 @@
 import { cp, rename, rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { nodeRandom } from "../../src/env/node-env.ts";
 import { MEMBERS_MAX, PROMOTION_ASK_MS } from "../../src/limits.ts";
 import type { NodeHandle } from "../../src/server/node.ts";
@@ -213,6 +213,7 @@ describe("a member that was away while all others were replaced", () => {
 
   it("is found by those who came, lets them in, and learns of them", async () => {
     const cluster = await Cluster.started(3, 2);
+    onTestFinished(() => cluster.close());
     await cluster.nodes.get("n3")?.stop();
     cluster.nodes.delete("n3");
     const newcomers = ["n4", "n5"];
@@ -231,13 +232,13 @@ describe("a member that was away while all others were replaced", () => {
       ?.status()
       ?.members.map(({ name }) => name);
     expect(members).toEqual(["n3", "n4", "n5"]);
-    await cluster.close();
   }, 30_000);
 });
 
 describe("a cluster that is joined again and again", () => {
   it("takes no more than MEMBERS_MAX members", async () => {
     const cluster = await Cluster.started(1);
+    onTestFinished(() => cluster.close());
     for (let count = 2; count <= MEMBERS_MAX + 1; count += 1) {
       const id = `${count}`.padStart(16, "0");
       const { status, body } = await cluster.operate(
@@ -249,13 +250,13 @@ describe("a cluster that is joined again and again", () => {
         expect([status, body["error"]]).toMatchObject([409, { code: "LIMIT", limit: MEMBERS_MAX }]);
       }
     }
-    await cluster.close();
   });
 });
 
 describe("a member that was removed while it was away", () => {
   it("is told by the others, says so, ends with 78, and does not start again", async () => {
     const cluster = await Cluster.started(3);
+    onTestFinished(() => cluster.close());
     await cluster.until(() => cluster.names.every((name) => cluster.isReady(name)));
     const away = cluster.names.find((name) => name !== cluster.leader()) ?? "";
     await cluster.nodes.get(away)?.stop();
@@ -277,6 +278,5 @@ describe("a member that was removed while it was away", () => {
     await expect(again).rejects.toMatchObject({ code: "REMOVED" });
     expect(exitCodeOf(await again.catch((error: unknown) => error))).toBe(78);
     cluster.nodes.delete(away);
-    await cluster.close();
   });
 });
