@@ -185,8 +185,8 @@ async function members(host: HttpHost, { method, query }: HttpRequest): Promise<
   const answer = await pages.operate(asked.operation);
   if (answer.ok) {
     const operation = query.get("operation");
-    const index = answer.index === undefined ? {} : { index: answer.index };
-    return json(200, { apiVersion: "v1", kind: "MembersChange", operation, ...index });
+    const { ok: _, ...told } = answer;
+    return json(200, { apiVersion: "v1", kind: "MembersChange", operation, ...told });
   }
   return refusal(statusOfRefusal(answer.refusal.code), answer.refusal);
 }

@@ -137,7 +137,7 @@ export class Join {
 
   /** The index as of which it is a member; null where that has to be asked again. */
   async #beAdded(seed: string, lineage: string): Promise<number | null> {
-    const { self, advertise } = this.#options;
+    const { self, advertise, onAdvertised } = this.#options;
     const query = new URLSearchParams({
       ...{ operation: "join", id: self.incarnation, name: self.name, address: advertise },
       lineage,
@@ -146,6 +146,9 @@ export class Join {
       // Twice: a learner that it was before is removed first, then it is added.
       const page = await askLeaderBy(`http://${seed}`, query, 2 * CALL_TIMEOUT_MS_DEFAULT);
       if (page.error === null && page.index !== undefined) {
+        for (const { name, address } of page.members ?? []) {
+          onAdvertised(name, address);
+        }
         return page.index;
       }
       if (page.error !== null && this.#isFinal(page.error)) {

@@ -364,6 +364,8 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     if (membership === null) {
       return null;
     }
+    // It is not told again where they are.
+    await addresses.settled();
     await directory.bear(membership);
     const next = learner
       ? `when it has caught up: 'rollcall member promote ${this.name}'`

@@ -12,6 +12,8 @@ export interface OperationPage {
   } | null;
   /** Of a change that is done: it is committed as of this log index. */
   readonly index?: number;
+  /** For a node that has joined: where the members are. */
+  readonly members?: readonly NamedAddress[];
 }
 
 /**

@@ -28,9 +28,9 @@ export interface OperationRefusal extends Refusal {
   readonly leader?: NamedAddress;
 }
 
-/** `index`: of a change, which is committed as of it. */
+/** `index`: of a change, which is committed as of it. `members`: for who joins, where they are. */
 export type OperationAnswer =
-  | { readonly ok: true; readonly index?: LogIndex }
+  | { readonly ok: true; readonly index?: LogIndex; readonly members?: readonly NamedAddress[] }
   | { readonly ok: false; readonly refusal: OperationRefusal };
 
 export interface OperationsHost {
@@ -152,7 +152,10 @@ export class Operations {
    * that is gone. Of a learner nothing was counted; added anew it starts from nothing, also in what
    * this leader believes that it has. Of a voter something may have been, and must not be forgotten.
    */
-  async #join({ lineage, ...member }: Extract<Operation, { type: "join" }>) {
+  async #join({
+    lineage,
+    ...member
+  }: Extract<Operation, { type: "join" }>): Promise<OperationAnswer> {
     if (lineage !== this.#host.lineage) {
       const text = `${this.#host.name} is of cluster ${this.#host.lineage}, not of ${lineage}`;
       return refused("CONFLICT", "otherCluster", text);
@@ -163,7 +166,19 @@ export class Operations {
         return removed;
       }
     }
-    return this.#add(member);
+    const added = await this.#add(member);
+    return added.ok ? { ...added, members: this.#places() } : added;
+  }
+
+  /**
+   * The log does not say where those are that the cluster was born with. n3 is away, n4 and n5 join
+   * and take the places of n1 and n2; n3 comes back and can dial nobody, so they have to know n3.
+   */
+  #places(): readonly NamedAddress[] {
+    return this.#host.conf().members.flatMap(({ name }) => {
+      const address = this.#host.addressOf(name);
+      return address === null ? [] : [{ name, address }];
+    });
   }
 
   #removalOfLearner({ id, name }: ConfMember): ConfChange | OperationRefusal {

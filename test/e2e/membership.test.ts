@@ -131,8 +131,13 @@ describe("the operations page", () => {
 });
 
 describe("three members become five and three again", () => {
-  test("under a stream of registrations, the removed ones leading until then", async () => {
+  beforeAll(async () => {
     cluster = await Cluster.start();
+  });
+
+  afterAll(() => cluster.stop());
+
+  test("under a stream of registrations, the removed ones leading until then", async () => {
     const [staying] = await cluster.followers();
     const consumer = await connect({ servers: [staying.url] });
     const provider = await connect({ servers: cluster.urls });
@@ -204,6 +209,5 @@ describe("three members become five and three again", () => {
     const again = await later.consumer.get("busy");
     expect(new Set(again.instances.map(({ addr }) => addr))).toEqual(found);
     await Promise.all([later.close(), provider.close()]);
-    await cluster.stop();
   });
 });

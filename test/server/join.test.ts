@@ -1,6 +1,6 @@
 import { cp, rename, rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { nodeRandom } from "../../src/env/node-env.ts";
 import { MEMBERS_MAX, PROMOTION_ASK_MS } from "../../src/limits.ts";
 import type { NodeHandle } from "../../src/server/node.ts";
@@ -198,9 +198,47 @@ describe("a node that joins", () => {
   });
 });
 
+describe("a member that was away while all others were replaced", () => {
+  /** The promotion of the last who came may not be complete. */
+  async function removed(cluster: Cluster, name: string): Promise<void> {
+    let status = 0;
+    while (status !== 200) {
+      const { status: answered, body } = await cluster.operate(`operation=remove&member=${name}`);
+      if (answered !== 200) {
+        expect(body["error"]).toMatchObject({ reason: "inProgress" });
+      }
+      status = answered;
+    }
+  }
+
+  it("is found by those who came, lets them in, and learns of them", async () => {
+    const cluster = await Cluster.started(3, 2);
+    onTestFinished(() => cluster.close());
+    await cluster.nodes.get("n3")?.stop();
+    cluster.nodes.delete("n3");
+    const newcomers = ["n4", "n5"];
+    await Promise.all(newcomers.map((name) => cluster.join(name)));
+    await cluster.until(() => newcomers.every((name) => cluster.membershipOf(name) === "voter"));
+    for (const gone of ["n1", "n2"]) {
+      await removed(cluster, gone);
+      await cluster.nodes.get(gone)?.ended;
+      cluster.nodes.delete(gone);
+      await cluster.until(() => newcomers.every((name) => cluster.isReady(name)));
+    }
+    await cluster.start("n3");
+    await cluster.until(() => cluster.isReady("n3"));
+    const members = cluster.nodes
+      .get("n3")
+      ?.status()
+      ?.members.map(({ name }) => name);
+    expect(members).toEqual(["n3", "n4", "n5"]);
+  }, 30_000);
+});
+
 describe("a cluster that is joined again and again", () => {
   it("takes no more than MEMBERS_MAX members", async () => {
     const cluster = await Cluster.started(1);
+    onTestFinished(() => cluster.close());
     for (let count = 2; count <= MEMBERS_MAX + 1; count += 1) {
       const id = `${count}`.padStart(16, "0");
       const { status, body } = await cluster.operate(
@@ -212,13 +250,13 @@ describe("a cluster that is joined again and again", () => {
         expect([status, body["error"]]).toMatchObject([409, { code: "LIMIT", limit: MEMBERS_MAX }]);
       }
     }
-    await cluster.close();
   });
 });
 
 describe("a member that was removed while it was away", () => {
   it("is told by the others, says so, ends with 78, and does not start again", async () => {
     const cluster = await Cluster.started(3);
+    onTestFinished(() => cluster.close());
     await cluster.until(() => cluster.names.every((name) => cluster.isReady(name)));
     const away = cluster.names.find((name) => name !== cluster.leader()) ?? "";
     await cluster.nodes.get(away)?.stop();
@@ -240,6 +278,5 @@ describe("a member that was removed while it was away", () => {
     await expect(again).rejects.toMatchObject({ code: "REMOVED" });
     expect(exitCodeOf(await again.catch((error: unknown) => error))).toBe(78);
     cluster.nodes.delete(away);
-    await cluster.close();
   });
 });
