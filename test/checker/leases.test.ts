@@ -117,7 +117,7 @@ const kept: [name: string, story: () => Story][] = [
       const story = calm();
       const call = { kind: "open", session: "s", ttlMs: TTL_MS, graceMs: GRACE_MS } as const;
       const op = story.invoke("s", call);
-      story.record({ type: "again", op }).record({ type: "ok", op, revision: 0, attach: 2 });
+      story.record({ type: "again", op }).record({ type: "ok", op, revision: 0 });
       return story.closed("s", 2).left("s").wait(TTL_MS).ended("s", "grace");
     },
   ],
