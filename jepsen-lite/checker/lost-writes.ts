@@ -44,7 +44,7 @@ export function checkLostWrites(recorded: Recorded): Part {
       const { view } = answer.event;
       const ofKeys = domains.of(read.call.selector);
       if (view !== undefined) {
-        looked += ofKeys.filter(({ lastPut }) => lastPut >= 0).length;
+        looked += ofKeys.some(({ lastPut }) => lastPut >= 0) ? 1 : 0;
         const isWhole = read.call.selector.meta.length === 0;
         findings.push(...faultsOf(ofKeys, { view, isWhole, read, at: answer.at }, recorded));
       }

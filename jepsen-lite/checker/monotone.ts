@@ -10,14 +10,15 @@ export function checkMonotone(recorded: Recorded): Part {
   const findings: Finding[] = [];
   let looked = 0;
   const seen = new Map<string, { readonly revision: number; readonly at: number }>();
-  const asked = new Map<string, { readonly revision: number; readonly at: number }>();
+  /** By operation; streams by their negative. */
+  const asked = new Map<number, { readonly revision: number; readonly at: number }>();
   const processes = new Map<number, string>();
   const see = (process: string, revision: number, at: number): void => {
     if (revision > (seen.get(process)?.revision ?? 0)) {
       seen.set(process, { revision, at });
     }
   };
-  const look = (process: string, question: string, revision: number, at: number): void => {
+  const look = (process: string, question: number, revision: number, at: number): void => {
     const before = asked.get(question);
     asked.delete(question);
     if (before !== undefined && before.revision > 0) {
@@ -30,7 +31,7 @@ export function checkMonotone(recorded: Recorded): Part {
     }
     see(process, revision, at);
   };
-  const ask = (process: string, question: string): void => {
+  const ask = (process: string, question: number): void => {
     asked.set(question, seen.get(process) ?? { revision: 0, at: 0 });
   };
   recorded.history.forEach((event, at) => {
@@ -38,20 +39,20 @@ export function checkMonotone(recorded: Recorded): Part {
     if (type === "invoke") {
       processes.set(event.op, event.process);
       if (event.call.kind === "read") {
-        ask(event.process, `read ${event.op}`);
+        ask(event.process, event.op);
       }
     } else if (type === "ok" || type === "fail") {
-      look(processes.get(event.op) ?? "", `read ${event.op}`, event.revision ?? 0, at);
+      look(processes.get(event.op) ?? "", event.op, event.revision ?? 0, at);
     } else if (type === "subscribe") {
       processes.set(-event.stream, event.process);
-      ask(event.process, `stream ${event.stream}`);
+      ask(event.process, -event.stream);
     } else if (type === "snapshot") {
-      look(processes.get(-event.stream) ?? "", `stream ${event.stream}`, event.revision, at);
+      look(processes.get(-event.stream) ?? "", -event.stream, event.revision, at);
     } else if (type === "mark") {
       see(processes.get(-event.stream) ?? "", event.revision, at);
     } else if (type === "delta") {
       // A stream that goes on passes what its process has seen elsewhere on its way.
-      asked.delete(`stream ${event.stream}`);
+      asked.delete(-event.stream);
       // Frames before the last of a row are no state that anybody has seen.
       if (event.collapsed === null || event.collapsed.isLast) {
         see(processes.get(-event.stream) ?? "", event.revision, at);
