@@ -25,6 +25,8 @@ export class Invariants {
   /** Committed entries as `term/bytes` by index. */
   readonly #committed: { readonly term: Term; readonly data: Uint8Array }[] = [];
   readonly #snapshots = { taken: 0, installed: 0 };
+  /** The most that each has ever applied. */
+  readonly #applied = new Map<MemberId, LogIndex>();
   readonly #divergences: Divergence[] = [];
   #leaderChanges = 0;
   #eventsAtSecond = 0;
@@ -58,6 +60,7 @@ export class Invariants {
         break;
       case "snapshot":
         this.#snapshots[notice.how] += 1;
+        this.#agreedOn(node, notice.index);
         break;
       case "doubt":
         demand(
@@ -66,6 +69,7 @@ export class Invariants {
         );
         break;
       case "caughtUp":
+      case "snapshotWaits":
       case "membersChange":
       case "configuration":
       case "removed":
@@ -82,6 +86,8 @@ export class Invariants {
       return;
     }
     this.#monotone(node, status.term, status.commitIndex);
+    const applied = Math.max(this.#applied.get(node.id) ?? 0, status.lastApplied);
+    this.#applied.set(node.id, applied);
     this.#committedIsDurable(node, status.lastApplied);
     if (!this.#isFaulty(node)) {
       this.#world.canon.digest(node.id, status.lastApplied, status.digest);
@@ -163,6 +169,16 @@ export class Invariants {
       );
     }
     this.#progress.set(node.id, { term, commitIndex });
+  }
+
+  /** A snapshot of a state that only a minority can have had at its index is nobody's current one. */
+  #agreedOn(node: SimNode, index: LogIndex): void {
+    const there = this.#world.nodes.filter(({ id }) => (this.#applied.get(id) ?? 0) >= index);
+    demand(
+      index % this.#world.options.checkpointEntries === 0 &&
+        there.length * 2 > this.#world.nodes.length,
+      () => `${node.id} has a snapshot at ${index}, where only ${there.length} members were`,
+    );
   }
 
   /** What anybody applies is on the disks of a majority, and is what everybody else applies. */

@@ -48,6 +48,8 @@ export interface SimOptions {
     readonly laggardBytesMax: number;
     readonly chunkBytes: number;
   };
+  /** The members compare their states, and begin snapshots, at every index that it divides. */
+  readonly checkpointEntries: number;
 }
 
 function drawFault(prng: Prng, low: number, high: number): number {
@@ -107,6 +109,7 @@ function drawAll(prng: Prng): SimOptions {
     graceMs: prng.pick([0, 500, 2_000]),
     historyChangesMax: prng.pick([5, 50, 100_000]),
     snapshots: prng.chance(650) ? pressing(prng) : seldom(prng),
+    checkpointEntries: prng.pick([1, 4, 16, 64]),
   };
 }
 

@@ -73,6 +73,7 @@ export class SimNode {
         random: (bound) => prng.below(bound),
         watchLimits: { ...WATCH_LIMITS, historyChangesMax: options.historyChangesMax },
         snapshotLimits: options.snapshots,
+        checkpointEntries: options.checkpointEntries,
       },
       this.#now(),
     );

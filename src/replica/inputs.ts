@@ -281,6 +281,8 @@ export type Notice =
   | { readonly type: "configuration"; readonly conf: ConfState }
   /** It is committed that this node is no member any more. */
   | { readonly type: "removed" }
+  /** One at `index` is written, and another would be due, but no majority has agreed on it yet. */
+  | { readonly type: "snapshotWaits"; readonly index: LogIndex }
   /** Taken by this member, or received and installed; the log before it is cut. */
   | {
       readonly type: "snapshot";

@@ -16,6 +16,8 @@ export interface ReplicaStatus {
   readonly lastIndex: LogIndex;
   /** Of the current snapshot; 0 where there is none. */
   readonly snapshotIndex: LogIndex;
+  /** Of one that is written and waits for a majority to agree on it; 0 where none does. */
+  readonly snapshotWaitingIndex: LogIndex;
   /** The first entry that is still in the log. */
   readonly firstIndex: LogIndex;
   readonly revision: number;

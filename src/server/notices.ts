@@ -87,6 +87,12 @@ export class Notices {
         this.#logger.info({ to: this.#nameOf(to), outcome }, "transfer of the leadership");
         break;
       }
+      case "snapshotWaits":
+        this.#logger.warn(
+          { index: notice.index },
+          "a snapshot waits for a majority to agree on its state: the log is not cut meanwhile",
+        );
+        break;
       case "snapshot": {
         const { how, index, bytes } = notice;
         this.#metrics.snapshots.inc({ how });

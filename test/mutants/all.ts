@@ -1,3 +1,4 @@
+import { divergence } from "./divergence.ts";
 import { elections } from "./elections.ts";
 import { membership } from "./membership.ts";
 import type { Mutant } from "./mutant.ts";
@@ -11,6 +12,7 @@ export const mutants: readonly Mutant[] = [
   ...replication,
   ...membership,
   ...storage,
+  ...divergence,
   ...sessions,
   ...readers,
 ];

@@ -58,9 +58,13 @@ test("a snapshot holds the configuration that is committed, not the one that may
       confCodec,
       random: () => 0,
       snapshotLimits: { ...SNAPSHOT_LIMITS, logBytesMin: 1 },
+      checkpointEntries: 1,
     },
     now,
   );
+  const { digest } = replica.status(now);
+  const claim = { type: "checkpoint", from: "n2", to: "n1", term: 1, index: 1, digest } as const;
+  replica.step({ type: "peerMessage", message: claim }, now);
   const taken: Snapshot[] = [];
   for (let write = 1; taken.length === 0 && write < 10; write++) {
     for (const output of replica.ready(now)) {
