@@ -101,6 +101,7 @@ export class SimDisk {
     }
     return {
       ...loaded,
+      lostEnd: null,
       snapshot: snapshot ?? { index: 0, term: 0, conf: confOf(voters.map(memberOf)) },
       registry: snapshot === null ? new Registry() : builder.finish(snapshot.digest),
     };

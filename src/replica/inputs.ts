@@ -7,6 +7,7 @@ import type {
   ConfState,
   Entry,
   HardState,
+  LogEnd,
   LogIndex,
   MemberId,
   PersistRequest,
@@ -40,6 +41,8 @@ export interface Restored {
   readonly entries: readonly Entry[];
   /** How far the entries were known to be committed; 0 where nothing was stored. */
   readonly commitIndex: LogIndex;
+  /** The end of a log that this member had and returns without; null where it has lost none. */
+  readonly lostEnd: LogEnd | null;
   /** The state as of the snapshot; an empty one where there is none. The replica goes on with it. */
   readonly registry: Registry;
 }

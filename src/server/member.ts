@@ -91,7 +91,12 @@ export class Member implements HttpPages {
     this.#replica = new Replica(
       {
         id: directory.identity.incarnation,
-        restored: { ...log, snapshot: snapshot ?? { index: 0, term: 0, conf }, registry },
+        restored: {
+          ...log,
+          lostEnd: null,
+          snapshot: snapshot ?? { index: 0, term: 0, conf },
+          registry,
+        },
         codec: commandCodec,
         confCodec,
         snapshotCodec,

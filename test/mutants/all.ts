@@ -4,6 +4,7 @@ import { membership } from "./membership.ts";
 import type { Mutant } from "./mutant.ts";
 import { readers } from "./readers.ts";
 import { replication } from "./replication.ts";
+import { returning } from "./returning.ts";
 import { sessions } from "./sessions.ts";
 import { storage } from "./storage.ts";
 
@@ -13,6 +14,7 @@ export const mutants: readonly Mutant[] = [
   ...membership,
   ...storage,
   ...divergence,
+  ...returning,
   ...sessions,
   ...readers,
 ];

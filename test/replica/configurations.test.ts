@@ -21,6 +21,7 @@ test("a configuration passes through the log and changes nothing in the registry
         registry: new Registry(),
         entries: [{ index: 1, term: 1, kind: "conf", data: confCodec.encode(conf) }],
         commitIndex: 1,
+        lostEnd: null,
       },
       codec: commandCodec,
       snapshotCodec,
@@ -52,6 +53,7 @@ test("a snapshot holds the configuration that is committed, not the one that may
           return { index: at + 1, term: 1, kind: "conf", data: confCodec.encode(of) };
         }),
         commitIndex: 1,
+        lostEnd: null,
       },
       codec: commandCodec,
       snapshotCodec,

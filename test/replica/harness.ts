@@ -87,6 +87,7 @@ export class Node {
         id: this.id,
         restored: {
           ...loaded,
+          lostEnd: null,
           snapshot: loaded.snapshot ?? { index: 0, term: 0, conf: confOf(members) },
           registry: storedRegistry(loaded.snapshot, log, this.#cluster.registryLimits),
         },
