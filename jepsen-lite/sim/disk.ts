@@ -27,6 +27,7 @@ export class SimDisk {
   #hardState: HardState = { term: 0, vote: null };
   #entries = new Map<LogIndex, Entry>();
   #lastIndex: LogIndex = 0;
+  #aside = new Map<LogIndex, Entry>();
 
   constructor(id: string) {
     this.#disk = new MemoryDisk(id);
@@ -38,6 +39,26 @@ export class SimDisk {
 
   entry(index: LogIndex): Entry | undefined {
     return this.#entries.get(index);
+  }
+
+  /** Which it holds, or set aside and votes as if it held it. */
+  vouchedEntry(index: LogIndex): Entry | undefined {
+    return this.#entries.get(index) ?? this.#aside.get(index);
+  }
+
+  get isReturning(): boolean {
+    return this.#disk.lostEnd !== null;
+  }
+
+  /** Of a node that is down: it comes back with term and vote only. */
+  setAside(): void {
+    this.#disk.setAside();
+    this.#aside = new Map([...this.#aside, ...this.#entries]);
+  }
+
+  returned(): void {
+    this.#disk.lostEnd = null;
+    this.#aside.clear();
   }
 
   /** A write with entries is on its way. */
@@ -101,7 +122,7 @@ export class SimDisk {
     }
     return {
       ...loaded,
-      lostEnd: null,
+      lostEnd: this.#disk.lostEnd,
       snapshot: snapshot ?? { index: 0, term: 0, conf: confOf(voters.map(memberOf)) },
       registry: snapshot === null ? new Registry() : builder.finish(snapshot.digest),
     };

@@ -34,6 +34,7 @@ export class DrawnFaults implements FaultSource {
       [faults.stormMs, () => [{ type: "storm" }]],
       [faults.transferMs, () => this.#transfer()],
       [faults.hangMs, () => this.#hang()],
+      [faults.asideMs, () => this.#aside()],
     ];
     this.#kinds = all
       .filter(([meanMs]) => meanMs > 0)
@@ -128,6 +129,10 @@ export class DrawnFaults implements FaultSource {
     const asked = leader !== null && this.#prng.chance(900) ? leader : this.#prng.pick(nodes);
     const to = this.#prng.chance(700) ? null : this.#prng.pick(nodes);
     return [{ type: "transfer", asked, to }];
+  }
+
+  #aside(): FaultKind[] {
+    return [{ type: "aside", node: this.#node(), forMs: this.#prng.between(0, 2_000) }];
   }
 
   #hang(): FaultKind[] {

@@ -5,6 +5,8 @@ export type CoreRest = "down" | "deaf" | "mute" | "isolated" | "stalling";
 /** A fault as data, so that a run can be told, repeated and made smaller. Nodes by their ids. */
 export type FaultKind =
   | { readonly type: "crash"; readonly node: string; readonly forMs: number }
+  /** As a crash; it comes back without its log, where all others have theirs. */
+  | { readonly type: "aside"; readonly node: string; readonly forMs: number }
   /** `edges` as `from>to`: nothing that is sent that way arrives. */
   | {
       readonly type: "cut";

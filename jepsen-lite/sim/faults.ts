@@ -18,6 +18,7 @@ export class Faults {
   readonly #injected: Fault[] = [];
   readonly counts: FaultCounts = {
     crash: 0,
+    aside: 0,
     halves: 0,
     oneWay: 0,
     edge: 0,
@@ -55,6 +56,11 @@ export class Faults {
     switch (fault.type) {
       case "crash":
         this.#crash(fault.node);
+        schedule.after(fault.forMs, () => this.#restart(fault.node));
+        break;
+      case "aside":
+        this.#crash(fault.node);
+        this.#setAside(fault.node);
         schedule.after(fault.forMs, () => this.#restart(fault.node));
         break;
       case "cut":
@@ -145,6 +151,14 @@ export class Faults {
     const node = this.#world.node(id);
     if (node.isUp) {
       this.#world.crash(node);
+    }
+  }
+
+  /** Where two had lost their logs, nobody could be elected who need not have what was in them. */
+  #setAside(id: string): void {
+    const { nodes } = this.#world;
+    if (nodes.length > 2 && !nodes.some(({ disk }) => disk.isReturning)) {
+      this.#world.node(id).disk.setAside();
     }
   }
 

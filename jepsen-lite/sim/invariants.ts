@@ -29,6 +29,7 @@ export class Invariants {
   readonly #applied = new Map<MemberId, LogIndex>();
   readonly #divergences: Divergence[] = [];
   #leaderChanges = 0;
+  #returned = 0;
   #eventsAtSecond = 0;
 
   constructor(world: World) {
@@ -37,6 +38,11 @@ export class Invariants {
 
   get leaderChanges(): number {
     return this.#leaderChanges;
+  }
+
+  /** Members that came back without their logs, and have them again. */
+  get returned(): number {
+    return this.#returned;
   }
 
   get snapshots(): { readonly taken: number; readonly installed: number } {
@@ -67,6 +73,10 @@ export class Invariants {
           notice.doubt === null,
           () => `${node.id} is in doubt: ${JSON.stringify(notice.doubt)}`,
         );
+        break;
+      case "returned":
+        node.disk.returned();
+        this.#returned += 1;
         break;
       case "caughtUp":
       case "snapshotWaits":
@@ -181,12 +191,12 @@ export class Invariants {
     );
   }
 
-  /** What anybody applies is on the disks of a majority, and is what everybody else applies. */
+  /** What anybody applies is, or was, on the disks of a majority, and is what everybody else applies. */
   #committedIsDurable(node: SimNode, lastApplied: LogIndex): void {
     for (let index = this.#committed.length + 1; index <= lastApplied; index += 1) {
       const holders = new Map<string, { count: number; term: Term; data: Uint8Array }>();
       for (const { disk } of this.#world.nodes) {
-        const entry = disk.entry(index);
+        const entry = disk.vouchedEntry(index);
         if (entry !== undefined) {
           const key = `${entry.term}/${entry.data.length}`;
           const holder = holders.get(key) ?? { count: 0, term: entry.term, data: entry.data };

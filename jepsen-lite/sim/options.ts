@@ -35,6 +35,8 @@ export interface SimOptions {
     readonly stormMs: number;
     readonly transferMs: number;
     readonly hangMs: number;
+    /** Members set their logs aside; there is no core then, which might need what is in one. */
+    readonly asideMs: number;
   };
   readonly operationMs: number;
   readonly ttlMs: number;
@@ -58,7 +60,7 @@ function drawFault(prng: Prng, low: number, high: number): number {
 
 /** A network that loses nothing, a steady disk, and every socket broken about once a second. */
 function onlyStorms(drawn: SimOptions, prng: Prng): SimOptions {
-  const none = { crashMs: 0, partitionMs: 0, pauseMs: 0, transferMs: 0, hangMs: 0 };
+  const none = { crashMs: 0, partitionMs: 0, pauseMs: 0, transferMs: 0, hangMs: 0, asideMs: 0 };
   return {
     ...drawn,
     nodes: prng.pick([3, 5]),
@@ -103,6 +105,7 @@ function drawAll(prng: Prng): SimOptions {
       stormMs: isCalm ? 0 : drawFault(prng, 500, 5_000),
       transferMs: isCalm ? 0 : drawFault(prng, 500, 4_000),
       hangMs: isCalm ? 0 : drawFault(prng, 1_500, 8_000),
+      asideMs: isCalm || prng.chance(700) ? 0 : prng.between(1_000, 6_000),
     },
     operationMs: prng.pick([5, 20, 80]),
     ttlMs: prng.pick([3_000, 4_000, 10_000]),

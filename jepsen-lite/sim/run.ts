@@ -25,6 +25,8 @@ export interface RunResult {
   readonly reads: number;
   readonly definiteRefusals: number;
   readonly snapshots: { readonly taken: number; readonly installed: number };
+  /** Members that came back without their logs, and have them again. */
+  readonly returned: number;
   readonly faults: FaultCounts;
 }
 
@@ -47,7 +49,8 @@ export interface Plan {
 
 export function planOf(seed: number): Plan {
   const options = drawOptions(new Prng(seed, 1));
-  return { seed, options, faults: null, core: drawCore(options, new Prng(seed, 3)) };
+  const core = options.faults.asideMs > 0 ? null : drawCore(options, new Prng(seed, 3));
+  return { seed, options, faults: null, core };
 }
 
 export function run(seed: number): RunResult {
@@ -100,6 +103,7 @@ export function follow(plan: Plan): { readonly result: RunResult; readonly plan:
     reads: sum(watchers.map((watcher) => watcher.reads)),
     definiteRefusals: world.neverHappened().size,
     snapshots: world.invariants.snapshots,
+    returned: world.invariants.returned,
     faults: faults.counts,
   };
   return { result, plan: { ...plan, faults: faults.injected } };
@@ -206,6 +210,7 @@ function settle(
       leaders === 1 ? "" : `${leaders} leaders`,
       unsettled.length === 0 ? "" : `unanswered: ${unsettled.join(" ")}`,
       behind.length === 0 ? "" : `behind: ${behind.join(" ")}`,
+      world.nodes.some(({ disk }) => disk.isReturning) ? "one that returns" : "",
       applied.size === 1 ? "" : `applied: ${[...applied].join(" ")}`,
     ]
       .filter((text) => text !== "")

@@ -8,6 +8,7 @@ export interface Tally {
   readonly faults: number;
   readonly installs: number;
   readonly seedsWithInstalls: number;
+  readonly returned: number;
 }
 
 export const NOTHING: Tally = {
@@ -17,9 +18,10 @@ export const NOTHING: Tally = {
   faults: 0,
   installs: 0,
   seedsWithInstalls: 0,
+  returned: 0,
 };
 
-export function tallyOf({ simulatedMs, events, faults, snapshots }: RunResult): Tally {
+export function tallyOf({ simulatedMs, events, faults, snapshots, returned }: RunResult): Tally {
   return {
     seeds: 1,
     simulatedMs,
@@ -27,6 +29,7 @@ export function tallyOf({ simulatedMs, events, faults, snapshots }: RunResult): 
     faults: Object.values(faults).reduce((total, count) => total + count, 0),
     installs: snapshots.installed,
     seedsWithInstalls: snapshots.installed > 0 ? 1 : 0,
+    returned,
   };
 }
 
@@ -38,6 +41,7 @@ export function plus(a: Tally, b: Tally): Tally {
     faults: a.faults + b.faults,
     installs: a.installs + b.installs,
     seedsWithInstalls: a.seedsWithInstalls + b.seedsWithInstalls,
+    returned: a.returned + b.returned,
   };
 }
 
@@ -45,6 +49,6 @@ export function lineOf(tally: Tally, seeds: number, seconds: number): string {
   return (
     `${tally.seeds}/${seeds} seeds, ${(tally.seeds / seconds).toFixed(1)} seeds/s,` +
     ` ${(tally.simulatedMs / 3_600_000).toFixed(2)} simulated hours, ${tally.faults} faults,` +
-    ` ${tally.installs} installs in ${tally.seedsWithInstalls} seeds, ${tally.events} events`
+    ` ${tally.installs} installs in ${tally.seedsWithInstalls} seeds, ${tally.returned} returns, ${tally.events} events`
   );
 }

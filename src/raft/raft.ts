@@ -39,6 +39,7 @@ import { advanceTransfer, beginTransfer, type TransferStart, tickTransfer } from
 import type {
   ConfState,
   EntryKind,
+  LogEnd,
   LogIndex,
   MemberId,
   ReadId,
@@ -97,9 +98,9 @@ export class Raft {
     return this.#state.confs.isGone(this.#state.id, this.#state.commitIndex);
   }
 
-  /** It came back without its log, and was not said to be back. */
-  get isReturning(): boolean {
-    return this.#state.lostEnd !== null;
+  /** The end of the log that it came back without, until `endReturn`; else null. */
+  get lostEnd(): LogEnd | null {
+    return this.#state.lostEnd;
   }
 
   /** Its log stands for all that it has ever vouched for: a member that returns may be so no longer. */

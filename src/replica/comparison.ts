@@ -81,6 +81,7 @@ export class Comparison {
   tick(): void {
     this.#checkpoints.tick(this.#parts.raft.conf);
     this.#tellDoubt();
+    this.#endReturn();
     this.#ticksSinceTold += 1;
     if (this.#ticksSinceTold >= CHECKPOINT_REPEAT_TICKS) {
       this.#sendToAll();
@@ -96,6 +97,24 @@ export class Comparison {
     const isTold = this.#isDivergenceTold;
     this.#isDivergenceTold = true;
     return isTold ? [] : [{ type: "diverged", divergence }];
+  }
+
+  /**
+   * Who came back without its log is back when it has one that stands for it, and a majority had
+   * its state at the last checkpoint before the end of the one or the other, or later.
+   */
+  #endReturn(): void {
+    const { raft, emit } = this.#parts;
+    if (raft.lostEnd === null || !raft.isRefilled) {
+      return;
+    }
+    const { agreedIndex } = this.#checkpoints;
+    const end = Math.min(raft.lostEnd.index, raft.lastIndex);
+    if (agreedIndex < end - (end % this.#entries)) {
+      return;
+    }
+    raft.endReturn();
+    emit({ type: "notice", notice: { type: "returned", agreedIndex } });
   }
 
   #sendToAll(): void {

@@ -284,6 +284,8 @@ export type Notice =
   | { readonly type: "configuration"; readonly conf: ConfState }
   /** It is committed that this node is no member any more. */
   | { readonly type: "removed" }
+  /** It had come back without its log and its state, and has what it lacked. 0: nothing to agree on. */
+  | { readonly type: "returned"; readonly agreedIndex: LogIndex }
   /** One at `index` is written, and another would be due, but no majority has agreed on it yet. */
   | { readonly type: "snapshotWaits"; readonly index: LogIndex }
   /** Taken by this member, or received and installed; the log before it is cut. */

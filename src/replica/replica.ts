@@ -183,7 +183,8 @@ export class Replica {
     this.#duties?.tick(nowMs);
     this.#watches.tick();
     this.#comparison.tick();
-    if (this.#freshness.tick(this.#raft.leader)) {
+    // What is there while it returns is no copy of anything, however old.
+    if (this.#raft.lostEnd === null && this.#freshness.tick(this.#raft.leader)) {
       this.#caughtUp(false, now);
     }
   }

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { SWEEP_IDLE_MS } from "../limits.ts";
 import type { HardState, LogIndex, PersistRequest, SnapshotId } from "../raft/types.ts";
 import { AssertionError, assert, unreachable } from "../util/assert.ts";
@@ -7,7 +6,6 @@ import { damaged, describeDamage } from "./damage.ts";
 import { asStorageError } from "./disk-errors.ts";
 import type { KeyValueOperation, KeyValueStore } from "./key-value-store.ts";
 import {
-  DIRECTORY_FILES,
   decodeEntry,
   encodeFormat,
   entryKey,
@@ -38,6 +36,7 @@ export interface StorageOptions {
 export interface StoragePlace {
   /** The data directory. */
   readonly directory: string;
+  readonly markPath: string;
   readonly incarnation: string;
   readonly store: KeyValueStore;
 }
@@ -63,12 +62,11 @@ export async function openStorage(
   place: StoragePlace,
   options: StorageOptions = {},
 ): Promise<OpenedStorage> {
-  const { directory, incarnation, store } = place;
+  const { directory, markPath, incarnation, store } = place;
   const votes = await VoteFile.open(directory, incarnation);
   try {
-    const markPath = join(directory, DIRECTORY_FILES.mark);
     const mark = await MarkFile.read(markPath, incarnation);
-    const verdict = await read(store, votes.hardState, mark?.position ?? null);
+    const verdict = await readLog(store, votes.hardState, mark?.position ?? null);
     if (verdict.type === "damaged") {
       throw damaged(directory, `${directory}: ${describeDamage(verdict.damage)}`);
     }
@@ -84,7 +82,8 @@ export async function openStorage(
   }
 }
 
-async function read(
+/** Whether the log is what was written. Changes nothing. */
+export async function readLog(
   store: KeyValueStore,
   hardState: HardState,
   mark: LogPosition | null,
@@ -156,13 +155,12 @@ class LevelStorage implements Storage {
     votes: VoteFile,
     planner: PersistPlanner,
   ): Promise<LevelStorage> {
-    const path = join(place.directory, DIRECTORY_FILES.mark);
     let storage: LevelStorage | null = null;
     const onFailure = (error: unknown): void => {
       if (storage !== null) storage.#fail(error);
     };
     const timers = options.timers ?? processTimers;
-    const mark = await MarkFile.open(path, place.incarnation, timers, onFailure);
+    const mark = await MarkFile.open(place.markPath, place.incarnation, timers, onFailure);
     try {
       await mark.set(planner.last);
     } catch (error) {

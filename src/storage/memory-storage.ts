@@ -1,4 +1,4 @@
-import type { LogIndex, PersistRequest, SnapshotId } from "../raft/types.ts";
+import type { LogEnd, LogIndex, PersistRequest, SnapshotId } from "../raft/types.ts";
 import { assert, unreachable } from "../util/assert.ts";
 import { boot } from "./boot.ts";
 import { damaged, describeDamage } from "./damage.ts";
@@ -6,7 +6,7 @@ import type { KeyRange, KeyValueOperation } from "./key-value-store.ts";
 import { decodeEntry, entryKey, LOG_START, type LogPosition } from "./layout.ts";
 import { decodeMark, encodeMark, laterMark } from "./mark-record.ts";
 import { PersistPlanner } from "./persist-plan.ts";
-import type { Verdict } from "./recovery.ts";
+import { type IntactLog, type Verdict, vouchedEnd } from "./recovery.ts";
 import { chunkKey, chunkRange, decodeChunk } from "./snapshot-layout.ts";
 import { SnapshotVerifier } from "./snapshot-verifier.ts";
 import type { LoadedLog, Storage, StoredChunk } from "./storage.ts";
@@ -45,6 +45,8 @@ export class MemoryDisk {
   /** The slot that a crash leaves alone, and the one that it may revert to what is in the first. */
   readonly marks: [synced: Uint8Array, latest: Uint8Array];
   readonly incarnation: string;
+  /** Of a member that returns without its log; else null. */
+  lostEnd: LogEnd | null = null;
   #start = 0;
 
   constructor(incarnation: string) {
@@ -109,9 +111,7 @@ export class MemoryDisk {
    * @throws StorageError DAMAGED
    */
   open(): { readonly loaded: LoadedLog; readonly log: MemoryLog } {
-    const verdict = this.read();
-    if (verdict === null) throw damaged("memory", "neither vote can be read");
-    if (verdict.type === "damaged") throw damaged("memory", describeDamage(verdict.damage));
+    const verdict = this.#readIntact();
     const { loaded } = verdict;
     this.#start += 1;
     const start = this.#start;
@@ -121,6 +121,26 @@ export class MemoryDisk {
     this.syncMark();
     const log = new MemoryLog(this, planner, () => this.#start === start);
     return { loaded, log };
+  }
+
+  /**
+   * As the start of a node whose directory was set aside: log and snapshot go, term and vote stay.
+   *
+   * @throws StorageError DAMAGED
+   */
+  setAside(): void {
+    this.lostEnd = vouchedEnd(this.#readIntact(), this.lostEnd);
+    this.#start += 1;
+    this.records.clear();
+    this.marks[0] = encodeMark({ position: LOG_START, write: 0, incarnation: this.incarnation });
+    this.marks[1] = this.marks[0];
+  }
+
+  #readIntact(): IntactLog {
+    const verdict = this.read();
+    if (verdict === null) throw damaged("memory", "neither vote can be read");
+    if (verdict.type === "damaged") throw damaged("memory", describeDamage(verdict.damage));
+    return verdict;
   }
 
   writeVotes(hardState: LoadedLog["hardState"], until: "voteA" | "voteB"): void {

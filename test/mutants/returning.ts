@@ -36,4 +36,21 @@ export const returning: readonly Mutant[] = [
     replace: "",
     tests,
   },
+  {
+    name: "back-before-a-majority-agrees",
+    imitates: "a member that is as wrong as before leads",
+    file: "src/replica/comparison.ts",
+    find: "if (agreedIndex < end - (end % this.#entries)) {",
+    replace: "if (agreedIndex < 0 * end) {",
+    tests: "test/replica",
+  },
+  {
+    name: "second-loss-forgets-the-first",
+    imitates:
+      "a member that is set aside while it is refilled votes as if it had been empty before",
+    file: "src/storage/recovery.ts",
+    find: "return isCovered ? { index, term } : before;",
+    replace: "return isCovered ? { index, term } : { index, term };",
+    tests: "test/storage",
+  },
 ];

@@ -160,7 +160,7 @@ export class Member {
 
   /** It counts as back as soon as it may. */
   endReturnWhenRefilled(): boolean {
-    if (!this.up.isReturning || !this.up.isRefilled) return false;
+    if (this.up.lostEnd === null || !this.up.isRefilled) return false;
     this.up.endReturn();
     this.disk.lost = null;
     return true;

@@ -87,7 +87,7 @@ export class Node {
         id: this.id,
         restored: {
           ...loaded,
-          lostEnd: null,
+          lostEnd: this.disk.lostEnd,
           snapshot: loaded.snapshot ?? { index: 0, term: 0, conf: confOf(members) },
           registry: storedRegistry(loaded.snapshot, log, this.#cluster.registryLimits),
         },
@@ -170,6 +170,7 @@ export class Node {
           break;
         case "notice":
           this.notices.push(output.notice);
+          if (output.notice.type === "returned") this.disk.lostEnd = null;
           break;
         case "diverged":
           this.divergence = output.divergence;
