@@ -7,6 +7,8 @@ import { unreachable } from "../util/assert.ts";
 import type { Metrics } from "./metrics.ts";
 
 const COUNT_MS = 1_000;
+const DOUBT_HINT =
+  "Find out which state is right. A member with another one is stopped, told to take it ('rollcall discard-state'), and started again; not two of three at once.";
 
 /** What the log says of the replica: one line a change of state; sessions that end are counted. */
 export class Notices {
@@ -123,7 +125,10 @@ export class Notices {
     }
     const { index, digests } = doubt;
     const states = digests.map(({ member, digest }) => ({ member: this.#nameOf(member), digest }));
-    this.#logger.error({ index, states }, "no state has a majority: a leader proposes nothing");
+    this.#logger.error(
+      { index, states, hint: DOUBT_HINT },
+      "no state has a majority: a leader proposes nothing",
+    );
   }
 
   /** Who alone has lost the leader asks for PreVotes many times a second, and is refused. */

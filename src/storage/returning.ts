@@ -1,5 +1,6 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { ConfState } from "../raft/types.ts";
 import { confCodec } from "../wire/conf-codec.ts";
 import { damaged, describeDamage } from "./damage.ts";
 import { isThere, syncDirectory, writeAtomically } from "./durable-file.ts";
@@ -16,7 +17,7 @@ import { formatOperation, readLog } from "./level-storage.ts";
 import { openLevelStore } from "./level-store.ts";
 import { MarkFile } from "./mark-file.ts";
 import { type IntactLog, vouchedEnd } from "./recovery.ts";
-import type { BirthRecord, Identity, Returning } from "./storage.ts";
+import type { BirthRecord, Identity, LoadedLog, Returning } from "./storage.ts";
 import { VoteFile } from "./vote-file.ts";
 
 const { diverged: DIVERGED, generation: GENERATION } = DIRECTORY_FILES;
@@ -95,14 +96,19 @@ async function verified({ path, identity, generation, store }: SetAside): Promis
   }
 }
 
+/** In force at the end of that log; null where it is still the one of the birth. */
+export function confIn({ entries, snapshot }: LoadedLog): ConfState | null {
+  const last = entries.findLast(({ kind }) => kind === "conf");
+  return last === undefined ? (snapshot?.conf ?? null) : confCodec.decode(last.data);
+}
+
 function membersIn(
   birth: BirthRecord,
   { returning }: Generation,
   { loaded }: IntactLog,
 ): Returning["members"] {
-  const conf = loaded.entries.findLast(({ kind }) => kind === "conf");
-  if (conf !== undefined) return confCodec.decode(conf.data).members;
-  if (loaded.snapshot !== null) return loaded.snapshot.conf.members;
+  const conf = confIn(loaded);
+  if (conf !== null) return conf.members;
   if (returning !== null) return returning.members;
   return birth.members.map(({ name, incarnation: id }) => ({ id, name, address: "" }));
 }

@@ -9,7 +9,7 @@ import type { NodeStatus } from "../../src/server/status.ts";
 import { Edge } from "./edge.ts";
 import { until, within } from "./wait.ts";
 
-const BIN = fileURLToPath(new URL("../../bin/rollcall.js", import.meta.url));
+export const BIN = fileURLToPath(new URL("../../bin/rollcall.js", import.meta.url));
 const START_MS_MAX = 20_000;
 const STOP_MS_MAX = 15_000;
 

@@ -1,9 +1,11 @@
+import { execFile } from "node:child_process";
 import { access, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { connect, type RollcallClient } from "../../src/client/index.ts";
 import { CHECKPOINT_ENTRIES } from "../../src/limits.ts";
-import { Cluster, type ClusterNode } from "./cluster.ts";
+import { BIN, Cluster, type ClusterNode } from "./cluster.ts";
 import { until } from "./wait.ts";
 import { falsify } from "./wrong-log.ts";
 
@@ -78,11 +80,29 @@ test("started again it takes their state, keeps its own aside, and counts again"
   expect(status?.instances).toBe(2 * CHECKPOINT_ENTRIES + 2);
 });
 
+test("told to by an operator, a node that is stopped does the same", async () => {
+  const [other] = others.filter((node) => node.isRunning);
+  if (other === undefined) throw new Error("none of the others runs");
+  for (const node of others) if (!node.isRunning) node.start();
+  await cluster.leader();
+  other.signal("SIGTERM");
+  await other.exited();
+  const args = ["discard-state", "--id", other.name, "--data", other.dataDir];
+  const { stdout } = await promisify(execFile)(process.execPath, [BIN, ...args]);
+  expect(stdout).toBe(`${other.name} takes the state of the other members at its next start\n`);
+  other.start();
+  await until(20_000, "the node to be back", async () =>
+    (await other.readiness())?.isReady === true ? true : null,
+  );
+  const text = (await other.log()).map(({ msg }) => msg);
+  expect(text).toContainEqual(expect.stringContaining("back: the state of a peer"));
+  await register("10.0.0.2:5");
+});
+
 test("stopped and started once more it is a node like any other", async () => {
   wrong.signal("SIGTERM");
   await wrong.exited();
   wrong.start();
-  for (const node of others) if (!node.isRunning) node.start();
   await cluster.leader();
   expect(await weightsOn(wrong)).toEqual([100]);
   const statuses = await Promise.all(cluster.nodes.map((node) => node.status()));

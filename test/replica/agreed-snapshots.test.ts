@@ -145,6 +145,17 @@ describe("a snapshot", () => {
     expect(n3.status).toMatchObject({ snapshotWaitingIndex: 0, agreedIndex: 4 * EVERY });
   });
 
+  test("that was installed is agreed on by who has it, though nobody writes any more", () => {
+    const { cluster, provider } = led();
+    cluster.isolate("n3");
+    writeUntil(cluster, provider, EVERY);
+    cluster.pass(500);
+    cluster.heal();
+    cluster.pass(2_000);
+    const { snapshotIndex, lastIndex, agreedIndex } = cluster.node("n3").status;
+    expect([snapshotIndex, lastIndex, agreedIndex]).toEqual([EVERY, EVERY, EVERY]);
+  });
+
   test("of a state that is wrong never becomes the current one", () => {
     const wrong = {
       ...commandCodec,
