@@ -106,6 +106,7 @@ export class Replica {
       limits: options.snapshotLimits ?? SNAPSHOT_LIMITS,
       registryLimits: options.registryLimits ?? {},
       random,
+      agreedIndex: () => this.#comparison.status.agreedIndex,
     });
     this.#seen = { term: this.#raft.term, role: "follower", leader: null };
     this.#advance(now);
@@ -163,6 +164,7 @@ export class Replica {
       ...raftStatus(this.#raft, this.#linksUp),
       ...registryStatus(this.registry),
       ...this.#comparison.status,
+      snapshotWaitingIndex: this.#snapshots.waitingIndex,
       lastApplied: this.#lastApplied,
       watches: this.#watches.count,
       isCaughtUp: this.#freshness.state === "current",
@@ -181,7 +183,8 @@ export class Replica {
     this.#duties?.tick(nowMs);
     this.#watches.tick();
     this.#comparison.tick();
-    if (this.#freshness.tick(this.#raft.leader)) {
+    // What is there while it returns is no copy of anything, however old.
+    if (this.#raft.lostEnd === null && this.#freshness.tick(this.#raft.leader)) {
       this.#caughtUp(false, now);
     }
   }
@@ -362,6 +365,7 @@ export class Replica {
   }
 
   #drainRaft(now: Now): boolean {
+    this.#snapshots.switchWhenAgreed();
     const ready = this.#raft.ready();
     const { persist, messages, received, committed, readStates, alarm } = ready;
     if (persist !== null) {
@@ -376,11 +380,10 @@ export class Replica {
       this.#outputs.push({ type: "alarm", alarm });
     }
     const isInstalled = this.#install(received, now);
+    this.#snapshots.written(ready);
     for (const entry of committed) {
       this.#apply(entry, now);
     }
-    this.#snapshots.written(ready);
-    this.#snapshots.takeWhenDue(this.#lastApplied);
     for (const readState of readStates) {
       this.#reads.confirmed(readState);
     }
@@ -406,7 +409,7 @@ export class Replica {
     assert(index > this.#lastApplied, "a snapshot leads on");
     this.#lastApplied = index;
     this.registry.become(installed.state);
-    this.#comparison.installed();
+    this.#comparison.installed(index);
     this.#clients.installed(this.registry, now);
     this.#notice({ type: "snapshot", how: "installed", index, bytes });
     return true;
@@ -427,7 +430,9 @@ export class Replica {
       default:
         unreachable(entry.kind);
     }
-    this.#comparison.applied(entry.index);
+    if (this.#comparison.applied(entry.index)) {
+      this.#snapshots.checkpoint(entry.index);
+    }
   }
 
   #caughtUp(ageKnown: boolean, now: Now): void {

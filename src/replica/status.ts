@@ -14,8 +14,12 @@ export interface ReplicaStatus {
   readonly commitIndex: LogIndex;
   readonly lastApplied: LogIndex;
   readonly lastIndex: LogIndex;
+  /** It came back without its log, and has not yet what it lacks. */
+  readonly isReturning: boolean;
   /** Of the current snapshot; 0 where there is none. */
   readonly snapshotIndex: LogIndex;
+  /** Of one that is written and waits for a majority to agree on it; 0 where none does. */
+  readonly snapshotWaitingIndex: LogIndex;
   /** The first entry that is still in the log. */
   readonly firstIndex: LogIndex;
   readonly revision: number;
@@ -47,6 +51,7 @@ type RaftStatus = Pick<
   | "conf"
   | "commitIndex"
   | "lastIndex"
+  | "isReturning"
   | "snapshotIndex"
   | "firstIndex"
   | "peers"
@@ -57,6 +62,7 @@ export function raftStatus(raft: Raft, linksUp: ReadonlySet<MemberId>): RaftStat
   const { id, role, term, leader, conf, commitIndex, lastIndex } = raft;
   return {
     ...{ id, role, term, leader, conf, commitIndex, lastIndex },
+    isReturning: raft.lostEnd !== null,
     snapshotIndex: raft.snapshot?.index ?? 0,
     firstIndex: raft.log.firstIndex,
     peers: raft.progress().map((peer) => ({ ...peer, isLinkUp: linksUp.has(peer.id) })),

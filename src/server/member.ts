@@ -1,7 +1,7 @@
 import type { Clock, Dialer, Logger, Random, Socket, Timers } from "../env/env.ts";
 import { HANDOVER_MS_MAX, WATCHES_PER_CONNECTION_MAX } from "../limits.ts";
-import { confOf } from "../raft/conf-state.ts";
-import type { ConfState, MemberId } from "../raft/types.ts";
+import { confOf, isMemberOf } from "../raft/conf-state.ts";
+import type { ConfMember, ConfState, MemberId } from "../raft/types.ts";
 import { RegistryBuilder } from "../registry/builder.ts";
 import { Registry } from "../registry/registry.ts";
 import type { Notice } from "../replica/inputs.ts";
@@ -31,6 +31,8 @@ import {
   sessionStatus,
 } from "./status.ts";
 
+const RETURNING =
+  "the state of this node went wrong: its log is set aside, a peer's takes its place";
 const LISTED_SESSIONS_MAX = 10_000;
 /** For the closing handshakes of clients that do not answer. */
 const CLOSE_MS = 500;
@@ -91,7 +93,12 @@ export class Member implements HttpPages {
     this.#replica = new Replica(
       {
         id: directory.identity.incarnation,
-        restored: { ...log, snapshot: snapshot ?? { index: 0, term: 0, conf }, registry },
+        restored: {
+          ...log,
+          lostEnd: directory.returning?.lostEnd ?? null,
+          snapshot: snapshot ?? { index: 0, term: 0, conf },
+          registry,
+        },
         codec: commandCodec,
         confCodec,
         snapshotCodec,
@@ -114,7 +121,7 @@ export class Member implements HttpPages {
       onFatal: options.onFatal,
     });
     this.#conf = this.#replica.status(now).conf;
-    this.#know(this.#conf);
+    this.#know(this.#members());
     this.#links = this.#makeLinks();
     this.#operations = this.#makeOperations();
     this.#clients = this.#makeClients(pump);
@@ -131,6 +138,10 @@ export class Member implements HttpPages {
     });
     for (const repair of repairs) {
       logger.warn({}, repair);
+    }
+    if (directory.returning !== null) {
+      const { aside: kept } = directory;
+      logger.warn({ kept, lost: directory.returning.lostEnd }, RETURNING);
     }
     const registry = await storedRegistry(loaded, storage);
     member = new Member(options, loaded, registry, storage);
@@ -156,13 +167,17 @@ export class Member implements HttpPages {
   }
 
   readiness(): readonly HealthCheck[] {
-    const { leader, isCaughtUp, doubt } = this.#driver.status();
+    const { leader, isCaughtUp, isReturning, doubt } = this.#driver.status();
     return [
       { name: "leader", failure: leader === null ? "no leader is known" : null },
       { name: "caught-up", failure: isCaughtUp ? null : "not caught up with a leader yet" },
       {
         name: "state",
-        failure: doubt === null ? null : `no state has a majority at ${doubt.index}`,
+        failure: isReturning
+          ? "the state of a peer is to take the place of this node's own"
+          : doubt === null
+            ? null
+            : `no state has a majority at ${doubt.index}`,
       },
       { name: "serving", failure: this.#isDraining ? "draining" : null },
     ];
@@ -274,17 +289,36 @@ export class Member implements HttpPages {
   #noticed(notice: Notice): void {
     if (notice.type === "configuration") {
       this.#conf = notice.conf;
-      this.#know(notice.conf);
-      this.#links.setPeers(identitiesOf(notice.conf));
+      this.#know(this.#members());
+      this.#links.setPeers(identitiesOf(this.#members()));
     }
     this.#notices.take(notice);
     this.#operations.take(notice);
+    if (notice.type === "returned") {
+      void this.#returned();
+    }
     if (notice.type === "removed") {
       this.#options.onRemoved();
     }
   }
 
-  #know({ members }: ConfState): void {
+  async #returned(): Promise<void> {
+    try {
+      await this.#options.directory.returned();
+      this.#links.setPeers(identitiesOf(this.#members()));
+    } catch (error) {
+      this.#driver.storageFailed(error);
+    }
+  }
+
+  /** And those that were members when this node lost its log, until it has it again. */
+  #members(): readonly ConfMember[] {
+    const { members } = this.#conf;
+    const former = this.#options.directory.returning?.members ?? [];
+    return [...members, ...former.filter(({ id }) => !isMemberOf(this.#conf, id))];
+  }
+
+  #know(members: readonly ConfMember[]): void {
     for (const { id, name } of members) {
       this.#names.set(id, name);
     }
@@ -332,7 +366,7 @@ export class Member implements HttpPages {
       ...this.#options,
       self: { name, incarnation: directory.identity.incarnation },
       cluster: birth,
-      peers: identitiesOf(this.#conf),
+      peers: identitiesOf(this.#members()),
       addressesOf: (peer) => addresses.dialable(peer),
       onAdvertised: (peer, address) => addresses.heard(peer, address),
       onMessage: (message) => this.#driver.step({ type: "peerMessage", message }),
@@ -363,7 +397,7 @@ export class Member implements HttpPages {
   }
 }
 
-function identitiesOf({ members }: ConfState): readonly PeerIdentity[] {
+function identitiesOf(members: readonly ConfMember[]): readonly PeerIdentity[] {
   return members.map(({ id, name }) => ({ name, incarnation: id }));
 }
 

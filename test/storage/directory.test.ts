@@ -312,18 +312,3 @@ describe("a directory is refused", () => {
     await expect(refusalOf(path)).rejects.toMatchObject({ code: "DISK" });
   });
 });
-
-describe("a directory that was set aside", () => {
-  it("is not opened again, and says why and what to do", async () => {
-    const path = await usedDirectory();
-    const directory = await openDirectory(path, "n1", random);
-    await directory.setAside("at log index 64 its digest is a, that of a majority is b");
-    await directory.close();
-    await expect(openDirectory(path, "n1", random)).rejects.toMatchObject({
-      code: "DIVERGED",
-      message: expect.stringContaining("at log index 64"),
-      hint: expect.stringContaining(`Keep ${path}`),
-    });
-    expect(await readdir(path)).toContain("db");
-  });
-});

@@ -63,9 +63,10 @@ describe("a start", () => {
   it("is refused when the mark has gone", async () => {
     const directory = await temporaryDirectory();
     await VoteFile.create(directory, OWN);
-    await MarkFile.create(join(directory, "mark"), OWN);
-    await rm(join(directory, "mark"));
-    const place = { directory, incarnation: OWN, store: new FailingStore() };
+    const markPath = join(directory, "mark");
+    await MarkFile.create(markPath, OWN);
+    await rm(markPath);
+    const place = { directory, markPath, incarnation: OWN, store: new FailingStore() };
     await expect(openStorage(place)).rejects.toMatchObject({ code: "DAMAGED" });
   });
 
