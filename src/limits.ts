@@ -135,6 +135,11 @@ export const SLICE_MS_MAX = 5;
 export const CHECKPOINT_ENTRIES = 64;
 /** Of each voter; a member that is further behind than they reach joins in later. */
 export const CHECKPOINTS_KEPT = 64;
+/**
+ * Between two tellings of the last checkpoint, for members that may have missed it: so that a lost
+ * one is made up for before it is taken for silence, ELECTION_TICKS_MIN later.
+ */
+export const CHECKPOINT_REPEAT_TICKS = 8;
 
 // Snapshots.
 /** Bytes of log since the last snapshot before which none is taken. */

@@ -32,9 +32,12 @@ export class ChurnDrawing {
   readonly #targets: MemberTargets;
   /** Nothing may happen that would be a reason for another leader, but what is asked for. */
   readonly #isGentle: boolean;
+  /** Where one has lost its log, nobody may take another's away that is needed to elect anybody. */
+  readonly #keepsVoters: boolean;
 
-  constructor({ hasOnlyStorms }: SimOptions, prng: Prng, targets: MemberTargets) {
+  constructor({ hasOnlyStorms, faults }: SimOptions, prng: Prng, targets: MemberTargets) {
     this.#isGentle = hasOnlyStorms;
+    this.#keepsVoters = faults.asideMs > 0;
     this.#prng = prng;
     this.#targets = targets;
   }
@@ -85,17 +88,20 @@ export class ChurnDrawing {
     if (learners.length > 0) {
       const learner = prng.pick(learners);
       if (voters.length < VOTERS_MAX) possible.push(...times(3, { type: "promote", id: learner }));
-      possible.push(...times(3, { type: "replace", id: this.#victim(), by: learner }));
+      if (!this.#keepsVoters) {
+        possible.push(...times(3, { type: "replace", id: this.#victim(), by: learner }));
+      }
       possible.push({ type: "remove", id: learner });
     }
-    if (voters.length > 1) {
+    if (voters.length > 1 && !this.#keepsVoters) {
       possible.push(...times(voters.length > 3 ? 3 : 1, { type: "remove", id: this.#victim() }));
     }
     const { id, name } = prng.pick(members);
     possible.push({ type: "update", member: { id, name, address: `port ${prng.below(9)}` } });
     const any = prng.pick(nodes);
     if (prng.chance(60)) return { type: "promote", id: any };
-    if (prng.chance(60)) return { type: "replace", id: any, by: prng.pick(nodes) };
+    if (!this.#keepsVoters && prng.chance(60))
+      return { type: "replace", id: any, by: prng.pick(nodes) };
     return prng.pick(possible);
   }
 

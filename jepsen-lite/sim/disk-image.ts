@@ -2,11 +2,13 @@ import { isDeepStrictEqual } from "node:util";
 import type {
   Entry,
   HardState,
+  LogEnd,
   LogIndex,
   PersistRequest,
   Snapshot,
   SnapshotId,
 } from "../../src/raft/types.ts";
+import type { Opened } from "../../src/storage/memory-storage.ts";
 import type { LoadedLog } from "../../src/storage/storage.ts";
 
 interface StoredEntry {
@@ -22,6 +24,9 @@ export class DiskImage {
   #logStart: LoadedLog["logStart"] = { index: 0, term: 0 };
   /** Those that were cut stay, for whoever asks what was once here. */
   #entries = new Map<LogIndex, StoredEntry>();
+  /** Of logs that were set aside, what no leader has had replaced since. */
+  #aside = new Map<LogIndex, Entry>();
+  #lostEnd: LogEnd | null = null;
   #lastIndex: LogIndex = 0;
   #commitIndex: LogIndex = 0;
 
@@ -35,6 +40,41 @@ export class DiskImage {
 
   entry(index: LogIndex): Entry | undefined {
     return this.#entries.get(index)?.entry;
+  }
+
+  /** Which it holds, or set aside and votes as if it held it. */
+  vouchedEntry(index: LogIndex): Entry | undefined {
+    return this.entry(index) ?? this.#aside.get(index);
+  }
+
+  /** Of what was set aside, the furthest by the rule for votes; null unless something was. */
+  get lostEnd(): LogEnd | null {
+    return this.#lostEnd;
+  }
+
+  /** A copy without log and snapshot, which stands for them all the same. */
+  setAside(): DiskImage {
+    const copy = new DiskImage();
+    copy.#hardState = this.#hardState;
+    copy.#aside = new Map(this.#aside);
+    for (const [index, { entry }] of this.#entries) {
+      copy.#aside.set(index, entry);
+    }
+    copy.#lostEnd = this.#furthest();
+    return copy;
+  }
+
+  returned(): void {
+    this.#aside.clear();
+    this.#lostEnd = null;
+  }
+
+  #furthest(): LogEnd {
+    const index = this.#lastIndex;
+    const { term } = this.entry(index) ?? this.#logStart;
+    const lost = this.#lostEnd ?? { index: 0, term: 0 };
+    const isCovered = term > lost.term || (term === lost.term && index >= lost.index);
+    return isCovered ? { index, term } : lost;
   }
 
   /** With the request carried out. */
@@ -51,6 +91,8 @@ export class DiskImage {
     copy.#snapshot = this.#snapshot;
     copy.#logStart = this.#logStart;
     copy.#entries = new Map(this.#entries);
+    copy.#aside = new Map(this.#aside);
+    copy.#lostEnd = this.#lostEnd;
     copy.#lastIndex = this.#lastIndex;
     copy.#commitIndex = this.#commitIndex;
     copy.apply(request);
@@ -66,6 +108,7 @@ export class DiskImage {
       }
       this.#commitIndex = Math.max(this.#commitIndex, commitIndex);
       for (const entry of entries) {
+        this.#replaceAside(entry);
         this.#entries.set(entry.index, { entry, commitIndex: this.#commitIndex });
       }
       this.#lastIndex = first.index + entries.length - 1;
@@ -78,7 +121,8 @@ export class DiskImage {
   }
 
   /** Null where a start has found exactly this. */
-  differsFrom(loaded: LoadedLog): string | null {
+  differsFrom(read: Pick<Opened, "loaded" | "lostEnd">): string | null {
+    const { loaded, lostEnd } = read;
     const found = loaded.entries;
     const entries = Array.from({ length: this.#lastIndex - this.#logStart.index }, (_, at) =>
       this.#entries.get(this.#logStart.index + 1 + at),
@@ -89,6 +133,7 @@ export class DiskImage {
       hardState: [this.#hardState, loaded.hardState],
       snapshot: [this.#snapshot, loaded.snapshot],
       logStart: [this.#logStart, loaded.logStart],
+      lostEnd: [this.#lostEnd, lostEnd],
       length: [entries.length, found.length],
       commitIndex: [Math.max(this.#snapshot?.index ?? 0, ...known), loaded.commitIndex],
     };
@@ -98,6 +143,15 @@ export class DiskImage {
       }
     }
     return differing === -1 ? null : `another entry ${this.#logStart.index + 1 + differing}`;
+  }
+
+  /** As it would be with that log in place: what does not fit goes, and all behind it. */
+  #replaceAside({ index, term }: Entry): void {
+    const lost = this.#aside.get(index);
+    if (lost === undefined || lost.term === term) return;
+    for (const behind of [...this.#aside.keys()]) {
+      if (behind >= index) this.#aside.delete(behind);
+    }
   }
 
   #switch(snapshot: Snapshot, isInstalled: boolean): void {

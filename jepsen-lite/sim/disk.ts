@@ -1,7 +1,7 @@
 import type { Entry, HardState, LogIndex, PersistRequest } from "../../src/raft/types.ts";
 import { decodeMark } from "../../src/storage/mark-record.ts";
-import { type DiskStep, MemoryDisk } from "../../src/storage/memory-storage.ts";
-import { type LoadedLog, StorageError } from "../../src/storage/storage.ts";
+import { type DiskStep, MemoryDisk, type Opened } from "../../src/storage/memory-storage.ts";
+import { StorageError } from "../../src/storage/storage.ts";
 import { DiskImage } from "./disk-image.ts";
 import type { Prng } from "./prng.ts";
 import { Unsynced } from "./unsynced.ts";
@@ -11,8 +11,6 @@ import { demand, Violation } from "./violation.ts";
 const CUT_START_CHANCE = 300;
 /** As many as a start has. */
 const START_STEPS = 7;
-
-type Opened = ReturnType<MemoryDisk["open"]>;
 
 /**
  * The disk of one node, in the product's own layout: it outlives the processes, and forgets in a
@@ -46,6 +44,16 @@ export class SimDisk {
 
   entry(index: LogIndex): Entry | undefined {
     return this.#image.entry(index);
+  }
+
+  /** Which it holds, or set aside and votes as if it held it. */
+  vouchedEntry(index: LogIndex): Entry | undefined {
+    return this.#image.vouchedEntry(index);
+  }
+
+  /** Its log was set aside, and it was not said to be back. */
+  get isReturning(): boolean {
+    return this.#image.lostEnd !== null;
   }
 
   /** A write with entries is on its way. */
@@ -98,7 +106,7 @@ export class SimDisk {
     for (;;) {
       const step = this.#next(steps);
       if (step.done === true) {
-        this.#image = this.#matching(step.value.loaded);
+        this.#image = this.#matching(step.value);
         this.#request = null;
         this.#lastIndex = this.#image.lastIndex;
         this.#checkMark();
@@ -107,6 +115,30 @@ export class SimDisk {
       this.begin(step.value);
       this.complete(step.value);
     }
+  }
+
+  /** Of a node that is down: it starts next with term and vote, and the end of its log, only. */
+  setAside(): void {
+    const steps = this.#disk.beginReturn();
+    for (;;) {
+      const step = this.#next(steps);
+      if (step.done === true) {
+        const image = this.#matching({ loaded: step.value, lostEnd: this.#image.lostEnd });
+        this.#image = image.setAside();
+        break;
+      }
+      this.begin(step.value);
+      this.complete(step.value);
+    }
+    this.#unsynced.clear();
+    this.#request = null;
+    this.#markIndex = 0;
+  }
+
+  /** The node has again what it had. */
+  returned(): void {
+    this.#disk.returned();
+    this.#image.returned();
   }
 
   #cutStart(prng: Prng): void {
@@ -142,7 +174,7 @@ export class SimDisk {
   }
 
   /** No crash does what a start may call damage. */
-  #next(steps: Generator<DiskStep, Opened, void>): IteratorResult<DiskStep, Opened> {
+  #next<Result>(steps: Generator<DiskStep, Result, void>): IteratorResult<DiskStep, Result> {
     try {
       return steps.next();
     } catch (error) {
@@ -152,15 +184,15 @@ export class SimDisk {
   }
 
   /** All that was reported is there, and of what was not a part that stands by itself. */
-  #matching(loaded: LoadedLog): DiskImage {
+  #matching(read: Pick<Opened, "loaded" | "lostEnd">): DiskImage {
     const images = [this.#image];
     if (this.#request !== null) {
       const { hardState } = this.#request;
       images.push(this.#image.with({ hardState }), this.#image.with(this.#request));
     }
-    const found = images.find((image) => image.differsFrom(loaded) === null);
+    const found = images.find((image) => image.differsFrom(read) === null);
     demand(found !== undefined, () => {
-      const differences = images.map((image) => image.differsFrom(loaded));
+      const differences = images.map((image) => image.differsFrom(read));
       return `${this.#id} started with ${differences.join(", or ")}`;
     });
     return found;

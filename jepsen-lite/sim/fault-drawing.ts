@@ -41,6 +41,7 @@ export class DrawnFaults implements FaultSource {
       [faults.transferMs, () => this.#transfer()],
       [faults.hangMs, () => this.#hang()],
       [faults.churnMs, (nowMs) => this.#change(nowMs)],
+      [faults.asideMs, () => this.#aside()],
     ];
     this.#kinds = all
       .filter(([meanMs]) => meanMs > 0)
@@ -147,6 +148,11 @@ export class DrawnFaults implements FaultSource {
     const asked = leader !== null && this.#prng.chance(900) ? leader : this.#prng.pick(nodes);
     const to = this.#prng.chance(700) ? null : this.#prng.pick(nodes);
     return [{ type: "transfer", asked, to }];
+  }
+
+  #aside(): FaultKind[] {
+    const forMs = this.#prng.between(0, 2_000);
+    return [{ type: "aside", node: this.#node(), forMs, isPowerCut: this.#prng.chance(500) }];
   }
 
   #hang(): FaultKind[] {

@@ -13,6 +13,13 @@ export type FaultKind =
       readonly forMs: number;
       readonly isPowerCut: boolean;
     }
+  /** As a crash; it comes back without its log, where all others have theirs. */
+  | {
+      readonly type: "aside";
+      readonly node: string;
+      readonly forMs: number;
+      readonly isPowerCut: boolean;
+    }
   /** `edges` as `from>to`: nothing that is sent that way arrives. */
   | {
       readonly type: "cut";

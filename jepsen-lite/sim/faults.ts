@@ -3,6 +3,7 @@ import { unreachable } from "../../src/util/assert.ts";
 import { drawCore } from "./core.ts";
 import type { Asked, Core, CutShape, Fault } from "./fault.ts";
 import type { Prng } from "./prng.ts";
+import { isQuorum } from "./quorums.ts";
 import type { SimClient } from "./sim-client.ts";
 import type { SimNode } from "./sim-node.ts";
 import type { SimWatcher } from "./sim-watcher.ts";
@@ -22,6 +23,7 @@ export class Faults {
   readonly #injected: Fault[] = [];
   readonly counts: FaultCounts = {
     crash: 0,
+    aside: 0,
     halves: 0,
     oneWay: 0,
     edge: 0,
@@ -63,6 +65,13 @@ export class Faults {
       case "crash":
         this.#onNode(fault.node, (node) => {
           this.#crash(node, fault.isPowerCut);
+          schedule.after(fault.forMs, () => this.#restart(node));
+        });
+        break;
+      case "aside":
+        this.#onNode(fault.node, (node) => {
+          this.#crash(node, fault.isPowerCut);
+          this.#setAside(node);
           schedule.after(fault.forMs, () => this.#restart(node));
         });
         break;
@@ -183,6 +192,22 @@ export class Faults {
   #crash(node: SimNode, isPowerCut: boolean): void {
     if (node.isUp) {
       this.#world.crash(node, isPowerCut);
+    }
+  }
+
+  /**
+   * One member at a time, and only where the other voters are a quorum without it: where two had
+   * lost their logs, nobody could be elected who need not have what was in them.
+   */
+  #setAside(node: SimNode): void {
+    const { members, configurations } = this.#world;
+    const others = (id: string): boolean => id !== node.id;
+    if (
+      members.includes(node) &&
+      isQuorum(configurations.latest, others) &&
+      !members.some(({ disk }) => disk.isReturning)
+    ) {
+      node.disk.setAside();
     }
   }
 

@@ -3,6 +3,7 @@ import type { ConfState, Entry, LogIndex, MemberId, Term } from "../../src/raft/
 import type { Divergence } from "../../src/replica/checkpoints.ts";
 import type { Notice } from "../../src/replica/inputs.ts";
 import type { ReplicaStatus } from "../../src/replica/status.ts";
+import { AgreedSnapshots } from "./agreed-snapshots.ts";
 import { type CommittedEntry, Leaders } from "./leaders.ts";
 import { isQuorum } from "./quorums.ts";
 import type { SimNode } from "./sim-node.ts";
@@ -26,15 +27,18 @@ export class Invariants {
   /** By index, from 1 on. */
   readonly #committed: (Entry & CommittedEntry)[] = [];
   readonly #snapshots = { taken: 0, installed: 0 };
+  readonly #agreedSnapshots: AgreedSnapshots;
   readonly #divergences: Divergence[] = [];
   /** Say so in the step under way; looked at when all of it is known. */
   readonly #toldOut = new Set<MemberId>();
   #transfers = 0;
+  #returned = 0;
   #eventsAtSecond = 0;
 
   constructor(world: World) {
     this.#world = world;
     this.#leaders = new Leaders(world);
+    this.#agreedSnapshots = new AgreedSnapshots(world);
   }
 
   get leaderChanges(): number {
@@ -44,6 +48,11 @@ export class Invariants {
   /** What may change the leader where nothing goes wrong: it is asked to, or it is removed. */
   get reasonsToChange(): number {
     return 1 + this.#transfers + this.#world.configurations.counts.removedLeaders;
+  }
+
+  /** Members that came back without their logs, and have them again. */
+  get returned(): number {
+    return this.#returned;
   }
 
   get snapshots(): { readonly taken: number; readonly installed: number } {
@@ -67,6 +76,7 @@ export class Invariants {
         break;
       case "snapshot":
         this.#snapshots[notice.how] += 1;
+        this.#agreedSnapshots[notice.how](node, notice.index);
         break;
       case "doubt":
         // With one that is wrong and one that was not heard, no state has a majority of three.
@@ -80,6 +90,7 @@ export class Invariants {
         break;
       case "configuration":
         this.#leaders.configured(node.id, notice.conf);
+        this.#agreedSnapshots.configured(node, notice.conf);
         this.#world.sockets.configured(node.id);
         break;
       case "removed":
@@ -91,8 +102,13 @@ export class Invariants {
           this.#leaders.handsOver(node.id, notice.to);
         }
         break;
+      case "returned":
+        node.disk.returned();
+        this.#returned += 1;
+        break;
       case "caughtUp":
       case "configurationCommitted":
+      case "snapshotWaits":
       case "massBreak":
         break;
     }
@@ -112,6 +128,7 @@ export class Invariants {
     this.#committedIsDurable(node, status);
     this.#leaders.stepped(node, status, this.#committed);
     this.#monotone(node, status);
+    this.#agreedSnapshots.stepped(node, status);
     if (this.#toldOut.delete(node.id)) {
       this.#removed(node);
     }
@@ -189,7 +206,7 @@ export class Invariants {
   }
 
   /**
-   * What anybody applies is on the disks of a majority, and is what everybody else applies. The
+   * What anybody applies is, or was, on the disks of a majority, and is what everybody else applies. The
    * majority is that of the configuration as of the entry, or of the next one, which the leader has
    * in its log already.
    */
@@ -210,7 +227,7 @@ export class Invariants {
     const kinds = new Map<string, Entry>();
     const held = new Map<MemberId, string>();
     for (const { id, disk } of nodes) {
-      const entry = disk.entry(index);
+      const entry = disk.vouchedEntry(index);
       if (entry !== undefined) {
         const kind = `${entry.term}/${entry.data.length}`;
         kinds.set(kind, entry);

@@ -37,6 +37,8 @@ export interface SimOptions {
     readonly transferMs: number;
     readonly hangMs: number;
     readonly churnMs: number;
+    /** Members set their logs aside; there is no core then, which might need what is in one. */
+    readonly asideMs: number;
   };
   /** Nodes take what comes from whom they know to be removed, who then runs on. */
   readonly hearsStrangers: boolean;
@@ -52,6 +54,8 @@ export interface SimOptions {
     readonly laggardBytesMax: number;
     readonly chunkBytes: number;
   };
+  /** The members compare their states, and begin snapshots, at every index that it divides. */
+  readonly checkpointEntries: number;
 }
 
 function drawFault(prng: Prng, low: number, high: number): number {
@@ -60,7 +64,7 @@ function drawFault(prng: Prng, low: number, high: number): number {
 
 /** A network that loses nothing, a steady disk, and every socket broken about once a second. */
 function onlyStorms(drawn: SimOptions, prng: Prng): SimOptions {
-  const none = { crashMs: 0, partitionMs: 0, pauseMs: 0, transferMs: 0, hangMs: 0 };
+  const none = { crashMs: 0, partitionMs: 0, pauseMs: 0, transferMs: 0, hangMs: 0, asideMs: 0 };
   return {
     ...drawn,
     nodes: prng.pick([3, 5]),
@@ -106,6 +110,7 @@ function drawAll(prng: Prng): SimOptions {
       transferMs: isCalm ? 0 : drawFault(prng, 500, 4_000),
       hangMs: isCalm ? 0 : drawFault(prng, 1_500, 8_000),
       churnMs: prng.chance(150) ? 0 : prng.between(200, 1_500),
+      asideMs: isCalm || prng.chance(700) ? 0 : prng.between(1_000, 6_000),
     },
     hearsStrangers: prng.chance(500),
     operationMs: prng.pick([5, 20, 80]),
@@ -113,6 +118,7 @@ function drawAll(prng: Prng): SimOptions {
     graceMs: prng.pick([0, 500, 2_000]),
     historyChangesMax: prng.pick([5, 50, 100_000]),
     snapshots: prng.chance(650) ? pressing(prng) : seldom(prng),
+    checkpointEntries: prng.pick([1, 4, 16, 64]),
   };
 }
 

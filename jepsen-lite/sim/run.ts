@@ -35,6 +35,8 @@ export interface RunResult {
   readonly changes: MemberCounts;
   /** Who stayed broken while the others had to go on; null where all were healed at once. */
   readonly core: Core | null;
+  /** Members that came back without their logs, and have them again. */
+  readonly returned: number;
   readonly faults: FaultCounts;
 }
 
@@ -65,7 +67,8 @@ export interface Plan {
 export function planOf(seed: number): Plan {
   const options = drawOptions(new Prng(seed, 1));
   const prng = new Prng(seed, 3);
-  const core = prng.chance(options.coreChance) ? prng.below(CORE_SEEDS) : null;
+  const hasCore = prng.chance(options.coreChance) && options.faults.asideMs === 0;
+  const core = hasCore ? prng.below(CORE_SEEDS) : null;
   return { seed, options, faults: null, core };
 }
 
@@ -135,6 +138,7 @@ export function follow(plan: Plan): Followed {
     snapshots: world.invariants.snapshots,
     changes: { ...world.configurations.counts, tooEarly: world.operator.tooEarly },
     core,
+    returned: world.invariants.returned,
     faults: faults.counts,
   };
   return { result, plan: { ...plan, faults: faults.injected }, history };
@@ -265,6 +269,7 @@ function settle(
       .map((client) => client.describe);
     const behind = watchers.filter((watcher) => !watcher.isCurrent).map(({ name }) => name);
     const ghosts = clients.flatMap((client) => client.ghosts);
+    const returning = world.members.filter(({ disk }) => disk.isReturning).map(({ id }) => id);
     const applied = new Set(statuses.map((status) => status?.lastApplied));
     const confs = new Set(statuses.map((status) => status && textOf(status.conf)));
     const { latest } = world.configurations;
@@ -276,6 +281,7 @@ function settle(
       unsettled.length === 0 ? "" : `unanswered: ${unsettled.join(" ")}`,
       behind.length === 0 ? "" : `behind: ${behind.join(" ")}`,
       ghosts.length === 0 ? "" : `not expired: ${ghosts.join(" ")}`,
+      returning.length === 0 ? "" : `not back: ${returning.join(" ")}`,
       applied.size === 1 ? "" : `applied: ${[...applied].join(" ")}`,
       !isJoint && confs.size === 1 && confs.has(textOf(latest)) ? "" : [...confs].join(" "),
       unanswered.length === 0 ? "" : `asked: ${unanswered.join(" ")}`,

@@ -72,19 +72,20 @@ export class SimNode {
     this.#stuckTicks = 0;
     this.#backlog = [];
     this.#isFlushDue = false;
-    const { loaded, log } = this.disk.start();
+    const opened = this.disk.start();
     this.#world.invariants.durable(this);
-    this.#storage = this.#storageOf(log);
+    this.#storage = this.#storageOf(opened.log);
     this.#replica = new Replica(
       {
         id: this.id,
-        restored: restoredOf(loaded, log, this.#voters),
+        restored: restoredOf(opened, this.#voters),
         codec: fault?.node === this.id ? fault.codec : commandCodec,
         snapshotCodec,
         confCodec,
         random: (bound) => prng.below(bound),
         watchLimits: { ...WATCH_LIMITS, historyChangesMax: options.historyChangesMax },
         snapshotLimits: options.snapshots,
+        checkpointEntries: options.checkpointEntries,
       },
       this.#now(),
     );

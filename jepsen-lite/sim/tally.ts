@@ -9,6 +9,7 @@ export interface Tally {
   readonly installs: number;
   readonly seedsWithInstalls: number;
   readonly changes: MemberCounts;
+  readonly returned: number;
 }
 
 export const NOTHING: Tally = {
@@ -27,9 +28,11 @@ export const NOTHING: Tally = {
     removedLeaders: 0,
     tooEarly: 0,
   },
+  returned: 0,
 };
 
-export function tallyOf({ simulatedMs, events, faults, snapshots, changes }: RunResult): Tally {
+export function tallyOf(result: RunResult): Tally {
+  const { simulatedMs, events, faults, snapshots, changes, returned } = result;
   return {
     seeds: 1,
     simulatedMs,
@@ -38,6 +41,7 @@ export function tallyOf({ simulatedMs, events, faults, snapshots, changes }: Run
     installs: snapshots.installed,
     seedsWithInstalls: snapshots.installed > 0 ? 1 : 0,
     changes,
+    returned,
   };
 }
 
@@ -58,6 +62,7 @@ export function plus(a: Tally, b: Tally): Tally {
       removedLeaders: a.changes.removedLeaders + b.changes.removedLeaders,
       tooEarly: a.changes.tooEarly + b.changes.tooEarly,
     },
+    returned: a.returned + b.returned,
   };
 }
 
@@ -66,7 +71,7 @@ export function lineOf(tally: Tally, seeds: number, seconds: number): string {
   return (
     `${tally.seeds}/${seeds} seeds, ${(tally.seeds / seconds).toFixed(1)} seeds/s,` +
     ` ${(tally.simulatedMs / 3_600_000).toFixed(2)} simulated hours, ${tally.faults} faults,` +
-    ` ${tally.installs} installs in ${tally.seedsWithInstalls} seeds,` +
+    ` ${tally.installs} installs in ${tally.seedsWithInstalls} seeds, ${tally.returned} returns,` +
     ` members ${added} added ${promoted} promoted ${removed} removed ${replaced} replaced` +
     ` ${updated} updated ${removedLeaders} of them leading, ${tally.events} events`
   );

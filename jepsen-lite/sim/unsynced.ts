@@ -56,6 +56,12 @@ export class Unsynced {
     this.#batches.length = 0;
   }
 
+  /** All of it is in what nobody will read again. */
+  clear(): void {
+    this.#files.clear();
+    this.#batches.length = 0;
+  }
+
   /** What is left is on the disk for good. */
   cutPower(prng: Prng): void {
     for (const [file, blocks] of this.#files) {

@@ -35,6 +35,11 @@ const COMMANDS: readonly Entry[] = [
     define: async (...at) => (await import("./member.ts")).defineMember(...at),
   },
   {
+    name: "discard-state",
+    summary: "Have a node that is stopped take the state of the others at its next start.",
+    define: async (...at) => (await import("./discard-state.ts")).defineDiscardState(...at),
+  },
+  {
     name: "sessions",
     summary: "List the sessions that the registry keeps, and what they own.",
     define: async (...at) => (await import("./sessions.ts")).defineSessions(...at),

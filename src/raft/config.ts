@@ -1,7 +1,15 @@
 import { assert } from "../util/assert.ts";
 import type { ConfCodec } from "./conf-codec.ts";
 import type { LogStart } from "./snapshot.ts";
-import type { Entry, HardState, LogIndex, MemberId, Snapshot, SnapshotMeta } from "./types.ts";
+import type {
+  Entry,
+  HardState,
+  LogEnd,
+  LogIndex,
+  MemberId,
+  Snapshot,
+  SnapshotMeta,
+} from "./types.ts";
 
 export interface RaftConfig {
   readonly id: MemberId;
@@ -37,6 +45,11 @@ export interface RestoredLog {
   readonly entries: readonly Entry[];
   /** Written with an earlier batch; how far the log was known to be committed. 0 for nothing. */
   readonly commitIndex: LogIndex;
+  /**
+   * The end of a log that this member had, has vouched for, and has no more; its term and vote it
+   * has. Null for a member that has lost nothing. See `returning.ts`.
+   */
+  readonly lostEnd: LogEnd | null;
 }
 
 export function checkConfig(config: RaftConfig): void {

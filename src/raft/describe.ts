@@ -17,6 +17,10 @@ export function describeMessage(message: RaftMessage): string {
   return `${message.from}>${message.to} t${message.term} ${message.type} ${contentOf(message)}`;
 }
 
+function lossOf({ lostIndex }: { readonly lostIndex: number }): string {
+  return lostIndex > 0 ? `, lost ${lostIndex}` : "";
+}
+
 function contentOf(message: RaftMessage): string {
   switch (message.type) {
     case "requestVote":
@@ -34,7 +38,7 @@ function contentOf(message: RaftMessage): string {
     case "appendEntriesResponse":
       return message.success
         ? `match ${message.matchIndex}`
-        : `no ${message.prevLogIndex}, perhaps ${message.hintIndex}@${message.hintTerm}`;
+        : `no ${message.prevLogIndex}, perhaps ${message.hintIndex}@${message.hintTerm}${lossOf(message)}`;
     case "heartbeat":
       return `round ${message.round} commit ${message.commitIndex}`;
     case "heartbeatResponse":

@@ -2,6 +2,7 @@ import { isVoterOf } from "./conf-state.ts";
 import { header, isHardStateDurable, send } from "./durability.ts";
 import type { PreVote, PreVoteResponse, RequestVote, RequestVoteResponse } from "./messages.ts";
 import { voteResult } from "./quorum.ts";
+import { isUpToDate } from "./returning.ts";
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from "./roles.ts";
 import { isElectionDue, mayCampaign, type RaftState, restartElectionTimer } from "./state.ts";
 import type { MemberId } from "./types.ts";
@@ -31,9 +32,15 @@ export function askForPreVotes(state: RaftState): void {
  * While term and vote are on their way to a slow disk nothing could be said in a further term, so
  * each timeout would only raise it. What a snapshot that is being received holds is committed, and
  * this log lacks it: nobody can be elected with it (§5.4.3), and who leads would only be disturbed.
+ * Who returns without its log could be elected without what it helped to commit.
  */
 export function mayStartElection(state: RaftState): boolean {
-  return mayCampaign(state) && isHardStateDurable(state) && state.install === null;
+  return (
+    mayCampaign(state) &&
+    isHardStateDurable(state) &&
+    state.install === null &&
+    state.lostEnd === null
+  );
 }
 
 /** Whose votes count: the other voters of both halves. */
@@ -87,7 +94,7 @@ export function handlePreVote(state: RaftState, message: PreVote): void {
   const granted =
     isFree &&
     !isSticky(state, message.from) &&
-    state.log.isUpToDate(message.lastLogIndex, message.lastLogTerm);
+    isUpToDate(state, message.lastLogIndex, message.lastLogTerm);
   const term = granted ? message.term : state.term;
   send(state, { ...header(state, message.from), type: "preVoteResponse", term, granted });
 }
@@ -120,8 +127,7 @@ export function campaign(state: RaftState, isTransfer: boolean): void {
 /** Of the current term. */
 export function handleRequestVote(state: RaftState, message: RequestVote): void {
   const granted =
-    isVoteFree(state, message.from) &&
-    state.log.isUpToDate(message.lastLogIndex, message.lastLogTerm);
+    isVoteFree(state, message.from) && isUpToDate(state, message.lastLogIndex, message.lastLogTerm);
   if (granted) {
     if (state.role.type === "preCandidate") becomeFollower(state, state.term, null);
     state.vote = message.from;

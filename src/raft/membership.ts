@@ -50,6 +50,8 @@ export function proposeConf(state: RaftState, change: ConfChange): ConfProposal 
   if (!isSettled(state)) {
     return { ok: false, reason: "inProgress", index: state.confs.inForceIndex };
   }
+  // It is about to step down; to add itself again would keep it leading what it is not part of.
+  if (!isVoterOf(state.conf, state.id)) return { ok: false, reason: "notLeader" };
   const next = changedConf(state.conf, change);
   if (!next.ok) return next;
   const refusal = refusalOfVoters(state, state.role, next.conf);

@@ -54,6 +54,8 @@ export type AppendEntriesResponse = Header & { readonly type: "appendEntriesResp
         readonly prevLogIndex: LogIndex;
         readonly hintIndex: LogIndex;
         readonly hintTerm: Term;
+        /** Where the log ended that this member had and returned without; 0: it has lost none. */
+        readonly lostIndex: LogIndex;
       }
   );
 

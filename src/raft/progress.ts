@@ -22,8 +22,10 @@ export function bytesOf(entries: readonly Entry[]): number {
 export class Progress {
   readonly #config: RaftConfig;
   #state: ProgressState = "probe";
-  /** Vouched for by the peer in this term: never falls, always below `nextIndex`. */
+  /** Vouched for by the peer in this term: falls only with its log, always below `nextIndex`. */
   #matchIndex: LogIndex = 0;
+  /** Up to here the peer had a log that it came back without; 0: it was not heard to have lost one. */
+  #lostIndex: LogIndex = 0;
   /** The first entry of the next message; in `snapshot`, of the first one behind it. */
   #nextIndex: LogIndex;
   /** `probe` only: a message is out and neither answered nor given up. */
@@ -62,6 +64,11 @@ export class Progress {
 
   get nextIndex(): LogIndex {
     return this.#nextIndex;
+  }
+
+  /** It returned without its log and lacks some of that. */
+  get isRefilling(): boolean {
+    return this.#matchIndex < this.#lostIndex;
   }
 
   get transfer(): SnapshotTransfer | null {
@@ -154,6 +161,20 @@ export class Progress {
     this.#nextIndex = Math.max(Math.min(prevLogIndex, agreeIndex + 1), this.#matchIndex + 1);
     this.#isProbeSent = false;
     return true;
+  }
+
+  /**
+   * The peer has come back without the log of which it had vouched for this much, and says so as it
+   * rejects `prevLogIndex`. One that has been refilled since had said it before.
+   */
+  lost(prevLogIndex: LogIndex, lostIndex: LogIndex): void {
+    if (this.#matchIndex > lostIndex) return;
+    this.#lostIndex = lostIndex;
+    if (this.#state === "snapshot" || prevLogIndex > this.#matchIndex) return;
+    this.#matchIndex = 0;
+    this.becomeProbe();
+    this.#nextIndex = prevLogIndex + 1;
+    this.#isProbeSent = true;
   }
 
   /** The entry at `nextIndex - 1` is cut off the log. Also takes up another snapshot. */

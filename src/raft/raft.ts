@@ -1,23 +1,15 @@
-import { must, unreachable } from "../util/assert.ts";
+import { must } from "../util/assert.ts";
 import { compact, retainIndex, writeSnapshot } from "./compaction.ts";
 import type { ConfChange } from "./conf-change.ts";
 import type { RaftConfig, RestoredLog } from "./config.ts";
 import { isDiskGivenUp } from "./disk-hang.ts";
+import { dispatch } from "./dispatch.ts";
 import { completeWrite, nextWrite } from "./durability.ts";
-import {
-  handlePreVote,
-  handlePreVoteResponse,
-  handleRequestVote,
-  handleRequestVoteResponse,
-  ownVoteDurable,
-  tickElection,
-} from "./election.ts";
+import { ownVoteDurable, tickElection } from "./election.ts";
 import {
   abandonOvertakenInstall,
   chunkLoaded,
   chunkMissing,
-  handleInstallSnapshot,
-  handleInstallSnapshotResponse,
   sendSnapshots,
   snapshotWriteDurable,
 } from "./install-snapshot.ts";
@@ -27,25 +19,10 @@ import { type ConfProposal, leaveJoint, proposeConf, stepDownIfGone } from "./me
 import type { RaftMessage } from "./messages.ts";
 import type { Progress } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
-import {
-  beginReadRound,
-  beginRound,
-  handleHeartbeatResponse,
-  handleReadIndex,
-  handleReadIndexResponse,
-  requestRead,
-  sendRound,
-  tickHeartbeat,
-} from "./read-index.ts";
+import { beginReadRound, beginRound, requestRead, sendRound, tickHeartbeat } from "./read-index.ts";
 import type { PeerProgress, Ready } from "./ready.ts";
-import {
-  acknowledgeDurable,
-  advanceCommit,
-  handleAppendEntries,
-  handleAppendEntriesResponse,
-  handleHeartbeat,
-  replicate,
-} from "./replication.ts";
+import { acknowledgeDurable, advanceCommit, replicate } from "./replication.ts";
+import { endReturn, isRefilled } from "./returning.ts";
 import { appendOwn, becomeFollower } from "./roles.ts";
 import { type ChunkRequest, idOf, isStored, type LoadedChunk } from "./snapshot.ts";
 import {
@@ -58,16 +35,11 @@ import {
   tickLeaving,
 } from "./state.ts";
 import { passTerm } from "./term-gate.ts";
-import {
-  advanceTransfer,
-  beginTransfer,
-  handleTimeoutNow,
-  type TransferStart,
-  tickTransfer,
-} from "./transfer.ts";
+import { advanceTransfer, beginTransfer, type TransferStart, tickTransfer } from "./transfer.ts";
 import type {
   ConfState,
   EntryKind,
+  LogEnd,
   LogIndex,
   MemberId,
   ReadId,
@@ -124,6 +96,22 @@ export class Raft {
    */
   get isRemoved(): boolean {
     return this.#state.confs.isGone(this.#state.id, this.#state.commitIndex);
+  }
+
+  /** The end of the log that it came back without, until `endReturn`; else null. */
+  get lostEnd(): LogEnd | null {
+    return this.#state.lostEnd;
+  }
+
+  /** Its log stands for all that it has ever vouched for: a member that returns may be so no longer. */
+  get isRefilled(): boolean {
+    return isRefilled(this.#state);
+  }
+
+  /** It has what it lacked, and may lead. Only when `isRefilled`. */
+  endReturn(): void {
+    endReturn(this.#state);
+    checkInvariants(this.#state);
   }
 
   get commitIndex(): LogIndex {
@@ -392,50 +380,4 @@ function tickLeader(state: RaftState, leader: Leader): void {
   tickTransfer(state, leader);
   tickLeaving(state, leader);
   tickHeartbeat(state, leader);
-}
-
-function dispatch(state: RaftState, message: RaftMessage): void {
-  switch (message.type) {
-    case "requestVote":
-      handleRequestVote(state, message);
-      break;
-    case "requestVoteResponse":
-      handleRequestVoteResponse(state, message);
-      break;
-    case "preVote":
-      handlePreVote(state, message);
-      break;
-    case "preVoteResponse":
-      handlePreVoteResponse(state, message);
-      break;
-    case "appendEntries":
-      handleAppendEntries(state, message);
-      break;
-    case "appendEntriesResponse":
-      handleAppendEntriesResponse(state, message);
-      break;
-    case "heartbeat":
-      handleHeartbeat(state, message);
-      break;
-    case "heartbeatResponse":
-      handleHeartbeatResponse(state, message);
-      break;
-    case "readIndex":
-      handleReadIndex(state, message);
-      break;
-    case "readIndexResponse":
-      handleReadIndexResponse(state, message);
-      break;
-    case "timeoutNow":
-      handleTimeoutNow(state, message);
-      break;
-    case "installSnapshot":
-      handleInstallSnapshot(state, message);
-      break;
-    case "installSnapshotResponse":
-      handleInstallSnapshotResponse(state, message);
-      break;
-    default:
-      unreachable(message);
-  }
 }

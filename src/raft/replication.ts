@@ -93,8 +93,9 @@ export function handleAppendEntriesResponse(
   if (!message.success) {
     const { hintIndex, hintTerm, prevLogIndex } = message;
     // Before the start of this log nothing is known, and nothing can be sent from there.
-    const agreeIndex = state.log.lastIndexWithTermAtMost(hintIndex, hintTerm);
-    progress.rejected(prevLogIndex, Math.min(agreeIndex, hintIndex));
+    const agreeIndex = Math.min(state.log.lastIndexWithTermAtMost(hintIndex, hintTerm), hintIndex);
+    if (message.lostIndex > 0) progress.lost(prevLogIndex, message.lostIndex);
+    progress.rejected(prevLogIndex, agreeIndex);
     return;
   }
   assert(message.matchIndex <= state.log.lastIndex, () => {
@@ -149,7 +150,7 @@ export function handleAppendEntries(state: RaftState, message: AppendEntries): v
     prevLogTerm = log.start.term;
   }
   if (log.termAt(prevLogIndex) !== prevLogTerm) {
-    reject(state, message);
+    reject(state, message.from, message);
     return;
   }
   const hasAppended = mergeEntries(state, follower, entries);
@@ -226,21 +227,25 @@ export function acknowledgeDurable(state: RaftState): void {
   if (matchIndex > state.role.ackedIndex) acknowledge(state, state.role);
 }
 
-function reject(state: RaftState, message: AppendEntries): void {
+function reject(
+  state: RaftState,
+  to: MemberId,
+  { prevLogIndex, prevLogTerm }: Pick<AppendEntries, "prevLogIndex" | "prevLogTerm">,
+): void {
   const { log } = state;
-  const { prevLogIndex, prevLogTerm } = message;
   assert(prevLogIndex > state.commitIndex, () => {
     return `the leader has no such entry as ${prevLogIndex}, and it is committed here`;
   });
   const hintIndex = log.lastIndexWithTermAtMost(prevLogIndex, prevLogTerm);
   const hintTerm = must(log.termAt(hintIndex));
   send(state, {
-    ...header(state, message.from),
+    ...header(state, to),
     type: "appendEntriesResponse",
     success: false,
     prevLogIndex,
     hintIndex,
     hintTerm,
+    lostIndex: state.lostEnd?.index ?? 0,
   });
 }
 
@@ -258,13 +263,21 @@ export function refuseLeader(state: RaftState, to: MemberId): void {
     prevLogIndex: 0,
     hintIndex: 0,
     hintTerm: 0,
+    lostIndex: 0,
   });
 }
 
-/** Its `commitIndex` is at most what this node has acknowledged in this term. */
+/**
+ * Its `commitIndex` is at most what this node has acknowledged in this term. It may have lost that
+ * since, and then the leader is told: it might send nothing but heartbeats for ever.
+ */
 export function handleHeartbeat(state: RaftState, message: Heartbeat): void {
-  follow(state, message.from);
-  commitUpTo(state, message.commitIndex);
+  const { commitIndex } = message;
+  const { verifiedIndex } = follow(state, message.from);
+  commitUpTo(state, state.lostEnd === null ? commitIndex : Math.min(commitIndex, verifiedIndex));
+  if (commitIndex > state.log.lastIndex) {
+    reject(state, message.from, { prevLogIndex: commitIndex, prevLogTerm: state.term });
+  }
   const { round } = message;
   send(state, { ...header(state, message.from), type: "heartbeatResponse", round });
 }

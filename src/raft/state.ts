@@ -11,6 +11,7 @@ import type {
   Alarm,
   ConfState,
   HardState,
+  LogEnd,
   LogIndex,
   MemberId,
   ReadId,
@@ -150,6 +151,9 @@ export interface RaftState {
   install: Install | null;
   readonly snapshotWrites: SnapshotWrites;
 
+  /** Not null: this member returns without its log (`returning.ts`), and does not campaign. */
+  lostEnd: LogEnd | null;
+
   /** Never falls; `handedIndex <= commitIndex <= log.lastIndex`. */
   commitIndex: LogIndex;
   /** Up to here `ready` has handed out what is committed, by itself or in a snapshot. */
@@ -266,6 +270,7 @@ export function createState(config: RaftConfig, restored: RestoredLog): RaftStat
     // The batch that stored it held all entries up to it, so nothing below it can be missing here.
     commitIndex: Math.max(snapshot.index, restored.commitIndex),
     handedIndex: snapshot.index,
+    lostEnd: restored.lostEnd,
     durable: { term: hardState.term, vote: hardState.vote },
     write: null,
     writes: 0,
@@ -386,6 +391,7 @@ export function checkInvariants(state: RaftState): void {
     assert(message.term === state.term, () => `a ${message.type} of another term is held`);
   }
   assert(state.alarm === null || state.lostLeader !== null, "an alarm is for a lost leader");
+  assert(state.lostEnd === null || role.type === "follower", "who returns does not campaign");
   if (role.type === "leader") checkLeader(state, role);
   else if (role.type === "follower") {
     assert(role.verifiedIndex <= log.lastIndex, "what was verified is there");

@@ -17,7 +17,7 @@ export function beginTransfer(state: RaftState, to: MemberId | null): TransferSt
   const leader = state.role;
   if (leader.type !== "leader") return { isStarted: false, reason: "notLeader" };
   if (leader.transfer !== null) return { isStarted: false, reason: "inProgress" };
-  if (to !== null && (to === state.id || !mayLead(state, to))) {
+  if (to !== null && (to === state.id || !mayLead(state, leader, to))) {
     return { isStarted: false, reason: "notVoter" };
   }
   const target = to ?? bestTarget(state, leader);
@@ -26,9 +26,10 @@ export function beginTransfer(state: RaftState, to: MemberId | null): TransferSt
   return { isStarted: true, to: target };
 }
 
-/** A voter, and not one that a joint configuration is about to leave behind. */
-function mayLead(state: RaftState, member: MemberId): boolean {
-  return state.conf.voters.includes(member);
+/** A voter that has its log, and not one that a joint configuration is about to leave behind. */
+function mayLead(state: RaftState, leader: Leader, member: MemberId): boolean {
+  const isRefilling = leader.progress.get(member)?.isRefilling === true;
+  return state.conf.voters.includes(member) && !isRefilling;
 }
 
 /** The voter that has most of the log, and of those the one heard last. */
@@ -38,7 +39,7 @@ function bestTarget(state: RaftState, leader: Leader): MemberId | null {
   let bestTicks = 0;
   for (const [peer, { matchIndex, ticksSinceHeard }] of leader.progress) {
     const isHeard = ticksSinceHeard < state.config.electionTicksMin && !state.gone.has(peer);
-    if (!isHeard || !mayLead(state, peer)) continue;
+    if (!isHeard || !mayLead(state, leader, peer)) continue;
     if (matchIndex > bestMatch || (matchIndex === bestMatch && ticksSinceHeard < bestTicks)) {
       best = peer;
       bestMatch = matchIndex;
@@ -55,7 +56,7 @@ export function tickTransfer(state: RaftState, leader: Leader): void {
   transfer.elapsedTicks++;
   if (transfer.elapsedTicks % state.config.heartbeatTicks === 0) transfer.isTold = false;
   const isOver = transfer.elapsedTicks >= state.config.electionTicksMin;
-  if (isOver || !mayLead(state, transfer.to)) leader.transfer = null;
+  if (isOver || !mayLead(state, leader, transfer.to)) leader.transfer = null;
 }
 
 /** Tells the target to campaign as soon as it has everything; replication brings it that far. */

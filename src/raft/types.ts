@@ -18,6 +18,12 @@ export interface Entry {
   readonly data: Uint8Array;
 }
 
+/** A log, told by its last entry; 0 and 0 where it is empty. */
+export interface LogEnd {
+  readonly index: LogIndex;
+  readonly term: Term;
+}
+
 /** Durable before anything that vouches for it leaves the node (§5, Figure 2). */
 export interface HardState {
   readonly term: Term;

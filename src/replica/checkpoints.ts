@@ -94,6 +94,7 @@ export class Checkpoints {
    * when it has had an election timeout for it.
    */
   tick(conf: Halves): void {
+    this.#judgeAgain(conf);
     const contested = this.#contested;
     if (contested === null) {
       return;
@@ -102,6 +103,19 @@ export class Checkpoints {
     if (contested.ticks >= ELECTION_TICKS_MIN) {
       this.#contested = null;
       this.#doubtAt(contested.index, conf);
+    }
+  }
+
+  /** Who votes may have changed, and with it who is a majority of what was said before. */
+  #judgeAgain(conf: Halves): void {
+    const open = this.#doubt ?? this.#contested;
+    if (open === null) {
+      return;
+    }
+    for (const index of this.#claims.get(this.#id)?.keys() ?? []) {
+      if (index >= open.index) {
+        this.#judge(index, conf);
+      }
     }
   }
 

@@ -1,4 +1,4 @@
-import { CHECKPOINT_ENTRIES } from "../limits.ts";
+import { CHECKPOINT_ENTRIES, CHECKPOINT_REPEAT_TICKS } from "../limits.ts";
 import { isVoterOf } from "../raft/conf-state.ts";
 import type { Raft } from "../raft/raft.ts";
 import type { LogIndex, MemberId } from "../raft/types.ts";
@@ -20,6 +20,7 @@ export class Comparison {
   readonly #parts: Parts;
   readonly #entries: number;
   readonly #checkpoints: Checkpoints;
+  #ticksSinceTold = 0;
   #isDoubtTold = false;
   #isDivergenceTold = false;
 
@@ -52,9 +53,7 @@ export class Comparison {
     }
     this.#checkpoints.applied(index, registry.digest(), raft.conf);
     this.#tellDoubt();
-    for (const { id } of raft.conf.members) {
-      this.#send(id);
-    }
+    this.#sendToAll();
     return true;
   }
 
@@ -68,14 +67,25 @@ export class Comparison {
     this.#send(peer);
   }
 
-  /** The state was replaced by that of another member. */
-  installed(): void {
+  /** The state was replaced by that of another member, as of `index`. */
+  installed(index: LogIndex): void {
     this.#checkpoints.installed();
+    this.applied(index);
   }
 
+  /**
+   * The last checkpoint is told again from time to time. Where nobody writes it stays the last one,
+   * and a snapshot, or a doubt, may wait for what was lost or came too early: from one who was no
+   * voter yet.
+   */
   tick(): void {
     this.#checkpoints.tick(this.#parts.raft.conf);
     this.#tellDoubt();
+    this.#endReturn();
+    this.#ticksSinceTold += 1;
+    if (this.#ticksSinceTold >= CHECKPOINT_REPEAT_TICKS) {
+      this.#sendToAll();
+    }
   }
 
   /** What of a turn's outputs may leave: of one that came of a state that is wrong, nothing. */
@@ -87,6 +97,31 @@ export class Comparison {
     const isTold = this.#isDivergenceTold;
     this.#isDivergenceTold = true;
     return isTold ? [] : [{ type: "diverged", divergence }];
+  }
+
+  /**
+   * Who came back without its log is back when it has one that stands for it, and a majority had
+   * its state at the last checkpoint before the end of the one or the other, or later.
+   */
+  #endReturn(): void {
+    const { raft, emit } = this.#parts;
+    if (raft.lostEnd === null || !raft.isRefilled) {
+      return;
+    }
+    const { agreedIndex } = this.#checkpoints;
+    const end = Math.min(raft.lostEnd.index, raft.lastIndex);
+    if (agreedIndex < end - (end % this.#entries)) {
+      return;
+    }
+    raft.endReturn();
+    emit({ type: "notice", notice: { type: "returned", agreedIndex } });
+  }
+
+  #sendToAll(): void {
+    this.#ticksSinceTold = 0;
+    for (const { id } of this.#parts.raft.conf.members) {
+      this.#send(id);
+    }
   }
 
   #send(to: MemberId): void {

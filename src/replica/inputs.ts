@@ -7,6 +7,7 @@ import type {
   ConfState,
   Entry,
   HardState,
+  LogEnd,
   LogIndex,
   MemberId,
   PersistRequest,
@@ -40,6 +41,8 @@ export interface Restored {
   readonly entries: readonly Entry[];
   /** How far the entries were known to be committed; 0 where nothing was stored. */
   readonly commitIndex: LogIndex;
+  /** The end of a log that this member had and returns without; null where it has lost none. */
+  readonly lostEnd: LogEnd | null;
   /** The state as of the snapshot; an empty one where there is none. The replica goes on with it. */
   readonly registry: Registry;
 }
@@ -283,6 +286,10 @@ export type Notice =
   | { readonly type: "configurationCommitted"; readonly conf: ConfState }
   /** It is committed that this node is no member any more. */
   | { readonly type: "removed" }
+  /** It had come back without its log and its state, and has what it lacked. 0: nothing to agree on. */
+  | { readonly type: "returned"; readonly agreedIndex: LogIndex }
+  /** One at `index` is written, and another would be due, but no majority has agreed on it yet. */
+  | { readonly type: "snapshotWaits"; readonly index: LogIndex }
   /** Taken by this member, or received and installed; the log before it is cut. */
   | {
       readonly type: "snapshot";

@@ -23,7 +23,7 @@ import { Reads } from "./reads.ts";
 import { type ReplicaOptions, raftConfigOf } from "./replica-options.ts";
 import { SNAPSHOT_LIMITS } from "./snapshot-taker.ts";
 import { Snapshots } from "./snapshots.ts";
-import { type ReplicaStatus, raftStatus, registryStatus } from "./status.ts";
+import { type ReplicaStatus, replicaStatus } from "./status.ts";
 import { WATCH_LIMITS, Watches } from "./watches.ts";
 
 const START_BOUND = 2 ** 48;
@@ -108,6 +108,7 @@ export class Replica {
       limits: options.snapshotLimits ?? SNAPSHOT_LIMITS,
       registryLimits: options.registryLimits ?? {},
       random,
+      agreedIndex: () => this.#comparison.status.agreedIndex,
     });
     this.#seen = { term: this.#raft.term, role: "follower", leader: null };
     this.#advance(now);
@@ -161,29 +162,29 @@ export class Replica {
   }
 
   status(now: Now): ReplicaStatus {
-    return {
-      ...raftStatus(this.#raft, this.#linksUp),
-      ...registryStatus(this.registry),
+    return replicaStatus(this.#raft, this.registry, this.#linksUp, {
       ...this.#comparison.status,
+      snapshotWaitingIndex: this.#snapshots.waitingIndex,
       lastApplied: this.#lastApplied,
       watches: this.#watches.count,
       isCaughtUp: this.#freshness.state === "current",
       ageMs: this.#freshness.ageMs(now.monotonicMs),
-    };
+    });
   }
 
   #tick(now: Now): void {
     const nowMs = now.monotonicMs;
     this.#raft.tick();
     this.#observe(now);
-    const isLeaderKnown = this.#raft.leader !== null;
+    const { leader, lostEnd } = this.#raft;
     this.#proposals.tick(nowMs);
-    this.#reads.tick(nowMs, isLeaderKnown);
+    this.#reads.tick(nowMs, leader !== null);
     this.#attachments.tick(nowMs);
     this.#duties?.tick(nowMs);
     this.#watches.tick();
     this.#comparison.tick();
-    if (this.#freshness.tick(this.#raft.leader, this.#lastApplied)) {
+    // What is there while it returns is no copy of anything, however old.
+    if (lostEnd === null && this.#freshness.tick(leader, this.#lastApplied)) {
       this.#caughtUp(false, now);
     }
   }
@@ -364,6 +365,7 @@ export class Replica {
   }
 
   #drainRaft(now: Now): boolean {
+    this.#snapshots.switchWhenAgreed();
     const ready = this.#raft.ready();
     const { persist, messages, received, committed, readStates, alarm } = ready;
     if (persist !== null) {
@@ -378,11 +380,10 @@ export class Replica {
       this.#outputs.push({ type: "alarm", alarm });
     }
     const isInstalled = this.#install(received, now);
+    this.#snapshots.written(ready);
     for (const entry of committed) {
       this.#apply(entry, now);
     }
-    this.#snapshots.written(ready);
-    this.#snapshots.takeWhenDue(this.#lastApplied);
     for (const readState of readStates) {
       this.#reads.confirmed(readState);
     }
@@ -408,7 +409,7 @@ export class Replica {
     assert(index > this.#lastApplied, "a snapshot leads on");
     this.#lastApplied = index;
     this.registry.become(installed.state);
-    this.#comparison.installed();
+    this.#comparison.installed(index);
     this.#clients.installed(this.registry, now);
     this.#notice({ type: "snapshot", how: "installed", index, bytes });
     return true;
@@ -429,7 +430,9 @@ export class Replica {
       default:
         unreachable(entry.kind);
     }
-    this.#comparison.applied(entry.index);
+    if (this.#comparison.applied(entry.index)) {
+      this.#snapshots.checkpoint(entry.index);
+    }
   }
 
   #caughtUp(ageKnown: boolean, now: Now): void {

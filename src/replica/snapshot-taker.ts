@@ -4,7 +4,7 @@ import {
   SNAPSHOT_CHUNK_BYTES,
   SNAPSHOT_LOG_BYTES_MIN,
 } from "../limits.ts";
-import type { Snapshot, SnapshotId, SnapshotMeta, SnapshotWrite } from "../raft/types.ts";
+import type { LogIndex, Snapshot, SnapshotId, SnapshotMeta, SnapshotWrite } from "../raft/types.ts";
 import type { FrozenRegistry } from "../registry/freeze.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { RegistryItem } from "../registry/snapshot.ts";
@@ -37,16 +37,20 @@ interface Parts {
   readonly random: (bound: number) => number;
   /** Queues it for the disk; `written` tells when it is there. False: it cannot be finished. */
   readonly write: (write: SnapshotWrite) => boolean;
+  /** The last index at which a majority had this member's state. */
+  readonly agreedIndex: () => LogIndex;
 }
 
 interface Taking {
   readonly meta: SnapshotMeta;
   readonly id: SnapshotId;
-  readonly view: FrozenRegistry;
-  readonly items: Iterator<RegistryItem, void>;
+  readonly digest: string;
+  /** Null once everything was given out. */
+  source: { readonly view: FrozenRegistry; readonly items: Iterator<RegistryItem, void> } | null;
   chunks: number;
   bytes: number;
-  isDrained: boolean;
+  /** All chunks are on disk; `switch` has not been written. */
+  isWaiting: boolean;
 }
 
 const NONCE_BOUND = 2 ** 48;
@@ -54,6 +58,11 @@ const NONCE_BOUND = 2 ** 48;
 /**
  * Takes snapshots of the state machine: one chunk is made and written at a time, each when the one
  * before is on disk, so that neither the loop nor the disk is held up, and the state goes on.
+ *
+ * A snapshot is what a restart, and a member that was left behind, go on from instead of the log;
+ * were it of a wrong state, nothing right would be left. So it is begun at a checkpoint, and becomes
+ * the current one when a majority has agreed on the state there or further on. Until then it waits
+ * on the disk, without a view in memory, and the log stays.
  */
 export class SnapshotTaker {
   readonly #parts: Parts;
@@ -72,10 +81,19 @@ export class SnapshotTaker {
     return this.#taking !== null;
   }
 
+  /** Of the snapshot that waits for an agreement; 0 where none does. */
+  get waitingIndex(): LogIndex {
+    return this.#taking?.isWaiting === true ? this.#taking.meta.index : 0;
+  }
+
+  /** Another one would be due by now. */
+  get isOverdue(): boolean {
+    return this.waitingIndex > 0 && this.#isOutgrown(1);
+  }
+
   /** The log has outgrown both the least and the state, `times` over: its cost is amortised. */
   isDue(times: number): boolean {
-    const threshold = Math.max(this.#parts.limits.logBytesMin, this.#stateBytes);
-    return this.#taking === null && this.#logBytes > threshold * times;
+    return this.#taking === null && this.#isOutgrown(times);
   }
 
   applied(bytes: number): void {
@@ -87,8 +105,9 @@ export class SnapshotTaker {
     assert(this.#taking === null, "one snapshot is taken at a time");
     const view = this.#parts.registry.freeze();
     const id = { index: meta.index, nonce: this.#parts.random(NONCE_BOUND) };
-    const items = view.items();
-    this.#taking = { meta, id, view, items, chunks: 0, bytes: 0, isDrained: false };
+    const source = { view, items: view.items() };
+    const { digest } = view;
+    this.#taking = { meta, id, digest, source, chunks: 0, bytes: 0, isWaiting: false };
     this.#logBytes = 0;
     this.#writeNext(this.#taking);
   }
@@ -120,6 +139,18 @@ export class SnapshotTaker {
     }
   }
 
+  /** What waits becomes the current snapshot, where a majority has come to agree. */
+  switchWhenAgreed(): void {
+    const taking = this.#taking;
+    if (taking?.isWaiting !== true || this.#parts.agreedIndex() < taking.meta.index) {
+      return;
+    }
+    taking.isWaiting = false;
+    const { meta, id, digest, chunks, bytes } = taking;
+    const snapshot: Snapshot = { ...meta, nonce: id.nonce, chunks, bytes, digest };
+    this.#write({ type: "switch", snapshot, chain: null });
+  }
+
   /** The state was replaced by a snapshot that was received. */
   installed(snapshot: Snapshot): void {
     this.abandon();
@@ -129,25 +160,26 @@ export class SnapshotTaker {
 
   /** Another snapshot is on its way in; what was staged of this one is let go with its first chunk. */
   abandon(): void {
-    this.#taking?.view.release();
+    this.#taking?.source?.view.release();
     this.#taking = null;
   }
 
   #writeNext(taking: Taking): void {
-    if (!taking.isDrained) {
-      const chunk = this.#chunk(taking);
-      if (chunk !== null) {
-        const first = taking.chunks;
-        taking.chunks += 1;
-        taking.bytes += chunk.length;
-        this.#write({ type: "stage", id: taking.id, first, chunks: [chunk] });
-        return;
-      }
+    const chunk = this.#chunk(taking);
+    if (chunk !== null) {
+      const first = taking.chunks;
+      taking.chunks += 1;
+      taking.bytes += chunk.length;
+      this.#write({ type: "stage", id: taking.id, first, chunks: [chunk] });
+      return;
     }
-    const { meta, id, view, chunks, bytes } = taking;
-    const { digest } = view;
-    const snapshot: Snapshot = { ...meta, nonce: id.nonce, chunks, bytes, digest };
-    this.#write({ type: "switch", snapshot, chain: null });
+    taking.isWaiting = true;
+    this.switchWhenAgreed();
+  }
+
+  #isOutgrown(times: number): boolean {
+    const threshold = Math.max(this.#parts.limits.logBytesMin, this.#stateBytes);
+    return this.#logBytes > threshold * times;
   }
 
   #write(write: SnapshotWrite): void {
@@ -161,11 +193,11 @@ export class SnapshotTaker {
     const { codec, limits } = this.#parts;
     const encoded: Uint8Array[] = [];
     let bytes = 0;
-    while (bytes < limits.chunkBytes) {
-      const next = taking.items.next();
+    while (taking.source !== null && bytes < limits.chunkBytes) {
+      const next = taking.source.items.next();
       if (next.done === true) {
-        taking.isDrained = true;
-        taking.view.release();
+        taking.source.view.release();
+        taking.source = null;
         break;
       }
       const item = codec.encodeItem(next.value);

@@ -20,6 +20,8 @@ interface Parts {
   /** An integer in [0, bound). */
   readonly random: (bound: number) => number;
   readonly emit: Emit;
+  /** The last index at which a majority had this member's state. */
+  readonly agreedIndex: () => LogIndex;
 }
 
 /** A snapshot that is being sent is not replaced until the log has grown this many times as large. */
@@ -35,13 +37,15 @@ export class Snapshots {
   #former: SnapshotId | null = null;
   /** Makes a state of the chunks that are received; null where none is. */
   #builder: RegistryBuilder | null = null;
+  #isOverdueTold = false;
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    const { raft, registry, codec, limits, random } = parts;
+    const { raft, registry, codec, limits, random, agreedIndex } = parts;
     const write = raft.writeSnapshot.bind(raft);
     const stateBytes = raft.snapshot?.bytes ?? 0;
-    this.#taker = new SnapshotTaker({ registry, codec, limits, random, write }, stateBytes);
+    const shared = { registry, codec, limits, random, write, agreedIndex };
+    this.#taker = new SnapshotTaker(shared, stateBytes);
   }
 
   /** An entry with so much data. */
@@ -49,9 +53,15 @@ export class Snapshots {
     this.#taker.applied(bytes + ENTRY_HEAD_BYTES);
   }
 
-  /** Takes one of what is applied up to `lastApplied`, where that is due. */
-  takeWhenDue(lastApplied: LogIndex): void {
+  /** Of the snapshot that is all written and waits for a majority to agree; 0 where none does. */
+  get waitingIndex(): LogIndex {
+    return this.#taker.waitingIndex;
+  }
+
+  /** Everything up to the checkpoint `lastApplied` is applied: takes a snapshot, where it is due. */
+  checkpoint(lastApplied: LogIndex): void {
     const { raft } = this.#parts;
+    this.#tellOverdue();
     if (!this.#taker.isDue(1) || raft.isInstalling || lastApplied <= (raft.snapshot?.index ?? 0)) {
       return;
     }
@@ -62,6 +72,11 @@ export class Snapshots {
     this.#former = raft.snapshot === null ? null : idOf(raft.snapshot);
     const term = must(raft.log.termAt(lastApplied), "what was just applied is in the log");
     this.#taker.begin({ index: lastApplied, term, conf: raft.confAt(lastApplied) });
+  }
+
+  /** What waits for a majority becomes current where there is one. */
+  switchWhenAgreed(): void {
+    this.#taker.switchWhenAgreed();
   }
 
   /** Returns the state that this member's is to become, where a snapshot was installed. */
@@ -107,6 +122,15 @@ export class Snapshots {
     } else {
       raft.chunkLoaded({ ...request, data: chunk.data, chain: chunk.chain });
     }
+  }
+
+  /** While one waits no other is begun, and the log grows: once for each is enough. */
+  #tellOverdue(): void {
+    const { isOverdue, waitingIndex: index } = this.#taker;
+    if (isOverdue && !this.#isOverdueTold) {
+      this.#parts.emit({ type: "notice", notice: { type: "snapshotWaits", index } });
+    }
+    this.#isOverdueTold = isOverdue;
   }
 
   /** `snapshot` is on disk: what only the former one needed goes, but for a tail of the log. */

@@ -16,8 +16,12 @@ export interface ReplicaStatus {
   readonly commitIndex: LogIndex;
   readonly lastApplied: LogIndex;
   readonly lastIndex: LogIndex;
+  /** It came back without its log, and has not yet what it lacks. */
+  readonly isReturning: boolean;
   /** Of the current snapshot; 0 where there is none. */
   readonly snapshotIndex: LogIndex;
+  /** Of one that is written and waits for a majority to agree on it; 0 where none does. */
+  readonly snapshotWaitingIndex: LogIndex;
   /** The first entry that is still in the log. */
   readonly firstIndex: LogIndex;
   readonly revision: number;
@@ -40,40 +44,45 @@ export interface ReplicaStatus {
   }[];
 }
 
-type RaftStatus = Pick<
+/** What the replica itself knows. */
+type OwnStatus = Pick<
   ReplicaStatus,
-  | "id"
-  | "role"
-  | "term"
-  | "leader"
-  | "conf"
-  | "committedConf"
-  | "commitIndex"
-  | "lastIndex"
-  | "snapshotIndex"
-  | "firstIndex"
-  | "peers"
+  | "agreedIndex"
+  | "doubt"
+  | "snapshotWaitingIndex"
+  | "lastApplied"
+  | "watches"
+  | "isCaughtUp"
+  | "ageMs"
 >;
 
 /** `linksUp`: the members that this one can send to. */
-export function raftStatus(raft: Raft, linksUp: ReadonlySet<MemberId>): RaftStatus {
-  const { id, role, term, leader, conf, commitIndex, lastIndex } = raft;
+export function replicaStatus(
+  raft: Raft,
+  registry: Registry,
+  linksUp: ReadonlySet<MemberId>,
+  own: OwnStatus,
+): ReplicaStatus {
+  const { commitIndex } = raft;
   return {
-    ...{ id, role, term, leader, conf, commitIndex, lastIndex },
+    id: raft.id,
+    role: raft.role,
+    term: raft.term,
+    leader: raft.leader,
+    conf: raft.conf,
     committedConf: raft.confAt(commitIndex),
+    commitIndex,
+    lastIndex: raft.lastIndex,
+    isReturning: raft.lostEnd !== null,
     snapshotIndex: raft.snapshot?.index ?? 0,
     firstIndex: raft.log.firstIndex,
-    peers: raft.progress().map((peer) => ({ ...peer, isLinkUp: linksUp.has(peer.id) })),
-  };
-}
-
-type RegistryStatus = Pick<ReplicaStatus, "revision" | "digest" | "sessions" | "instances">;
-
-export function registryStatus(registry: Registry): RegistryStatus {
-  return {
+    peers: raft.progress().map(({ id, matchIndex, nextIndex }) => {
+      return { id, matchIndex, nextIndex, isLinkUp: linksUp.has(id) };
+    }),
     revision: registry.revision,
     digest: registry.digest(),
     sessions: registry.sessionCount,
     instances: registry.instanceCount,
+    ...own,
   };
 }

@@ -7,6 +7,6 @@ export function divergenceError({ index, own, agreed }: Divergence): NodeError {
   return new NodeError(
     EXIT.divergence,
     `the state of this node has diverged: at log index ${index} its digest is ${own}, that of a majority is ${agreed}`,
-    "The others go on without this node. Its memory may be faulty, or another build of Rollcall may run on it: keep its data directory, which is not used again.",
+    "The others go on without this node. Started again, it takes their state in place of its own, which it keeps aside in its data directory. See first whether the memory of this machine is sound and whether all nodes run the same Rollcall.",
   );
 }

@@ -1,7 +1,7 @@
 import type { Clock, Dialer, Logger, Random, Socket, Timers } from "../env/env.ts";
 import { HANDOVER_MS_MAX, WATCHES_PER_CONNECTION_MAX } from "../limits.ts";
 import { confOf, memberOf } from "../raft/conf-state.ts";
-import type { ConfState, MemberId } from "../raft/types.ts";
+import type { ConfMember, ConfState, MemberId } from "../raft/types.ts";
 import { RegistryBuilder } from "../registry/builder.ts";
 import { Registry } from "../registry/registry.ts";
 import type { Notice } from "../replica/inputs.ts";
@@ -10,6 +10,7 @@ import type { DataDirectory } from "../storage/directory.ts";
 import type { LoadedLog, Membership, Storage } from "../storage/storage.ts";
 import { commandCodec } from "../wire/command-codec.ts";
 import { confCodec } from "../wire/conf-codec.ts";
+import type { PeerIdentity } from "../wire/messages.ts";
 import { snapshotCodec } from "../wire/snapshot-codec.ts";
 import type { AddressBook } from "./address-book.ts";
 import { Clients } from "./clients.ts";
@@ -31,6 +32,8 @@ import {
   sessionStatus,
 } from "./status.ts";
 
+const RETURNING =
+  "the state of this node went wrong: its log is set aside, a peer's takes its place";
 const LISTED_SESSIONS_MAX = 10_000;
 /** For the closing handshakes of clients that do not answer. */
 const CLOSE_MS = 500;
@@ -91,7 +94,12 @@ export class Member implements HttpPages {
     this.#replica = new Replica(
       {
         id: directory.identity.incarnation,
-        restored: { ...log, snapshot: snapshot ?? { index: 0, term: 0, conf }, registry },
+        restored: {
+          ...log,
+          lostEnd: directory.returning?.lostEnd ?? null,
+          snapshot: snapshot ?? { index: 0, term: 0, conf },
+          registry,
+        },
         joinedIndex: birth.joinedIndex,
         codec: commandCodec,
         confCodec,
@@ -116,8 +124,9 @@ export class Member implements HttpPages {
     });
     const { conf: inForce, committedConf } = this.#replica.status(now);
     this.#conf = inForce;
-    this.#know(committedConf);
-    this.#know(inForce);
+    this.#know(this.#former);
+    this.#know(committedConf.members);
+    this.#know(inForce.members);
     this.#links = this.#makeLinks();
     this.#operations = this.#makeOperations();
     this.#clients = this.#makeClients(pump);
@@ -134,6 +143,10 @@ export class Member implements HttpPages {
     });
     for (const repair of repairs) {
       logger.warn({}, repair);
+    }
+    if (directory.returning !== null) {
+      const { aside: kept } = directory;
+      logger.warn({ kept, lost: directory.returning.lostEnd }, RETURNING);
     }
     const registry = await storedRegistry(loaded, storage);
     member = new Member(options, loaded, registry, storage);
@@ -159,13 +172,17 @@ export class Member implements HttpPages {
   }
 
   readiness(): readonly HealthCheck[] {
-    const { leader, isCaughtUp, doubt } = this.#driver.status();
+    const { leader, isCaughtUp, isReturning, doubt } = this.#driver.status();
     return [
       { name: "leader", failure: leader === null ? "no leader is known" : null },
       { name: "caught-up", failure: isCaughtUp ? null : "not caught up with a leader yet" },
       {
         name: "state",
-        failure: doubt === null ? null : `no state has a majority at ${doubt.index}`,
+        failure: isReturning
+          ? "the state of a peer is to take the place of this node's own"
+          : doubt === null
+            ? null
+            : `no state has a majority at ${doubt.index}`,
       },
       { name: "serving", failure: this.#isDraining ? "draining" : null },
     ];
@@ -278,23 +295,47 @@ export class Member implements HttpPages {
     if (notice.type === "configuration") {
       const moved = movedIn(this.#conf, notice.conf);
       this.#conf = notice.conf;
-      this.#know(notice.conf);
-      this.#links.setPeers(linkedTo(this.#driver.status()));
+      this.#know(notice.conf.members);
+      this.#links.setPeers(this.#linked());
       for (const id of moved) {
         this.#links.moved(id);
       }
     }
     if (notice.type === "configurationCommitted") {
-      this.#links.setPeers(linkedTo(this.#driver.status()));
+      this.#links.setPeers(this.#linked());
     }
     this.#notices.take(notice);
     this.#operations.take(notice);
+    if (notice.type === "returned") {
+      void this.#returned();
+    }
     if (notice.type === "removed") {
       this.#options.onRemoved();
     }
   }
 
-  #know({ members }: ConfState): void {
+  async #returned(): Promise<void> {
+    try {
+      await this.#options.directory.returned();
+      this.#links.setPeers(this.#linked());
+    } catch (error) {
+      this.#driver.storageFailed(error);
+    }
+  }
+
+  /** Those that were members when this node lost its log, until it has it again. */
+  get #former(): readonly ConfMember[] {
+    return this.#options.directory.returning?.members ?? [];
+  }
+
+  #linked(): readonly PeerIdentity[] {
+    const linked = linkedTo(this.#driver.status());
+    const isLinked = (id: MemberId): boolean => linked.some((peer) => peer.incarnation === id);
+    const former = this.#former.filter(({ id }) => !isLinked(id));
+    return [...linked, ...former.map(({ id, name }) => ({ name, incarnation: id }))];
+  }
+
+  #know(members: readonly ConfMember[]): void {
     for (const { id, name } of members) {
       this.#names.set(id, name);
     }
@@ -345,7 +386,7 @@ export class Member implements HttpPages {
       ...this.#options,
       self: { name, incarnation: directory.identity.incarnation },
       cluster: birth,
-      peers: linkedTo(this.#driver.status()),
+      peers: this.#linked(),
       known: () => this.#driver.status(),
       joinedIndex: birth.joinedIndex,
       addressesOf: (peer) => addresses.dialable(peer),

@@ -142,6 +142,8 @@ export class Metrics {
       rollcall_caught_up: replica.isCaughtUp ? 1 : 0,
       rollcall_checkpoint_agreed_index: replica.agreedIndex,
       rollcall_checkpoint_doubt: replica.doubt === null ? 0 : 1,
+      rollcall_returning: replica.isReturning ? 1 : 0,
+      rollcall_snapshot_waiting_index: replica.snapshotWaitingIndex,
       rollcall_ws_connections: connections,
     };
     for (const [name, value] of Object.entries(values)) {
@@ -183,5 +185,8 @@ const GAUGES = {
   rollcall_caught_up: "1 once this node has caught up with a leader",
   rollcall_checkpoint_agreed_index: "The last index at which a majority had this node's state",
   rollcall_checkpoint_doubt: "1 while no state has a majority, and a leader proposes nothing",
+  rollcall_returning: "1 while this node has not yet the state of a peer in place of its own",
+  rollcall_snapshot_waiting_index:
+    "Index of a snapshot that waits for a majority to agree on its state; 0 for none",
   rollcall_ws_connections: "Client connections",
 } as const;

@@ -24,9 +24,6 @@ export function exitCodeOf(error: unknown): number {
     return error.exitCode;
   }
   if (error instanceof StorageError) {
-    if (error.code === "DIVERGED") {
-      return EXIT.divergence;
-    }
     return error.code === "DISK" || error.code === "DAMAGED" ? EXIT.disk : EXIT.configuration;
   }
   // Whatever else is thrown was not foreseen.

@@ -1,11 +1,14 @@
 import type { Logger, Timer, Timers } from "../env/env.ts";
 import type { MemberId, Role, Term } from "../raft/types.ts";
 import type { EndReason } from "../registry/command.ts";
+import type { Doubt } from "../replica/checkpoints.ts";
 import type { Notice } from "../replica/inputs.ts";
 import { unreachable } from "../util/assert.ts";
 import type { Metrics } from "./metrics.ts";
 
 const COUNT_MS = 1_000;
+const DOUBT_HINT =
+  "Find out which state is right. A member with another one is stopped, told to take it ('rollcall discard-state'), and started again; not two of three at once.";
 
 /** What the log says of the replica: one line a change of state; sessions that end are counted. */
 export class Notices {
@@ -62,19 +65,7 @@ export class Notices {
         break;
       }
       case "doubt":
-        if (notice.doubt === null) {
-          this.#logger.info({}, "a majority agrees on one state again");
-        } else {
-          const { index, digests } = notice.doubt;
-          const states = digests.map(({ member, digest }) => ({
-            member: this.#nameOf(member),
-            digest,
-          }));
-          this.#logger.error(
-            { index, states },
-            "no state has a majority: a leader proposes nothing",
-          );
-        }
+        this.#doubt(notice.doubt);
         break;
       case "massBreak":
         this.#logger.warn(
@@ -87,6 +78,18 @@ export class Notices {
         this.#logger.info({ to: this.#nameOf(to), outcome }, "transfer of the leadership");
         break;
       }
+      case "returned":
+        this.#logger.info(
+          { agreedIndex: notice.agreedIndex },
+          "back: the state of a peer has taken the place of this node's own",
+        );
+        break;
+      case "snapshotWaits":
+        this.#logger.warn(
+          { index: notice.index },
+          "a snapshot waits for a majority to agree on its state: the log is not cut meanwhile",
+        );
+        break;
       case "snapshot": {
         const { how, index, bytes } = notice;
         this.#metrics.snapshots.inc({ how });
@@ -114,6 +117,19 @@ export class Notices {
       default:
         unreachable(notice);
     }
+  }
+
+  #doubt(doubt: Doubt | null): void {
+    if (doubt === null) {
+      this.#logger.info({}, "a majority agrees on one state again");
+      return;
+    }
+    const { index, digests } = doubt;
+    const states = digests.map(({ member, digest }) => ({ member: this.#nameOf(member), digest }));
+    this.#logger.error(
+      { index, states, hint: DOUBT_HINT },
+      "no state has a majority: a leader proposes nothing",
+    );
   }
 
   /** Who alone has lost the leader asks for PreVotes many times a second, and is refused. */

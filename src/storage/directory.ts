@@ -11,6 +11,14 @@ import {
   writeAtomically,
   writeSynced,
 } from "./durable-file.ts";
+import {
+  databaseOf,
+  decodeGeneration,
+  FIRST_GENERATION,
+  type Generation,
+  generationOfFile,
+  markOf,
+} from "./generation.ts";
 import { decodeBirth, decodeIdentity, encodeBirth, encodeIdentity } from "./identity.ts";
 import type { KeyValueStore } from "./key-value-store.ts";
 import {
@@ -24,18 +32,15 @@ import {
 import { type OpenedStorage, openStorage, type StorageOptions } from "./level-storage.ts";
 import { openLevelStore } from "./level-store.ts";
 import { MarkFile } from "./mark-file.ts";
-import {
-  damagedDirectoryAdvice,
-  divergedDirectoryAdvice,
-  REMOVED_ADVICE,
-} from "./recovery-advice.ts";
+import { damagedDirectoryAdvice, REMOVED_ADVICE } from "./recovery-advice.ts";
+import { beginReturn, setAsideDatabase, storeGeneration } from "./returning.ts";
 import { CHUNK_KEYS } from "./snapshot-layout.ts";
-import { type Identity, type Membership, StorageError } from "./storage.ts";
+import { type Identity, type Membership, type Returning, StorageError } from "./storage.ts";
 import { VoteFile } from "./vote-file.ts";
 
-const { identity: IDENTITY, birth: BIRTH, mark: MARK } = DIRECTORY_FILES;
-const { database: DATABASE, creating: CREATING } = DIRECTORY_FILES;
-const { diverged: DIVERGED, removed: REMOVED } = DIRECTORY_FILES;
+const { identity: IDENTITY, birth: BIRTH, mark: MARK, diverged: DIVERGED } = DIRECTORY_FILES;
+const { database: DATABASE, creating: CREATING, generation: GENERATION } = DIRECTORY_FILES;
+const { removed: REMOVED } = DIRECTORY_FILES;
 const INCARNATION_BYTES = 8;
 const USED_KEYS = [
   ["entries", ENTRY_KEYS],
@@ -63,12 +68,14 @@ export interface DirectoryRandom {
  * nothing is ever created: what is missing has been lost, and the node refuses to start. The birth
  * itself is one file that is renamed into place (`bear`), so there is no half of it.
  *
+ * A directory that was set aside (`setAside`) is opened without its log: see `returning.ts`.
+ *
  * @param path the data directory
  * @param name of the node (`--id`); a directory keeps the one it was made with
  * @throws StorageError LOCKED when another process has it open; FOREIGN when it is another node's,
  *   or a copy of another directory's parts; VERSION when a newer Rollcall wrote it; DAMAGED when
- *   something of it is missing or unreadable; DIVERGED when it was set aside (`setAside`); REMOVED
- *   when its member was removed (`leave`); DISK when it cannot be read or written.
+ *   something of it is missing or unreadable; REMOVED when its member was removed (`leave`); DISK
+ *   when it cannot be read or written.
  */
 export async function openDirectory(
   path: string,
@@ -79,19 +86,24 @@ export async function openDirectory(
   try {
     await makeDirectory(path);
     const made = await readIdentity(path, name);
-    await checkNotDiverged(path);
     await checkNotRemoved(path);
     const identity = made ?? (await prepareToMake(path, name, random));
+    let generation = await readGeneration(path, identity);
     store =
       made === null
         ? await makeContents(path, identity)
-        : await openLevelStore(join(path, DATABASE), { create: false });
-    // Behind the lock: another process may have been making the directory until a moment ago.
+        : await openLevelStore(join(path, databaseOf(generation.number)), { create: false });
+    // Behind the lock: another process may have been at work here until a moment ago.
+    await checkSameGeneration(path, identity, generation);
     const birth = await readBirth(path, identity);
     await checkFormat(path, store, identity);
     if (birth === null) await checkIsUnused(path, store, BIRTH);
     await removeCreating(path);
-    return new LevelDirectory(path, identity, birth, store);
+    if (birth !== null && (await isThere(join(path, DIVERGED)))) {
+      ({ generation, store } = await beginReturn({ path, identity, birth, generation, store }));
+    }
+    const aside = await setAsideDatabase(path, generation);
+    return new LevelDirectory({ path, identity, birth, generation, aside, store });
   } catch (error) {
     await store?.close();
     throw asStorageError(error, `${path} cannot be opened`);
@@ -112,6 +124,10 @@ export interface DataDirectory {
   readonly identity: Identity;
   /** Null until the directory is part of a cluster. */
   readonly birth: Membership | null;
+  /** Not null: this node is without the log that it had, and was not said to be back. */
+  readonly returning: Returning | null;
+  /** The database that was in use before this one and is kept, or null. */
+  readonly aside: string | null;
   /**
    * Writes down the cluster that this directory is part of from now on; resolves when that is on
    * disk. Does nothing when it was born into the same cluster before.
@@ -126,8 +142,8 @@ export interface DataDirectory {
    */
   open(options?: StorageOptions): Promise<OpenedStorage>;
   /**
-   * No start uses this directory again: its state is wrong, as `text` says to people. Resolves when
-   * that is on disk.
+   * The next opening uses neither log nor snapshot again: the state is wrong, as `text` says to
+   * people. Resolves when that is on disk.
    *
    * @throws StorageError DISK.
    */
@@ -139,23 +155,46 @@ export interface DataDirectory {
    * @throws StorageError DISK.
    */
   leave(text: string): Promise<void>;
+  /**
+   * This node has again what it had, and a majority agrees on it. Resolves when that is on disk.
+   *
+   * @throws StorageError DISK.
+   */
+  returned(): Promise<void>;
   /** Closes the storage too, and lets others in. */
   close(): Promise<void>;
+}
+
+interface Contents {
+  readonly path: string;
+  readonly identity: Identity;
+  readonly birth: Membership | null;
+  readonly generation: Generation;
+  readonly aside: string | null;
+  readonly store: KeyValueStore;
 }
 
 class LevelDirectory implements DataDirectory {
   readonly path: string;
   readonly identity: Identity;
+  readonly aside: string | null;
   readonly #store: KeyValueStore;
   #birth: Membership | null;
+  #generation: Generation;
   #opened: OpenedStorage | null = null;
   #isOpen = false;
 
-  constructor(path: string, identity: Identity, birth: Membership | null, store: KeyValueStore) {
+  constructor({ path, identity, birth, generation, aside, store }: Contents) {
     this.path = path;
     this.identity = identity;
+    this.aside = aside;
     this.#birth = birth;
+    this.#generation = generation;
     this.#store = store;
+  }
+
+  get returning(): Returning | null {
+    return this.#generation.returning;
   }
 
   get birth(): Membership | null {
@@ -182,7 +221,8 @@ class LevelDirectory implements DataDirectory {
     assert(!this.#isOpen, "a log is opened once");
     this.#isOpen = true;
     const { incarnation } = this.identity;
-    const place = { directory: this.path, incarnation, store: this.#store };
+    const markPath = join(this.path, markOf(this.#generation.number));
+    const place = { directory: this.path, markPath, incarnation, store: this.#store };
     this.#opened = await openStorage(place, options);
     return this.#opened;
   }
@@ -193,6 +233,15 @@ class LevelDirectory implements DataDirectory {
 
   leave(text: string): Promise<void> {
     return this.#write(REMOVED, Buffer.from(`${text}\n`, "utf8"));
+  }
+
+  async returned(): Promise<void> {
+    this.#generation = { ...this.#generation, returning: null };
+    try {
+      await storeGeneration(this.path, this.#generation, this.identity.incarnation);
+    } catch (error) {
+      throw asStorageError(error, `${join(this.path, GENERATION)} cannot be written`);
+    }
   }
 
   async close(): Promise<void> {
@@ -232,15 +281,28 @@ async function readIdentity(path: string, name: string): Promise<Identity | null
   return identity;
 }
 
-/** Whatever is left of the log and the snapshot may hold what was applied wrongly. */
-async function checkNotDiverged(path: string): Promise<void> {
-  const content = await readIfThere(join(path, DIVERGED));
-  if (content === null) return;
-  throw new StorageError(
-    "DIVERGED",
-    `${path} was set aside: ${content.toString("utf8").trim()}`,
-    divergedDirectoryAdvice(path),
-  );
+/** Without the file it is the first, unless there is something of a later one and nothing says why. */
+async function readGeneration(path: string, identity: Identity): Promise<Generation> {
+  const file = join(path, GENERATION);
+  const content = await readIfThere(file);
+  if (content === null) {
+    const later = (await readdir(path)).find((entry) => (generationOfFile(entry) ?? 0) > 0);
+    if (later === undefined || (await isThere(join(path, DIVERGED)))) return FIRST_GENERATION;
+    throw damaged(path, `${path} has ${later} but no ${file}`);
+  }
+  const read = decodeGeneration(content);
+  if (read === null) throw damaged(path, `${file} is not as it was written`);
+  if (read.incarnation !== identity.incarnation) throw copied(path, file, read.incarnation);
+  return read.generation;
+}
+
+async function checkSameGeneration(
+  path: string,
+  identity: Identity,
+  { number }: Generation,
+): Promise<void> {
+  if ((await readGeneration(path, identity)).number === number) return;
+  throw new StorageError("LOCKED", `${path} was in use by another process`, "Start it again.");
 }
 
 /** It may start from a snapshot that knows as little of it as of one who is yet to be added. */

@@ -16,8 +16,10 @@ import { integerField, seal, textField, unseal } from "./sealed.ts";
  * | `mark` | how far the log was synced | written and synced every `MARK_SYNC_MS` |
  * | `db/` | a LevelDB, keys below | one synced batch an append |
  * | `creating` | nothing | exists only while the directory is being made |
- * | `diverged` | text for people | the state in this directory is not the majority's: it is not used again |
  * | `removed` | text for people | its member was removed from the cluster: it is not used again |
+ * | `diverged` | text for people | when the state was found not to be the majority's; goes at the next start |
+ * | `generation` | which `db` and `mark` are in use, how the log before them ended | by that start, and when the member is back |
+ * | `db.1/`, `mark.1` | as `db/` and `mark`, of the next generation | from then on |
  *
  * The database's keys sort by their first byte:
  *
@@ -75,6 +77,7 @@ export const DIRECTORY_FILES = {
   creating: "creating",
   diverged: "diverged",
   removed: "removed",
+  generation: "generation",
 } as const;
 
 /** Everything between these, from the first to before the second, is an entry. */

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { SWEEP_IDLE_MS } from "../limits.ts";
 import type { HardState, LogIndex, PersistRequest, SnapshotId } from "../raft/types.ts";
 import { AssertionError, assert, unreachable } from "../util/assert.ts";
@@ -6,7 +5,7 @@ import { boot } from "./boot.ts";
 import { damaged, describeDamage } from "./damage.ts";
 import { asStorageError } from "./disk-errors.ts";
 import type { KeyValueStore } from "./key-value-store.ts";
-import { DIRECTORY_FILES, decodeEntry, entryKey, type LogPosition } from "./layout.ts";
+import { decodeEntry, entryKey, type LogPosition } from "./layout.ts";
 import { MarkFile, type MarkTimers } from "./mark-file.ts";
 import { PersistPlanner, type PersistStep } from "./persist-plan.ts";
 import type { Verdict } from "./recovery.ts";
@@ -30,6 +29,7 @@ export interface StorageOptions {
 export interface StoragePlace {
   /** The data directory. */
   readonly directory: string;
+  readonly markPath: string;
   readonly incarnation: string;
   readonly store: KeyValueStore;
 }
@@ -55,12 +55,11 @@ export async function openStorage(
   place: StoragePlace,
   options: StorageOptions = {},
 ): Promise<OpenedStorage> {
-  const { directory, incarnation, store } = place;
+  const { directory, markPath, incarnation, store } = place;
   const votes = await VoteFile.open(directory, incarnation);
   try {
-    const markPath = join(directory, DIRECTORY_FILES.mark);
     const mark = await MarkFile.read(markPath, incarnation);
-    const verdict = await read(store, votes.hardState, mark?.position ?? null);
+    const verdict = await readLog(store, votes.hardState, mark?.position ?? null);
     if (verdict.type === "damaged") {
       throw damaged(directory, `${directory}: ${describeDamage(verdict.damage)}`);
     }
@@ -74,7 +73,8 @@ export async function openStorage(
   }
 }
 
-async function read(
+/** Whether the log is what was written. Changes nothing. */
+export async function readLog(
   store: KeyValueStore,
   hardState: HardState,
   mark: LogPosition | null,
@@ -140,13 +140,12 @@ class LevelStorage implements Storage {
     votes: VoteFile,
     planner: PersistPlanner,
   ): Promise<LevelStorage> {
-    const path = join(place.directory, DIRECTORY_FILES.mark);
     let storage: LevelStorage | null = null;
     const onFailure = (error: unknown): void => {
       if (storage !== null) storage.#fail(error);
     };
     const timers = options.timers ?? processTimers;
-    const mark = await MarkFile.open(path, place.incarnation, timers, onFailure);
+    const mark = await MarkFile.open(place.markPath, place.incarnation, timers, onFailure);
     storage = new LevelStorage(place, votes, mark, planner, options);
     try {
       await storage.#carryOut(planner.startSteps(place.incarnation));

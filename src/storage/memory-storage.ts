@@ -1,14 +1,20 @@
-import type { LogIndex, PersistRequest, SnapshotId } from "../raft/types.ts";
+import type { LogEnd, LogIndex, PersistRequest, SnapshotId } from "../raft/types.ts";
 import { assert, must, unreachable } from "../util/assert.ts";
 import { boot, type Question } from "./boot.ts";
 import { damaged, describeDamage } from "./damage.ts";
 import type { BlockFile, FileStep } from "./file-step.ts";
+import {
+  decodeGeneration,
+  encodeGeneration,
+  FIRST_GENERATION,
+  type Generation,
+} from "./generation.ts";
 import type { KeyRange, KeyValueOperation } from "./key-value-store.ts";
 import { decodeEntry, entryKey, LOG_START, type LogPosition } from "./layout.ts";
 import { encodeMark } from "./mark-record.ts";
 import { MarkSlots } from "./mark-slots.ts";
 import { PersistPlanner, type PersistStep } from "./persist-plan.ts";
-import type { Verdict } from "./recovery.ts";
+import { type IntactLog, type Verdict, vouchedEnd } from "./recovery.ts";
 import { chunkKey, chunkRange, decodeChunk } from "./snapshot-layout.ts";
 import { SnapshotVerifier } from "./snapshot-verifier.ts";
 import type { LoadedLog, Storage, StoredChunk } from "./storage.ts";
@@ -20,9 +26,18 @@ export type DiskStep =
   | FileStep
   | { readonly type: "batch"; readonly operations: readonly KeyValueOperation[] };
 
-interface Opened {
+export interface Opened {
   readonly loaded: LoadedLog;
   readonly log: MemoryLog;
+  /** Of a member that returns without its log; else null. */
+  readonly lostEnd: LogEnd | null;
+}
+
+/** Of a log that was read and found whole. */
+interface Verified {
+  readonly log: IntactLog;
+  readonly votes: VoteCopies;
+  readonly mark: MarkSlots;
 }
 
 /**
@@ -36,13 +51,26 @@ export class MemoryDisk {
   /** The blocks of each file. */
   readonly files: Readonly<Record<BlockFile, Uint8Array[]>>;
   readonly incarnation: string;
+  /** The file of that name, which is replaced as a whole. */
+  generation: Uint8Array;
   #start = 0;
 
   constructor(incarnation: string) {
     const vote = encodeVote(firstVote(incarnation));
-    const mark = encodeMark({ position: LOG_START, write: 0, incarnation });
     this.incarnation = incarnation;
-    this.files = { "vote-a": [vote], "vote-b": [vote], mark: [mark, mark] };
+    this.files = { "vote-a": [vote], "vote-b": [vote], mark: firstMarks(incarnation) };
+    this.generation = encodeGeneration(FIRST_GENERATION, incarnation);
+  }
+
+  /** Of a member that returns without its log; else null. */
+  get lostEnd(): LogEnd | null {
+    return this.#readGeneration().returning?.lostEnd ?? null;
+  }
+
+  /** The member has again what it had. */
+  returned(): void {
+    const { number } = this.#readGeneration();
+    this.generation = encodeGeneration({ number, returning: null }, this.incarnation);
   }
 
   /** What a start of the node would find. Null when neither vote can be read. */
@@ -89,7 +117,20 @@ export class MemoryDisk {
    * @throws StorageError DAMAGED
    */
   open(): Opened {
-    const steps = this.start();
+    return this.#carryOut(this.start());
+  }
+
+  /**
+   * As the start of a node whose directory was set aside, up to where its next log begins: log and
+   * snapshot go, term and vote stay.
+   *
+   * @throws StorageError DAMAGED
+   */
+  setAside(): void {
+    this.#carryOut(this.beginReturn());
+  }
+
+  #carryOut<Result>(steps: Generator<DiskStep, Result, void>): Result {
     for (;;) {
       const step = steps.next();
       if (step.done === true) return step.value;
@@ -99,19 +140,44 @@ export class MemoryDisk {
 
   /** The steps of `open`, each of which the caller applies before it asks for the next. */
   *start(): Generator<DiskStep, Opened, void> {
+    const { log: intact, votes, mark } = yield* this.#verify();
+    this.#start += 1;
+    const start = this.#start;
+    const planner = new PersistPlanner(intact);
+    const isCurrent = (): boolean => this.#start === start;
+    const log = new MemoryLog(this, planner, votes, mark, isCurrent);
+    yield* log.expand(planner.startSteps(this.incarnation));
+    return { loaded: intact.loaded, log, lostEnd: this.lostEnd };
+  }
+
+  /**
+   * The steps of `setAside`. What follows them is there as a whole or not at all: a new database and
+   * mark count with the file that names them. Returns what is set aside.
+   */
+  *beginReturn(): Generator<DiskStep, LoadedLog, void> {
+    const { log } = yield* this.#verify();
+    this.#start += 1;
+    const { number, returning } = this.#readGeneration();
+    const lostEnd = vouchedEnd(log, returning?.lostEnd ?? null);
+    const next: Generation = { number: number + 1, returning: { lostEnd, members: [] } };
+    this.generation = encodeGeneration(next, this.incarnation);
+    this.records.clear();
+    this.files.mark.splice(0, 2, ...firstMarks(this.incarnation));
+    return log.loaded;
+  }
+
+  *#verify(): Generator<DiskStep, Verified, void> {
     const votes = this.#readVotes();
     if (votes === null) throw damaged("memory", "neither vote can be read");
     yield* votes.rewrite();
     const mark = this.#readMark();
-    const verdict = this.#judge(votes, mark);
-    if (verdict.type === "damaged") throw damaged("memory", describeDamage(verdict.damage));
-    this.#start += 1;
-    const start = this.#start;
-    const planner = new PersistPlanner(verdict);
-    const isCurrent = (): boolean => this.#start === start;
-    const log = new MemoryLog(this, planner, votes, must(mark), isCurrent);
-    yield* log.expand(planner.startSteps(this.incarnation));
-    return { loaded: verdict.loaded, log };
+    const log = this.#judge(votes, mark);
+    if (log.type === "damaged") throw damaged("memory", describeDamage(log.damage));
+    return { log, votes, mark: must(mark) };
+  }
+
+  #readGeneration(): Generation {
+    return must(decodeGeneration(this.generation)).generation;
   }
 
   #readVotes(): VoteCopies | null {
@@ -313,6 +379,11 @@ export class MemoryStorage implements Storage {
     this.#isClosed = true;
     this.#log.syncMark();
   }
+}
+
+function firstMarks(incarnation: string): [Uint8Array, Uint8Array] {
+  const mark = encodeMark({ position: LOG_START, write: 0, incarnation });
+  return [mark, mark];
 }
 
 function hexOf(key: Uint8Array): string {

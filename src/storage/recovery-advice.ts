@@ -19,11 +19,6 @@ export function damagedDirectoryAdvice(path: string, why: string): string {
   return `${why} Keep ${path}, moved aside if it is in the way: recovery may need it. Then start the node from ${GOOD_COPY}, or ${NEW_MEMBER}. ${WITHOUT_IT}`;
 }
 
-/** Of a directory whose state was not that of a majority. */
-export function divergedDirectoryAdvice(path: string): string {
-  return `Keep ${path}: it may show what went wrong. See whether the memory of this machine is sound and whether all nodes run the same Rollcall. Then ${NEW_MEMBER}. ${WITHOUT_IT}`;
-}
-
 /** Of a member whose directory is not the one that it is started with. */
 export function lostDirectoryAdvice(name: string): string {
   return `Start ${name} with its former data directory: see whether --data is right and its disk is mounted. If it is lost or damaged, keep what is left of it: recovery may need it. Then start the node from ${GOOD_COPY}, or ${NEW_MEMBER}. ${WITHOUT_IT}`;

@@ -1,4 +1,4 @@
-import type { Entry, HardState, LogIndex } from "../raft/types.ts";
+import type { Entry, HardState, LogEnd, LogIndex } from "../raft/types.ts";
 import { must } from "../util/assert.ts";
 import type { Damage } from "./damage.ts";
 import { decodeEntry, indexOfKey, LOG_START, type LogPosition } from "./layout.ts";
@@ -14,6 +14,14 @@ export interface IntactLog {
   readonly pointer: Pointer | null;
   /** What stands in the database and is not needed. */
   readonly leftovers: readonly Leftover[];
+}
+
+/** Of the log, and of one before it that was lost: what the member has vouched for ends there. */
+export function vouchedEnd({ loaded }: IntactLog, before: LogEnd | null): LogEnd {
+  const { index, term } = loaded.entries.at(-1) ?? loaded.logStart;
+  const isCovered =
+    before === null || before.term < term || (before.term === term && before.index <= index);
+  return isCovered ? { index, term } : before;
 }
 
 /** `proved` is the end of the part before the damage that is linked from the start. */

@@ -1,6 +1,8 @@
 import type {
+  ConfMember,
   Entry,
   HardState,
+  LogEnd,
   LogIndex,
   PersistRequest,
   Snapshot,
@@ -48,6 +50,13 @@ export interface LoadedLog {
   readonly commitIndex: LogIndex;
 }
 
+/** What is known of a log that was set aside, by a member that takes its state from a peer. */
+export interface Returning {
+  readonly lostEnd: LogEnd;
+  /** Of the configuration in force at its end, which the log that comes will have in time. */
+  readonly members: readonly ConfMember[];
+}
+
 export interface StoredChunk {
   readonly data: Uint8Array;
   /** The chain checksum of the log at the snapshot's index. */
@@ -87,8 +96,6 @@ export type StorageErrorCode =
   | "FOREIGN"
   /** Another process, or this one, has the directory open. */
   | "LOCKED"
-  /** Its state was found not to be the majority's. */
-  | "DIVERGED"
   /** It was a member's, who was removed from the cluster. */
   | "REMOVED"
   /** The directory was written by a newer Rollcall. */

@@ -72,7 +72,10 @@ export function peerTuple(message: PeerMessage, put: PutBlob): readonly unknown[
     case "appendEntriesResponse":
       return message.success
         ? [...head, true, message.matchIndex]
-        : [...head, false, message.prevLogIndex, message.hintIndex, message.hintTerm];
+        : [
+            ...[...head, false, message.prevLogIndex],
+            ...[message.hintIndex, message.hintTerm, message.lostIndex],
+          ];
     case "heartbeat":
       return [...head, message.commitIndex, message.round];
     case "heartbeatResponse":
@@ -276,6 +279,7 @@ function readAppendEntriesResponse(head: Head, tuple: TupleReader): AppendEntrie
     prevLogIndex: tuple.integer(),
     hintIndex: tuple.integer(),
     hintTerm: tuple.integer(),
+    lostIndex: tuple.integer(),
   };
 }
 

@@ -194,6 +194,7 @@ async function main(): Promise<void> {
       limits: SNAPSHOT_LIMITS,
       random: (bound) => Math.floor(Math.random() * bound),
       write: (write) => writes.push(write) > 0,
+      agreedIndex: () => SNAPSHOTS,
     },
     0,
   );

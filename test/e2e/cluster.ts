@@ -9,7 +9,7 @@ import type { MemberStatus, NodeStatus } from "../../src/server/status.ts";
 import { Edge } from "./edge.ts";
 import { until, within } from "./wait.ts";
 
-const BIN = fileURLToPath(new URL("../../bin/rollcall.js", import.meta.url));
+export const BIN = fileURLToPath(new URL("../../bin/rollcall.js", import.meta.url));
 const START_MS_MAX = 20_000;
 const STOP_MS_MAX = 15_000;
 
@@ -48,16 +48,19 @@ export interface LogLine {
 export class ClusterNode {
   readonly name: string;
   readonly port: number;
+  readonly dataDir: string;
   readonly #args: readonly string[];
   readonly #logPath: string;
   #process: ChildProcess | null = null;
   #exit: Promise<Exit> | null = null;
 
-  constructor(name: string, port: number, args: readonly string[], logPath: string) {
+  /** Everything of it is in `directory`. */
+  constructor(name: string, port: number, directory: string, args: readonly string[]) {
     this.name = name;
     this.port = port;
-    this.#args = args;
-    this.#logPath = logPath;
+    this.dataDir = join(directory, name);
+    this.#args = ["--id", name, "--data", this.dataDir, ...args];
+    this.#logPath = join(directory, `${name}.log`);
   }
 
   get url(): string {
@@ -130,6 +133,17 @@ export class ClusterNode {
     });
   }
 
+  /** What it says of itself at `/readyz`; null while it does not answer. */
+  async readiness(): Promise<{ readonly isReady: boolean; readonly text: string } | null> {
+    try {
+      const signal = AbortSignal.timeout(1_000);
+      const response = await fetch(`${this.http}/readyz?verbose`, { signal });
+      return { isReady: response.ok, text: await response.text() };
+    } catch {
+      return null;
+    }
+  }
+
   /** Null while it does not answer, or serves nobody yet. */
   async status(): Promise<NodeStatus | null> {
     try {
@@ -182,8 +196,7 @@ export class Cluster {
     const edges = new Map<string, Edge>();
     const nodes: ClusterNode[] = [];
     for (const { name, port } of members) {
-      const args = ["--id", name, "--data", join(directory, name)];
-      args.push("--listen", `127.0.0.1:${port}`, "--bootstrap", bootstrap);
+      const args = ["--listen", `127.0.0.1:${port}`, "--bootstrap", bootstrap];
       for (const peer of members) {
         if (peer.name !== name) {
           const edge = await Edge.open(peer.port);
@@ -191,7 +204,7 @@ export class Cluster {
           args.push("--peer", `${peer.name}=127.0.0.1:${edge.port}`);
         }
       }
-      nodes.push(new ClusterNode(name, port, args, join(directory, `${name}.log`)));
+      nodes.push(new ClusterNode(name, port, directory, args));
     }
     const cluster = new Cluster(nodes, directory, edges);
     for (const node of nodes) {
@@ -203,7 +216,7 @@ export class Cluster {
 
   /** Starts one more. */
   add(name: string, port: number, args: readonly string[]): ClusterNode {
-    const node = new ClusterNode(name, port, args, join(this.#directory, `${name}.log`));
+    const node = new ClusterNode(name, port, this.#directory, args);
     this.nodes.push(node);
     node.start();
     return node;

@@ -38,7 +38,7 @@ describe("a node that joins when the log is cut", () => {
       }
     }
     const [port = 0] = await freePorts(1);
-    const args = ["--id", "n4", "--data", cluster.dataDir("n4"), "--listen", `127.0.0.1:${port}`];
+    const args = ["--listen", `127.0.0.1:${port}`];
     const node = cluster.add("n4", port, [...args, "--join", `127.0.0.1:${staying.port}`]);
     await node.votes();
     expect((await node.log()).map(({ msg }) => msg)).toContain("snapshot installed");
@@ -55,8 +55,8 @@ describe("a node that joins and is killed again and again", () => {
   test("is a member once, in the end", async () => {
     const [port = 0] = await freePorts(1);
     const seeds = cluster.nodes.map((node) => `127.0.0.1:${node.port}`).join(",");
-    const args = ["--id", "n4", "--data", cluster.dataDir("n4"), "--join", seeds];
-    const node = cluster.add("n4", port, [...args, "--listen", `127.0.0.1:${port}`]);
+    const args = ["--join", seeds, "--listen", `127.0.0.1:${port}`];
+    const node = cluster.add("n4", port, args);
     let kills = 0;
     // From before it has listened to behind its promotion, in steps of a disk's sync or a few.
     for (let lifeMs = 200; lifeMs < 900; lifeMs += 50) {

@@ -162,11 +162,7 @@ describe("three members become five and three again", () => {
     const seed = `127.0.0.1:${staying.port}`;
     const ports = await freePorts(2);
     const joined = ports.map((port, at) => {
-      const args = ["--id", `n${4 + at}`, "--data", cluster.dataDir(`n${4 + at}`)];
-      return cluster.add(`n${4 + at}`, port, [
-        ...args,
-        ...["--listen", `127.0.0.1:${port}`, "--join", seed],
-      ]);
+      return cluster.add(`n${4 + at}`, port, ["--listen", `127.0.0.1:${port}`, "--join", seed]);
     });
     for (const node of joined) {
       await node.votes();

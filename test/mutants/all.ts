@@ -1,8 +1,10 @@
+import { divergence } from "./divergence.ts";
 import { elections } from "./elections.ts";
 import { membership } from "./membership.ts";
 import type { Mutant } from "./mutant.ts";
 import { readers } from "./readers.ts";
 import { replication } from "./replication.ts";
+import { returning } from "./returning.ts";
 import { sessions } from "./sessions.ts";
 import { storage } from "./storage.ts";
 
@@ -11,6 +13,8 @@ export const mutants: readonly Mutant[] = [
   ...replication,
   ...membership,
   ...storage,
+  ...divergence,
+  ...returning,
   ...sessions,
   ...readers,
 ];

@@ -34,8 +34,8 @@ export const membership: readonly Mutant[] = [
     name: "leadership-to-a-learner",
     imitates: "hashicorp/raft 398: a transfer to who has no vote",
     file: "src/raft/transfer.ts",
-    find: "return state.conf.voters.includes(member);",
-    replace: "return state.conf.members.some(({ id }) => id === member);",
+    find: "return state.conf.voters.includes(member) && !isRefilling;",
+    replace: "return state.conf.members.some(({ id }) => id === member) && !isRefilling;",
     tests: ofMembers,
   },
   {
@@ -154,8 +154,8 @@ export const membership: readonly Mutant[] = [
     name: "campaigns-while-it-installs",
     imitates: "§5.4.3: who lacks what is committed disturbs who has it",
     file: "src/raft/election.ts",
-    find: "return mayCampaign(state) && isHardStateDurable(state) && state.install === null;",
-    replace: "return mayCampaign(state) && isHardStateDurable(state);",
+    find: "    state.install === null &&\n",
+    replace: "",
     tests,
   },
   {

@@ -128,6 +128,7 @@ export class Member {
       logStart: disk.logStart,
       entries: [...disk.entries],
       commitIndex: disk.commitIndex,
+      lostEnd: disk.lost?.end ?? null,
     });
   }
 
@@ -138,6 +139,31 @@ export class Member {
     }
     this.writing = null;
     this.raft = null;
+  }
+
+  /** After a crash: log and snapshot are gone, term and vote are not. */
+  loseLog(): void {
+    if (this.raft !== null) throw new Error(`${this.id} is up`);
+    const { hardState, entries, logStart, lost } = this.disk;
+    const { index, term } = entries.at(-1) ?? logStart;
+    const before = lost?.end ?? { index: 0, term: 0 };
+    const isLater = term > before.term || (term === before.term && index > before.index);
+    Object.assign(this.disk, structuredClone(EMPTY_DISK), {
+      hardState,
+      lost: {
+        end: isLater ? { index, term } : before,
+        cutIndex: Math.max(lost?.cutIndex ?? 0, logStart.index),
+        entries: [...(lost?.entries ?? []), ...entries],
+      },
+    });
+  }
+
+  /** It counts as back as soon as it may. */
+  endReturnWhenRefilled(): boolean {
+    if (this.up.lostEnd === null || !this.up.isRefilled) return false;
+    this.up.endReturn();
+    this.disk.lost = null;
+    return true;
   }
 
   /** Takes what there is to do; the messages are the caller's to carry. */

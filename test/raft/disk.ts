@@ -3,6 +3,7 @@ import { isSameId, type LogStart } from "../../src/raft/snapshot.ts";
 import type {
   Entry,
   HardState,
+  LogEnd,
   LogIndex,
   PersistRequest,
   Snapshot,
@@ -26,6 +27,13 @@ export interface Disk {
   /** Not dropped yet. */
   former: StoredSnapshot[];
   staged: { readonly id: SnapshotId; readonly chunks: Uint8Array[] } | null;
+  /** Of a member that returns without its log: how that ended, and what was in it. */
+  lost: {
+    readonly end: LogEnd;
+    /** Up to here it had applied and cut off. */
+    readonly cutIndex: LogIndex;
+    readonly entries: readonly Entry[];
+  } | null;
 }
 
 export const EMPTY_DISK: Disk = {
@@ -36,6 +44,7 @@ export const EMPTY_DISK: Disk = {
   current: null,
   former: [],
   staged: null,
+  lost: null,
 };
 
 export function lastIndexOn(disk: Disk): LogIndex {

@@ -210,10 +210,17 @@ export class Judge {
     if (expected.hash !== hash) fail(`${member.id} has another state at ${index}`);
   }
 
-  /** It is first seen where it was committed: by the leader, whose configuration decides. */
+  /**
+   * It is first seen where it was committed: by the leader, whose configuration decides. Who lost
+   * its log after it had vouched for the entry goes on to vote as if it had it.
+   */
   #isOnQuorum(entry: Entry, conf: ConfState): void {
     const holders = this.#members
-      .filter(({ disk }) => isSame(entryOn(disk, entry.index), entry))
+      .filter(
+        ({ disk }) =>
+          isSame(entryOn(disk, entry.index), entry) ||
+          disk.lost?.entries.some((lost) => isSame(lost, entry)) === true,
+      )
       .map(({ id }) => id);
     if (!isQuorum(conf, new Set(holders))) {
       fail(`${entry.index}@${entry.term} is committed and only on the disks of ${holders}`);
@@ -255,7 +262,12 @@ export class Judge {
       if (peer?.raft?.term !== raft.term || matchIndex === 0) continue;
       if (peer.disk.logStart.index >= matchIndex && this.committed.length >= matchIndex) continue;
       const own = raft.log.entryAt(matchIndex) ?? this.committed[matchIndex - 1]?.entry;
-      if (!isSame(entryOn(peer.disk, matchIndex), own)) {
+      if ((peer.disk.lost?.cutIndex ?? 0) >= matchIndex) continue;
+      const lost = peer.disk.lost?.entries ?? [];
+      if (
+        !isSame(entryOn(peer.disk, matchIndex), own) &&
+        !lost.some((entry) => isSame(entry, own))
+      ) {
         fail(`${raft.id} believes that ${id} holds ${matchIndex}`);
       }
     }

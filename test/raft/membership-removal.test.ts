@@ -26,6 +26,18 @@ describe("dissertation 4.2.2 removing the current leader", () => {
     expect([leader.role, leader.term]).toEqual(["follower", 1]);
   });
 
+  test("it takes no change between that and its last turn, not even to add itself again", () => {
+    const cluster = three();
+    const leader = cluster.raft("n1");
+    cluster.passes = ({ type, from }) => type !== "appendEntriesResponse" || from === "n2";
+    changes(cluster, leader, removes("n1"));
+    leader.step({ ...acked(1, 2, "n3"), to: "n1" });
+    cluster.settle();
+    leader.step({ ...acked(1, 3, "n3"), to: "n1" });
+    expect([leader.role, leader.commitIndex]).toEqual(["leader", 3]);
+    expect(leader.proposeConf(adds("n1"))).toEqual({ ok: false, reason: "notLeader" });
+  });
+
   test("its last messages tell the others that Cnew is committed", () => {
     const cluster = three();
     cluster.passes = ({ type }) => type !== "timeoutNow";

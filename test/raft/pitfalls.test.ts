@@ -54,6 +54,7 @@ describe("elections", () => {
       logStart: { index: 0, term: 0 },
       entries: [],
       commitIndex: 0,
+      lostEnd: null,
     });
     for (let tick = 0; tick < 100; tick++) stranger.tick();
     expect(stranger.ready().messages).toEqual([]);
@@ -175,7 +176,12 @@ describe("replication", () => {
     member.up.step(acked(2, 2));
     for (let value = 0; value < 20; value++) member.up.propose("commands", dataOf(value));
     member.settle();
-    const rejection = { type: "appendEntriesResponse", term: 2, success: false } as const;
+    const rejection = {
+      type: "appendEntriesResponse",
+      term: 2,
+      success: false,
+      lostIndex: 0,
+    } as const;
     for (let time = 0; time < 50; time++) {
       member.up.step(acked(2, 2));
       member.up.step(acked(2, 1));
@@ -191,7 +197,12 @@ describe("replication", () => {
     member.up.step(acked(2, 2));
     for (let value = 0; value < 20; value++) member.up.propose("commands", dataOf(value));
     expect(allOf(member.settle(), "appendEntries").length).toBe(20);
-    const rejection = { type: "appendEntriesResponse", term: 2, success: false } as const;
+    const rejection = {
+      type: "appendEntriesResponse",
+      term: 2,
+      success: false,
+      lostIndex: 0,
+    } as const;
     for (let prevLogIndex = 3; prevLogIndex < 22; prevLogIndex++) {
       member.up.step(told({ ...rejection, prevLogIndex, hintIndex: 2, hintTerm: 2 }));
     }
@@ -259,6 +270,7 @@ describe("replication", () => {
         logStart: { index: 0, term: 0 },
         entries,
         commitIndex: 0,
+        lostEnd: null,
       });
     expect(restored(entriesOf([1, 2]), 2)).not.toThrow();
     expect(restored(entriesOf([1, 2]), 1)).toThrow(AssertionError);
@@ -271,6 +283,7 @@ describe("replication", () => {
           logStart: { index: 0, term: 0 },
           entries: [],
           commitIndex: 0,
+          lostEnd: null,
         }),
     ).toThrow(AssertionError);
   });
@@ -282,6 +295,7 @@ describe("replication", () => {
       logStart: { index: 0, term: 0 },
       entries: entriesOf([1, 2, 2]),
       commitIndex,
+      lostEnd: null,
     });
     const raft = new Raft(configOf("n1"), restored(2));
     expect(raft.ready().committed.map(({ index }) => index)).toEqual([1, 2]);
@@ -295,6 +309,7 @@ describe("replication", () => {
       logStart: { index: 10, term: 2 },
       entries: entriesOf([2], 11),
       commitIndex: 0,
+      lostEnd: null,
     });
     expect([raft.commitIndex, raft.lastIndex]).toEqual([10, 11]);
     raft.step(append(2, 8, 1, [2, 2, 2, 2], 11));
@@ -310,7 +325,12 @@ test("a message and its entries are one readable line", () => {
     "n1>n2 t2 appendEntries after 1@1 [2@2 noop 0B] commit 0",
     "n1>n3 t2 appendEntries after 1@1 [2@2 noop 0B] commit 0",
   ]);
-  const rejection = { type: "appendEntriesResponse", term: 2, success: false } as const;
+  const rejection = {
+    type: "appendEntriesResponse",
+    term: 2,
+    success: false,
+    lostIndex: 0,
+  } as const;
   expect(describeMessage(told({ ...rejection, prevLogIndex: 9, hintIndex: 4, hintTerm: 1 }))).toBe(
     "n2>n1 t2 appendEntriesResponse no 9, perhaps 4@1",
   );

@@ -15,6 +15,8 @@ interface Totals {
   installed: number;
   installedByNew: number;
   overtaken: number;
+  logsLost: number;
+  returned: number;
   readonly changed: Map<ConfChange["type"], number>;
 }
 
@@ -28,6 +30,8 @@ function play(seeds: number, hasChanges: boolean, messagesPerStep: number): Tota
     installed: 0,
     installedByNew: 0,
     overtaken: 0,
+    logsLost: 0,
+    returned: 0,
     changed: new Map(),
   };
   for (let seed = FIRST_SEED; seed < FIRST_SEED + seeds; seed++) {
@@ -47,6 +51,8 @@ function play(seeds: number, hasChanges: boolean, messagesPerStep: number): Tota
     totals.installed += world.installed;
     totals.installedByNew += world.installedByNew;
     totals.overtaken += world.overtaken;
+    totals.logsLost += world.logsLost;
+    totals.returned += world.returned;
     for (const [type, count] of world.changed) {
       totals.changed.set(type, (totals.changed.get(type) ?? 0) + count);
     }
@@ -57,10 +63,14 @@ function play(seeds: number, hasChanges: boolean, messagesPerStep: number): Tota
 test(
   "whatever is lost, repeated, reordered, cut or crashed, Raft's properties hold",
   () => {
-    const { elections, committed, reads, installed, overtaken } = play(SEEDS, false, 4);
+    const totals = play(SEEDS, false, 4);
+    const { elections, committed, reads, installed, overtaken, logsLost, returned } = totals;
     // A run that elects, commits or reads next to nothing has shown nothing.
     console.log(`${SEEDS} seeds: ${elections} elections, ${committed} entries, ${reads} reads`);
     console.log(`${installed} snapshots installed, ${overtaken} overtaken`);
+    console.log(`${logsLost} logs lost, ${returned} members back`);
+    expect(logsLost).toBeGreaterThan(SEEDS / 4);
+    expect(returned).toBeGreaterThan(logsLost / 2);
     expect(elections).toBeGreaterThan(2 * SEEDS);
     expect(committed).toBeGreaterThan(20 * SEEDS);
     expect(reads).toBeGreaterThan(5 * SEEDS);

@@ -44,6 +44,10 @@ export class RandomCluster {
   /** By members that the cluster was not born with, and with an empty log before. */
   installedByNew = 0;
   overtaken = 0;
+  /** Out of 1000 starts, those without the log. */
+  readonly #logLosses: number;
+  logsLost = 0;
+  returned = 0;
 
   constructor(seed: number, hasChanges: boolean) {
     this.#chance = chanceFrom(seed);
@@ -68,6 +72,7 @@ export class RandomCluster {
     };
     this.#snapshots = [0, 50, 200, 400][this.#chance(4)] ?? 0;
     this.#tail = (["none", "needed", "some"] as const)[this.#chance(3)] ?? "none";
+    this.#logLosses = [0, 300, 800][this.#chance(3)] ?? 0;
     this.#changes = hasChanges ? ([30, 150, 500][this.#chance(3)] ?? 30) : 0;
     // A cluster may be born with one, two or four as well.
     this.#born = ids.slice(0, hasChanges ? 1 + this.#chance(5) : size);
@@ -125,6 +130,10 @@ export class RandomCluster {
       this.sent++;
       this.#cluster.bag.push(message);
     }
+    if (member.endReturnWhenRefilled()) {
+      this.returned++;
+      this.trace.push(`${member.id} is back`);
+    }
     for (const read of member.readStates.slice(served)) this.judge.readServed(read);
     for (const { type, snapshot } of member.received.slice(receivedBefore)) {
       if (type === "installed") this.installed++;
@@ -181,7 +190,7 @@ export class RandomCluster {
   #change(): void {
     const leaders = this.#cluster.leaders();
     const leader = leaders[this.#chance(leaders.length || 1)];
-    if (leader === undefined) return;
+    if (leader === undefined || this.#isReturning) return;
     this.#onMember(({ up }) => {
       const change = this.#drawChange(up);
       const proposal = up.proposeConf(change);
@@ -303,12 +312,36 @@ export class RandomCluster {
     const member = down !== undefined && this.#chance(3) > 0 ? down : this.#pick();
     this.trace.push(`${member.id} ${member.raft === null ? "starts" : "crashes"}`);
     if (member.raft === null) {
+      if (this.#chance(1000) < this.#logLosses && this.#mayLoseLog(member)) this.#loseLog(member);
       member.start();
       this.judge.started(member);
     } else {
       const fates = ["nothing", "hardState", "everything"] as const;
       member.crash(fates[this.#chance(3)] ?? "nothing");
     }
+  }
+
+  /** The others elect a leader without it, whatever was only in its log. */
+  #mayLoseLog(member: Member): boolean {
+    return this.#cluster.members.every(
+      ({ raft, disk }) =>
+        disk.lost === null &&
+        (disk === member.disk ||
+          (raft !== null &&
+            raft.conf.voters.length > 2 &&
+            (raft.conf.votersOutgoing.length === 0 || raft.conf.votersOutgoing.length > 2))),
+    );
+  }
+
+  get #isReturning(): boolean {
+    return this.#cluster.members.some(({ disk }) => disk.lost !== null);
+  }
+
+  /** Its state had gone wrong, and it is to come back with that of another member. */
+  #loseLog(member: Member): void {
+    this.trace.push(`${member.id} sets its log aside`);
+    this.logsLost++;
+    member.loseLog();
   }
 
   /** Two sides, one node that hears nothing, one direction of one link, or no cut at all. */

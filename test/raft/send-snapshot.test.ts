@@ -13,7 +13,7 @@ const chunksTo = (messages: readonly RaftMessage[], to = "n2"): (number | "?")[]
     return [message.chunk === message.snapshot.chunks ? "?" : message.chunk];
   });
 
-const rejected = { type: "appendEntriesResponse", term: 1, success: false } as const;
+const rejected = { type: "appendEntriesResponse", term: 1, success: false, lostIndex: 0 } as const;
 
 /**
  * n1 leads in term 1 and has committed 10 entries with n3, behind which its snapshot of six chunks

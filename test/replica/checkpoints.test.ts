@@ -145,6 +145,18 @@ describe("a state without a majority", () => {
     expect(checkpoints).toMatchObject({ doubt: null, agreedIndex: 64 });
   });
 
+  test("is in no doubt any more when the one that differs votes no longer", () => {
+    const checkpoints = new Checkpoints("n1");
+    const [two, one] = [["n1", "n2"], ["n1"]].map((voters) => ({ voters, votersOutgoing: [] }));
+    checkpoints.applied(64, right, two ?? three);
+    checkpoints.heard("n2", 64, wrong, two ?? three);
+    expect(checkpoints.doubt).toMatchObject({ index: 64 });
+    checkpoints.tick(two ?? three);
+    expect(checkpoints.doubt).toMatchObject({ index: 64 });
+    checkpoints.tick(one ?? three);
+    expect(checkpoints).toMatchObject({ doubt: null, agreedIndex: 64 });
+  });
+
   test("is in no doubt for as long as nobody differs", () => {
     const checkpoints = new Checkpoints("n1");
     checkpoints.applied(64, right, three);

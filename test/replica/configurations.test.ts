@@ -21,6 +21,7 @@ test("a configuration passes through the log and changes nothing in the registry
         registry: new Registry(),
         entries: [{ index: 1, term: 1, kind: "conf", data: confCodec.encode(conf) }],
         commitIndex: 1,
+        lostEnd: null,
       },
       codec: commandCodec,
       snapshotCodec,
@@ -52,15 +53,20 @@ test("a snapshot holds the configuration that is committed, not the one that may
           return { index: at + 1, term: 1, kind: "conf", data: confCodec.encode(of) };
         }),
         commitIndex: 1,
+        lostEnd: null,
       },
       codec: commandCodec,
       snapshotCodec,
       confCodec,
       random: () => 0,
       snapshotLimits: { ...SNAPSHOT_LIMITS, logBytesMin: 1 },
+      checkpointEntries: 1,
     },
     now,
   );
+  const { digest } = replica.status(now);
+  const claim = { type: "checkpoint", from: "n2", to: "n1", term: 1, index: 1, digest } as const;
+  replica.step({ type: "peerMessage", message: claim }, now);
   const taken: Snapshot[] = [];
   for (let write = 1; taken.length === 0 && write < 10; write++) {
     for (const output of replica.ready(now)) {

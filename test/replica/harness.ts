@@ -1,4 +1,4 @@
-import { TICK_MS } from "../../src/limits.ts";
+import { CHECKPOINT_ENTRIES, TICK_MS } from "../../src/limits.ts";
 import { confOf } from "../../src/raft/conf-state.ts";
 import type { MemberId, PersistRequest, Snapshot } from "../../src/raft/types.ts";
 import { RegistryBuilder } from "../../src/registry/builder.ts";
@@ -89,6 +89,7 @@ export class Node {
         id: this.id,
         restored: {
           ...loaded,
+          lostEnd: this.disk.lostEnd,
           snapshot: loaded.snapshot ?? { index: 0, term: 0, conf: confOf(members) },
           registry: storedRegistry(loaded.snapshot, log, this.#cluster.registryLimits),
         },
@@ -97,6 +98,7 @@ export class Node {
         ...(this.joinedIndex > 0 && { joinedIndex: this.joinedIndex }),
         snapshotCodec,
         snapshotLimits: this.#cluster.snapshotLimits,
+        checkpointEntries: this.#cluster.checkpointEntries,
         random: (bound) => (bound > 1e9 ? start : Math.min(2 * this.#position, bound - 1)),
         watchLimits: this.#cluster.watchLimits,
         registryLimits: this.#cluster.registryLimits,
@@ -171,6 +173,7 @@ export class Node {
           break;
         case "notice":
           this.notices.push(output.notice);
+          if (output.notice.type === "returned") this.disk.returned();
           break;
         case "diverged":
           this.divergence = output.divergence;
@@ -206,6 +209,7 @@ export interface ClusterOptions {
   readonly watchLimits?: Partial<WatchLimits>;
   readonly registryLimits?: Partial<RegistryLimits>;
   readonly snapshotLimits?: Partial<SnapshotLimits>;
+  readonly checkpointEntries?: number;
 }
 
 /** Whole replicas and the messages between them, moved only by the test. */
@@ -214,6 +218,7 @@ export class Cluster {
   readonly watchLimits: WatchLimits;
   readonly registryLimits: Partial<RegistryLimits>;
   readonly snapshotLimits: SnapshotLimits;
+  readonly checkpointEntries: number;
   readonly codecOf: (id: MemberId) => CommandCodec;
   readonly #nodes: ReadonlyMap<MemberId, Node>;
   /** On the way between members, in the order of sending. */
@@ -231,11 +236,13 @@ export class Cluster {
     snapshotLimits = {},
     registryLimits = {},
     codecOf = () => commandCodec,
+    checkpointEntries = CHECKPOINT_ENTRIES,
   }: ClusterOptions = {}) {
     this.ids = Array.from({ length: size }, (_, at) => `n${at + 1}`);
     this.watchLimits = { ...WATCH_LIMITS, ...watchLimits };
     this.snapshotLimits = { ...SNAPSHOT_LIMITS, ...snapshotLimits };
     this.registryLimits = registryLimits;
+    this.checkpointEntries = checkpointEntries;
     this.codecOf = codecOf;
     this.#nodes = new Map(this.ids.map((id, at) => [id, new Node(id, at, this)]));
     for (const node of this.nodes) node.start();

@@ -6,6 +6,9 @@ import { type Client, Cluster, type Node, selector } from "./harness.ts";
 /** Every entry is one too many for the log, and nothing stays behind a snapshot. */
 const EAGER = { logBytesMin: 1, tailBytes: 0, laggardBytesMax: 0, chunkBytes: 64 };
 
+/** And every entry is a checkpoint. */
+const OFTEN = { checkpointEntries: 1 };
+
 function snapshotsOf(node: Node, how: "taken" | "installed"): Extract<Notice, { how: string }>[] {
   return node.notices.filter(
     (notice): notice is Extract<Notice, { type: "snapshot" }> =>
@@ -21,7 +24,7 @@ interface World {
 
 /** n1 leads and holds the provider's session; n3 is cut off, and then left behind by a snapshot. */
 function leftBehind(prepare: (n3: Node, cluster: Cluster) => void = () => {}): World {
-  const cluster = Cluster.led({ snapshotLimits: EAGER });
+  const cluster = Cluster.led({ ...OFTEN, snapshotLimits: EAGER });
   const provider = cluster.connect("n1");
   provider.open("s1");
   provider.register("a:1");
@@ -56,7 +59,7 @@ function equal(cluster: Cluster): void {
 
 describe("a member takes snapshots", () => {
   test("when its log has outgrown them, and cuts the log behind them", () => {
-    const cluster = Cluster.led({ snapshotLimits: EAGER });
+    const cluster = Cluster.led({ ...OFTEN, snapshotLimits: EAGER });
     const provider = cluster.connect("n1");
     provider.open("s1");
     for (let at = 0; at < 10; at += 1) {
@@ -71,7 +74,7 @@ describe("a member takes snapshots", () => {
   });
 
   test("and lets go of the former ones", () => {
-    const cluster = Cluster.led({ snapshotLimits: EAGER });
+    const cluster = Cluster.led({ ...OFTEN, snapshotLimits: EAGER });
     const provider = cluster.connect("n1");
     provider.open("s1");
     for (let at = 0; at < 10; at += 1) {
@@ -88,7 +91,7 @@ describe("a member takes snapshots", () => {
   });
 
   test("none before the log is as large as the limit, or as the state", () => {
-    const cluster = Cluster.led({ snapshotLimits: { ...EAGER, logBytesMin: 10_000 } });
+    const cluster = Cluster.led({ ...OFTEN, snapshotLimits: { ...EAGER, logBytesMin: 10_000 } });
     const provider = cluster.connect("n1");
     provider.open("s1");
     for (let at = 0; at < 10; at += 1) provider.register(`a:${at}`);
@@ -97,7 +100,7 @@ describe("a member takes snapshots", () => {
   });
 
   test("keeps a tail of the log for those who are a little behind", () => {
-    const cluster = Cluster.led({ snapshotLimits: { ...EAGER, tailBytes: 2_000 } });
+    const cluster = Cluster.led({ ...OFTEN, snapshotLimits: { ...EAGER, tailBytes: 2_000 } });
     const provider = cluster.connect("n1");
     provider.open("s1");
     for (let at = 0; at < 40; at += 1) {
@@ -110,7 +113,7 @@ describe("a member takes snapshots", () => {
   });
 
   test("and starts again from what is on its disk: state, sessions and kept replies", () => {
-    const cluster = Cluster.led({ snapshotLimits: EAGER });
+    const cluster = Cluster.led({ ...OFTEN, snapshotLimits: EAGER });
     const provider = cluster.connect("n1");
     provider.open("s1");
     for (let at = 0; at < 10; at += 1) {
@@ -192,7 +195,7 @@ describe("a member that was left behind", () => {
   });
 
   test("answers a write that waits there from the kept replies, once, though its entry was never applied here", () => {
-    const cluster = Cluster.led({ snapshotLimits: EAGER });
+    const cluster = Cluster.led({ ...OFTEN, snapshotLimits: EAGER });
     const provider = cluster.connect("n3");
     provider.open("s1");
     cluster.pass(200);
@@ -217,7 +220,7 @@ describe("a member that was left behind", () => {
   });
 
   test("tells who speaks for a session that ended on the way, with the reason", () => {
-    const cluster = Cluster.led({ snapshotLimits: EAGER });
+    const cluster = Cluster.led({ ...OFTEN, snapshotLimits: EAGER });
     const client = cluster.connect("n3");
     client.open("s1", { ttlMs: 3_000 });
     cluster.pass(300);

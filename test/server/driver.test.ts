@@ -63,6 +63,7 @@ function world(voters: readonly string[]) {
         logStart: { index: 0, term: 0 },
         entries: [],
         commitIndex: 0,
+        lostEnd: null,
         registry: new Registry(),
       },
       codec: commandCodec,

@@ -57,6 +57,7 @@ function startAll(): Member[] {
         logStart: { index: 0, term: 0 },
         entries: [],
         commitIndex: 0,
+        lostEnd: null,
         registry: new Registry(),
       },
       codec: commandCodec,

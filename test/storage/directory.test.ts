@@ -342,18 +342,3 @@ describe("the directory of a member that was removed", () => {
     expect(await readdir(path)).toContain("db");
   });
 });
-
-describe("a directory that was set aside", () => {
-  it("is not opened again, and says why and what to do", async () => {
-    const path = await usedDirectory();
-    const directory = await openDirectory(path, "n1", random);
-    await directory.setAside("at log index 64 its digest is a, that of a majority is b");
-    await directory.close();
-    await expect(openDirectory(path, "n1", random)).rejects.toMatchObject({
-      code: "DIVERGED",
-      message: expect.stringContaining("at log index 64"),
-      hint: expect.stringContaining(`Keep ${path}`),
-    });
-    expect(await readdir(path)).toContain("db");
-  });
-});

@@ -64,9 +64,10 @@ describe("a start", () => {
   it("is refused when the mark has gone", async () => {
     const directory = await temporaryDirectory();
     await VoteFile.create(directory, OWN);
-    await MarkFile.create(join(directory, "mark"), OWN);
-    await rm(join(directory, "mark"));
-    const place = { directory, incarnation: OWN, store: new FailingStore() };
+    const markPath = join(directory, "mark");
+    await MarkFile.create(markPath, OWN);
+    await rm(markPath);
+    const place = { directory, markPath, incarnation: OWN, store: new FailingStore() };
     await expect(openStorage(place)).rejects.toMatchObject({ code: "DAMAGED" });
   });
 
@@ -92,7 +93,10 @@ describe("the order of a start", () => {
       seen.push(await marked());
       await write(operations);
     };
-    const next = await openStorage({ directory, incarnation: OWN, store }, { timers });
+    const next = await openStorage(
+      { directory, markPath: join(directory, "mark"), incarnation: OWN, store },
+      { timers },
+    );
     expect([...seen, await marked()]).toEqual([0, 1]);
     await next.storage.close();
     await storage.close();

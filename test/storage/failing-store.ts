@@ -62,6 +62,8 @@ export class FailingStore implements KeyValueStore {
 export async function openOn(store: KeyValueStore, options?: StorageOptions) {
   const directory = await temporaryDirectory();
   await VoteFile.create(directory, OWN);
-  await MarkFile.create(join(directory, "mark"), OWN);
-  return { directory, ...(await openStorage({ directory, incarnation: OWN, store }, options)) };
+  const markPath = join(directory, "mark");
+  await MarkFile.create(markPath, OWN);
+  const place = { directory, markPath, incarnation: OWN, store };
+  return { ...place, ...(await openStorage(place, options)) };
 }

@@ -156,7 +156,7 @@ describe("what is left over", () => {
     expect(timers.armed).toEqual([]);
 
     const again = new HandTimers();
-    const place = { directory, incarnation: OWN, store };
+    const place = { directory, markPath: join(directory, "mark"), incarnation: OWN, store };
     const { loaded, storage: next } = await openStorage(place, { timers: again });
     expect(loaded.logStart.index).toBe(ENTRIES);
     expect(again.armed.map(({ delayMs }) => delayMs)).toContain(SWEEP_IDLE_MS);

@@ -312,6 +312,7 @@ export const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
     prevLogIndex: count,
     hintIndex: count,
     hintTerm: count,
+    lostIndex: count,
   }),
   fc.record({ type: fc.constant("heartbeat" as const), ...head, commitIndex: count, round: count }),
   fc.record({ type: fc.constant("heartbeatResponse" as const), ...head, round: count }),

@@ -1,0 +1,155 @@
+import { readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { ConfState } from "../raft/types.ts";
+import { confCodec } from "../wire/conf-codec.ts";
+import { damaged, describeDamage } from "./damage.ts";
+import { isThere, syncDirectory, writeAtomically } from "./durable-file.ts";
+import {
+  databaseOf,
+  encodeGeneration,
+  type Generation,
+  generationOfFile,
+  markOf,
+} from "./generation.ts";
+import type { KeyValueStore } from "./key-value-store.ts";
+import { DIRECTORY_FILES, formatOperation } from "./layout.ts";
+import { readLog } from "./level-storage.ts";
+import { openLevelStore } from "./level-store.ts";
+import { MarkFile } from "./mark-file.ts";
+import { type IntactLog, vouchedEnd } from "./recovery.ts";
+import type { BirthRecord, Identity, LoadedLog, Returning } from "./storage.ts";
+import { VoteFile } from "./vote-file.ts";
+
+const { diverged: DIVERGED, generation: GENERATION } = DIRECTORY_FILES;
+
+export interface SetAside {
+  readonly path: string;
+  readonly identity: Identity;
+  readonly birth: BirthRecord;
+  readonly generation: Generation;
+  /** The database in use, open: nobody else does the same at once. */
+  readonly store: KeyValueStore;
+}
+
+/**
+ * Begins the next generation of a directory with the marker `diverged`: an empty log, with term and
+ * vote as they are, and what has to be known of the log before (see `src/raft/returning.ts`).
+ *
+ * The file `generation` is the switch; what is made before it is in use only with it, and is made
+ * again by the next start where a crash comes between. The marker goes last. A start that finds it
+ * with a log that is empty already has nothing more to set aside. One generation before the one in
+ * use is kept, for people; there is no more of it, however often this happens.
+ *
+ * @throws StorageError DAMAGED when the log to be set aside is not what was written: nobody could
+ *   say then what this member has vouched for.
+ */
+export async function beginReturn(place: SetAside): Promise<{
+  readonly generation: Generation;
+  readonly store: KeyValueStore;
+}> {
+  const { path, identity, birth, store } = place;
+  const { generation: former } = place;
+  const log = await verified(place);
+  if (vouchedEnd(log, null).index === 0 && former.returning !== null) {
+    await removeMarker(path);
+    return { generation: former, store };
+  }
+  await removeGenerations(path, (number) => number !== former.number);
+  const lostEnd = vouchedEnd(log, former.returning?.lostEnd ?? null);
+  const returning = { lostEnd, members: membersIn(birth, former, log) };
+  const generation = { number: former.number + 1, returning };
+  const next = await makeGeneration(path, identity.incarnation, generation.number);
+  try {
+    await storeGeneration(path, generation, identity.incarnation);
+    await removeMarker(path);
+  } catch (error) {
+    await next.close();
+    throw error;
+  }
+  await store.close();
+  return { generation, store: next };
+}
+
+async function removeMarker(path: string): Promise<void> {
+  await rm(join(path, DIVERGED), { force: true });
+  await syncDirectory(path);
+}
+
+export async function storeGeneration(
+  path: string,
+  generation: Generation,
+  incarnation: string,
+): Promise<void> {
+  await writeAtomically(path, GENERATION, encodeGeneration(generation, incarnation));
+}
+
+async function verified({ path, identity, generation, store }: SetAside): Promise<IntactLog> {
+  const { incarnation } = identity;
+  const votes = await VoteFile.open(path, incarnation);
+  try {
+    const mark = await MarkFile.read(join(path, markOf(generation.number)), incarnation);
+    const verdict = await readLog(store, votes.hardState, mark?.position ?? null);
+    if (verdict.type === "intact") return verdict;
+    throw damaged(path, `${path}: ${describeDamage(verdict.damage)}`);
+  } finally {
+    await votes.close();
+  }
+}
+
+/** In force at the end of that log; null where it is still the one of the birth. */
+export function confIn({ entries, snapshot }: LoadedLog): ConfState | null {
+  const last = entries.findLast(({ kind }) => kind === "conf");
+  return last === undefined ? (snapshot?.conf ?? null) : confCodec.decode(last.data);
+}
+
+function membersIn(
+  birth: BirthRecord,
+  { returning }: Generation,
+  { loaded }: IntactLog,
+): Returning["members"] {
+  const conf = confIn(loaded);
+  if (conf !== null) return conf.members;
+  if (returning !== null) return returning.members;
+  return birth.members.map(({ name, incarnation: id }) => ({ id, name, address: "" }));
+}
+
+/** Nobody refers to it yet. */
+async function makeGeneration(
+  path: string,
+  incarnation: string,
+  number: number,
+): Promise<KeyValueStore> {
+  const database = join(path, databaseOf(number));
+  const store = await openLevelStore(database, { create: true });
+  try {
+    // Without a synced write, a power cut leaves a LevelDB that cannot be opened.
+    await store.batch([formatOperation(incarnation)]);
+    await syncDirectory(database);
+    await MarkFile.create(join(path, markOf(number)), incarnation);
+    await syncDirectory(path);
+    return store;
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function removeGenerations(
+  path: string,
+  isUnwanted: (number: number) => boolean,
+): Promise<void> {
+  for (const file of await readdir(path)) {
+    const number = generationOfFile(file);
+    if (number === null || !isUnwanted(number)) continue;
+    await rm(join(path, file), { recursive: true, force: true });
+  }
+}
+
+/** The database that was in use before, where it is still there. */
+export async function setAsideDatabase(
+  path: string,
+  { number }: Generation,
+): Promise<string | null> {
+  const former = join(path, databaseOf(number - 1));
+  return number > 0 && (await isThere(former)) ? former : null;
+}
