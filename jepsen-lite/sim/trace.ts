@@ -26,8 +26,8 @@ export class Trace {
         this.fold(item);
       }
     } else if (typeof value === "object" && value !== null) {
-      for (const part of Object.values(value)) {
-        this.fold(part);
+      for (const field in value) {
+        this.fold((value as Record<string, unknown>)[field]);
       }
     } else {
       this.#text(String(value));
