@@ -20,16 +20,26 @@ interface Step {
     readonly at: number;
     readonly afterMs: number;
     readonly isPowerCut: boolean;
+    /** The next start is without the log. */
+    readonly isAside: boolean;
   } | null;
+  /** A node that is without its log has it again. */
+  readonly isBack: boolean;
 }
 
 const step: fc.Arbitrary<Step> = fc.record({
   next: action,
   gapMs: fc.nat(150),
   crash: fc.option(
-    fc.record({ at: fc.nat(2), afterMs: fc.nat(3 * ACCESS_MS_MAX), isPowerCut: fc.boolean() }),
+    fc.record({
+      at: fc.nat(2),
+      afterMs: fc.nat(4 * ACCESS_MS_MAX),
+      isPowerCut: fc.boolean(),
+      isAside: fc.nat(3).map((number) => number === 0),
+    }),
     { freq: 2 },
   ),
+  isBack: fc.nat(15).map((number) => number === 0),
 });
 
 /** A disk and the processes that write to it, without a replica. */
@@ -83,23 +93,43 @@ class Machine {
     this.#life += 1;
     this.#disk.crash(isPowerCut, this.#prng);
   }
+
+  /** Returns whether there was another one before, that had not come back. */
+  setAside(): boolean {
+    const { isReturning } = this.#disk;
+    this.#disk.setAside();
+    return isReturning;
+  }
+
+  back(): void {
+    if (this.#disk.isReturning) this.#disk.returned();
+  }
 }
 
 describe("a disk that keeps its word", () => {
   test("gives back at every start what was reported, whatever falls between", () => {
     let starts = 0;
+    const asides = { first: 0, again: 0 };
     fc.assert(
       fc.property(fc.nat(), fc.array(step, { minLength: 5, maxLength: 40 }), (seed, steps) => {
         const machine = new Machine(seed);
         let model = new SnapshotModel();
-        for (const { next, gapMs, crash } of steps) {
+        for (const { next, gapMs, crash, isBack } of steps) {
           machine.wait(gapMs);
+          if (isBack) machine.back();
           let before = model.copy();
           let at = 0;
           for (const parts of model.requests(next)) {
             if (crash?.at === at) {
               machine.persist(parts, crash.afterMs);
               machine.crash(crash.isPowerCut);
+              if (crash.isAside) {
+                asides[machine.setAside() ? "again" : "first"] += 1;
+                // As if it had been cut off again and again before it was up.
+                machine.crash(crash.isPowerCut);
+                model = model.setAside();
+                before = model;
+              }
               // The disk judges what it finds; here it is only told which of two it was.
               const { loaded } = machine.start();
               if (!isIn(model, loaded)) model = before;
@@ -116,6 +146,7 @@ describe("a disk that keeps its word", () => {
       { numRuns: 4000 },
     );
     expect(starts).toBeGreaterThan(5000);
+    expect(Math.min(asides.first, asides.again), JSON.stringify(asides)).toBeGreaterThan(100);
   }, 240_000);
 });
 

@@ -72,6 +72,7 @@ describe("whole replicas under crash, cut, drop, delay, duplicate, reorder and o
           kind,
         ).toBeGreaterThan(2);
       }
+      expect(total(results, ({ returned }) => returned)).toBeGreaterThan(0);
       expect(total(results, ({ acknowledged }) => acknowledged)).toBeGreaterThan(1000);
       expect(total(results, ({ deliveries }) => deliveries)).toBeGreaterThan(1000);
       expect(total(results, ({ reads }) => reads)).toBeGreaterThan(1000);

@@ -137,6 +137,14 @@ export class SnapshotModel {
     this.#staged = null;
   }
 
+  /** Log and snapshots go; what is written later is of later terms, and has other numbers. */
+  setAside(): SnapshotModel {
+    const next = new SnapshotModel();
+    next.#term = this.#term;
+    next.#nonce = this.#nonce;
+    return next;
+  }
+
   get entries(): readonly Entry[] {
     return this.#entries.slice(this.#start.index) as Entry[];
   }
