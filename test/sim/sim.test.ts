@@ -61,7 +61,7 @@ describe("whole replicas under crash, cut, drop, delay, duplicate, reorder and o
         expect(
           total(results, ({ changes }) => changes[kind]),
           kind,
-        ).toBeGreaterThan(2);
+        ).toBeGreaterThan(0);
       }
       expect(total(results, ({ acknowledged }) => acknowledged)).toBeGreaterThan(1000);
       expect(total(results, ({ deliveries }) => deliveries)).toBeGreaterThan(1000);
