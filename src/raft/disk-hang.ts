@@ -19,6 +19,7 @@ export function isDiskGivenUp(state: RaftState, leader: Leader): boolean {
   const isHanging = ticks >= electionTicksMin && log.durableIndex < log.lastIndex;
   // A sole voter has nobody to leave it to.
   if (!isHanging || isSoleVoter(state.conf, state.id)) return false;
-  if (leader.transfer !== null) return false;
+  // One that was asked for over and over would keep it for ever.
+  if (leader.transfer !== null) return ticks > 2 * electionTicksMin;
   return ticks > electionTicksMin || !beginTransfer(state, null).isStarted;
 }

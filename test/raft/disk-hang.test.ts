@@ -45,6 +45,22 @@ describe("a leader whose disk hangs", () => {
     expect([member.up.role, member.up.leader]).toEqual(["follower", null]);
   });
 
+  test("steps down though it is asked again and again to hand over to somebody who does not", () => {
+    const member = leaderOver();
+    member.settle();
+    member.up.step(acked(1, 1));
+    member.up.propose("commands", dataOf(1));
+    member.drain();
+    for (let tick = 0; tick < 60 && member.up.role === "leader"; tick++) {
+      expect(tick).toBeLessThan(24);
+      member.up.transferLeadership("n2");
+      member.tick();
+      member.drain();
+      member.up.step(beatAnswered(1, member.up.round));
+    }
+    expect([member.up.role, member.up.leader]).toEqual(["follower", null]);
+  });
+
   test("leads on when its write completes in time, however slow each one is", () => {
     const cluster = Cluster.of(3);
     const leader = cluster.elect("n1");
