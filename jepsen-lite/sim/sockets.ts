@@ -61,7 +61,8 @@ export class SimSockets {
     const wasOpen = this.#open.delete(`${from}>${to}`);
     this.#forget(`${from}>${to}`);
     schedule.after(prng.below(4), () => {
-      if (wasOpen) {
+      // Where the other end was faster, it is whole again.
+      if (wasOpen && !this.isOpen(from, to)) {
         this.#world.node(from).input({ type: "peerLink", peer: to, isUp: false });
       }
       this.#dial(from, to);
