@@ -118,7 +118,7 @@ function drawAll(prng: Prng): SimOptions {
     graceMs: prng.pick([0, 500, 2_000]),
     historyChangesMax: prng.pick([5, 50, 100_000]),
     snapshots: prng.chance(650) ? pressing(prng) : seldom(prng),
-    checkpointEntries: prng.pick([1, 4, 16, 64]),
+    checkpointEntries: prng.pick([2, 4, 16, 64]),
   };
 }
 
