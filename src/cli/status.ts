@@ -80,6 +80,9 @@ function explain(view: ClusterView, answered: number, output: Output): void {
   if (view.lineages.length > 1) {
     output.warn(`these servers belong to different clusters: ${view.lineages.join(", ")}`);
   }
+  if (view.members.some(({ status }) => status?.isInDoubt)) {
+    output.warn("no state has a majority, so nothing is written: the logs name the members");
+  }
   const total = view.members.filter((member) => member.id !== null).length;
   const voters = view.members.filter((member) => member.membership === "voter");
   const majority = Math.floor(voters.length / 2) + 1;
@@ -115,6 +118,8 @@ function memberItem(member: MemberView, view: ClusterView): object {
     connections: status?.connections ?? null,
     ageMs: status?.ageMs ?? null,
     isDraining: status?.isDraining ?? null,
+    isReturning: status?.isReturning ?? null,
+    isInDoubt: status?.isInDoubt ?? null,
     version: status?.version ?? null,
     failure,
   };
@@ -130,9 +135,10 @@ function memberRow(
     const role = name !== null && name === view.leader ? "leader?" : "unreachable";
     return [name ?? "?", role, "-", "-", "-", text(lag), place, "-", "-", "-"];
   }
-  const { role, term, commit, applied, revision, sessions, watches, isDraining } = status;
+  const { role, term, commit, applied, revision, sessions, watches } = status;
   const kind = membership === "learner" ? "learner" : role;
-  const shown = isDraining ? `${kind} (draining)` : kind;
+  const doing = status.isDraining ? "draining" : status.isReturning ? "returning" : null;
+  const shown = doing === null ? kind : `${kind} (${doing})`;
   if (output.isVerbose && status.version !== "") {
     output.note(`${status.name} runs ${status.version}`);
   }

@@ -231,12 +231,14 @@ export class Member implements HttpPages {
     this.#isDraining = true;
     await this.#handOver();
     const { name, addresses, logger } = this.#options;
+    // Who has removed itself hears of no leader any more: whoever stays with it is not answered.
+    const { leader } = this.#driver.status();
     const others = membersOf(this.#conf, addresses).filter((member) => member.name !== name);
     logger.info({ connections: this.#clients.count }, "draining");
     this.#clients.goAway(
       "draining",
       others.map((member) => member.address),
-      Math.min(spreadMs, drainMs),
+      leader === null ? 0 : Math.min(spreadMs, drainMs),
     );
     await this.#clients.empty(drainMs);
   }

@@ -331,14 +331,18 @@ export class PeerLinks {
   }
 
   /**
+   * Two that come back without their logs are in no configuration of each other. Were they guests,
+   * the one whose dial breaks would be let go, its own dial would break by that, and so on.
+   *
    * The newest dial of a peer is the live one. What its former dial still holds was sent before,
    * and would arrive behind what comes on the new one.
    */
   #admit(socket: Socket, hello: PeerHello): void {
     const { incarnation: id, name, advertise } = hello;
-    const isGuest = standingOf(this.#options.known(), id, hello.memberAsOf) === "guest";
-    const guest = isGuest ? { advertise, memberAsOf: hello.memberAsOf } : null;
     const known = this.#links.get(id);
+    const isGuest =
+      known?.guest !== null && standingOf(this.#options.known(), id, hello.memberAsOf) === "guest";
+    const guest = isGuest ? { advertise, memberAsOf: hello.memberAsOf } : null;
     if (known === undefined) {
       if (isGuest) {
         this.#options.logger.info({ peer: name }, "let in, though it is in no configuration here");

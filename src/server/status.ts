@@ -31,6 +31,10 @@ export interface NodeStatus {
   readonly connections: number;
   readonly isCaughtUp: boolean;
   readonly isDraining: boolean;
+  /** It has not yet the state of a peer in place of its own. */
+  readonly isReturning: boolean;
+  /** No state has a majority: a leader proposes nothing. */
+  readonly isInDoubt: boolean;
   /** How old this node's copy may be; null where it cannot tell. */
   readonly ageMs: number | null;
   readonly members: readonly MemberStatus[];
@@ -114,6 +118,8 @@ export function nodeStatus(parts: StatusParts): NodeStatus {
     connections: parts.connections,
     isCaughtUp: replica.isCaughtUp,
     isDraining: parts.isDraining,
+    isReturning: replica.isReturning,
+    isInDoubt: replica.doubt !== null,
     ageMs: replica.ageMs,
     members: byName(replica.conf).map((member) => memberStatus(member, parts)),
   };

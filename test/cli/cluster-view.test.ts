@@ -27,6 +27,8 @@ async function serve(answer: () => { status: number; body: string }): Promise<st
 }
 
 interface Told {
+  readonly isReturning?: boolean;
+  readonly isInDoubt?: boolean;
   readonly role?: NodeStatus["role"];
   readonly term?: number;
   readonly leader?: string | null;
@@ -83,6 +85,8 @@ function statusOf(
     connections: 4,
     isCaughtUp: true,
     isDraining: false,
+    isReturning: told.isReturning ?? false,
+    isInDoubt: told.isInDoubt ?? false,
     ageMs: 0,
     members,
   };
@@ -203,6 +207,8 @@ describe("rollcall status", () => {
       connections: 4,
       ageMs: 0,
       isDraining: false,
+      isReturning: false,
+      isInDoubt: false,
       version: "0.1.0",
       failure: null,
     });
@@ -213,6 +219,21 @@ describe("rollcall status", () => {
       lag: 7,
       failure: "ECONNREFUSED",
     });
+  });
+
+  test("says who has not yet the state of a peer, and that no state has a majority", async () => {
+    const addresses: Record<string, string> = {};
+    for (const name of ["n1", "n2"]) {
+      const told = { isReturning: name === "n2", isInDoubt: name === "n1" };
+      addresses[name] = await serve(() => ({
+        status: 200,
+        body: JSON.stringify(statusOf(name, addresses, { leader: "n1", ...told })),
+      }));
+    }
+    const { world, out, err } = captured(["status", "-s", addresses["n1"] ?? ""]);
+    expect(await run(world)).toBe(0);
+    expect(out()).toMatch(/^n2 .*\(returning\)/m);
+    expect(err()).toContain("no state has a majority, so nothing is written");
   });
 
   test("without a leader shows what there is and ends with 6", async () => {

@@ -55,6 +55,29 @@ describe("drain", () => {
     await expect(watcher.next(() => true, 4_000)).rejects.toThrow("no such message");
   }, 20_000);
 
+  it("asks them to leave at once where it knows of no leader, as one that has removed itself", async () => {
+    const removing = await Cluster.make(3);
+    cluster = removing;
+    const { names } = removing;
+    await Promise.all(names.map((name) => removing.start(name, { goawaySpreadMs: 1_000 })));
+    await removing.until(() => names.every((name) => removing.isReady(name)));
+    const spreadOf = async (name: string): Promise<unknown> => {
+      const client = await BareClient.open(removing.address(name), ["rollcall.v1.json"]);
+      client.send(HELLO);
+      await client.next();
+      expect((await removing.operate(`operation=remove&member=${name}`)).status).toBe(200);
+      const { spreadMs } = await client.next(({ type }) => type === "goaway");
+      await client.close();
+      expect((await removing.nodes.get(name)?.ended)?.exitCode).toBe(78);
+      removing.nodes.delete(name);
+      return spreadMs;
+    };
+    const leader = removing.leader();
+    const follower = names.find((name) => name !== leader) ?? "";
+    expect(await spreadOf(follower)).toBe(1_000);
+    expect(await spreadOf(leader)).toBe(0);
+  });
+
   it("stops in the middle of a birth", async () => {
     cluster = await Cluster.make(3);
     const node = await cluster.start("n1");

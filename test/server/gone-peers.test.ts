@@ -189,6 +189,17 @@ describe("a peer", () => {
     await linked("n2");
   });
 
+  // Of a node without its log: no configuration that it has names who joined, but its directory does.
+  it("that is to be linked to is no guest, though no configuration names it", async () => {
+    links.setPeers([...cluster.members, guest]);
+    expect(names()).toEqual(["n2", "n9"]);
+    const ws = await dialIn(guest);
+    ws.close();
+    await new Promise((resolve) => ws.once("close", resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(names()).toEqual(["n2", "n9"]);
+  });
+
   it("that was a guest is let go when it turns out to be removed, and stays when it is added", async () => {
     const ws = await dialIn(guest);
     known = knownOf([SELF, PEER], 19);
