@@ -89,6 +89,11 @@ export const TOKEN_BYTES_MAX = 4096;
 export const MEMBERS_MAX = 64;
 /** A learner that is to vote asks the leader as often. */
 export const PROMOTION_ASK_MS = 250;
+/**
+ * For so long a node keeps its link to whom it knows to be removed: longer than a leader speaks to
+ * one, and than a link takes to come up again.
+ */
+export const PEER_LEAVING_MS = 5_000;
 /** Peers that one node lets in though no configuration that it has names them. */
 export const GUESTS_MAX = 16;
 export const HANDSHAKE_TIMEOUT_MS = 5_000;

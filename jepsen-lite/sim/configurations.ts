@@ -53,11 +53,6 @@ export class Configurations {
     return isNamed(this.latest, id);
   }
 
-  /** The members as of `index`. */
-  namedAt(index: LogIndex): readonly MemberId[] {
-    return this.since(index)[0]?.members.map(({ id }) => id) ?? [];
-  }
-
   /** Of the first that names `id`; past every index for who was never a member. */
   joinedIndex(id: MemberId): LogIndex {
     const first = this.#committed.find(({ conf }) => isNamed(conf, id));

@@ -1,8 +1,6 @@
-import type { LogIndex } from "../../src/raft/types.ts";
+import { PEER_LEAVING_MS } from "../../src/limits.ts";
+import { memberAsOf, standingOf } from "../../src/replica/peer-standing.ts";
 import type { World } from "./world.ts";
-
-/** As in the product's links: who has left is spoken to for so long. */
-export const LEAVING_MS = 5_000;
 
 /**
  * Whom each node dials, and whose dials it takes, as `PeerLinks` has it: the members of the
@@ -32,22 +30,14 @@ export class SimPeers {
     return this.#world.options.hearsStrangers || !this.#isKnownRemoved(at, peer);
   }
 
-  /**
-   * What is committed at `at` reaches as far as what `peer` knows of itself as a member, and names it
-   * no more. Else it may have joined while `at` was away, and lead by now.
-   */
+  /** Both are up. What a directory that has joined knows of that, the judge of configurations says. */
   #isKnownRemoved(at: string, peer: string): boolean {
-    const { configurations } = this.#world;
-    const commitIndex = this.#commitIndexOf(at);
-    const isNamed = [...this.#membersAt(at), ...configurations.namedAt(commitIndex)].includes(peer);
-    const own = this.#commitIndexOf(peer);
-    const isSureOfItself = configurations.namedAt(own).includes(peer);
-    const memberAsOf = Math.max(isSureOfItself ? own : 0, configurations.joinedIndex(peer));
-    return !isNamed && memberAsOf <= commitIndex;
-  }
-
-  #commitIndexOf(id: string): LogIndex {
-    return this.#world.node(id).status()?.commitIndex ?? 0;
+    const [known, own] = [this.#world.node(at).status(), this.#world.node(peer).status()];
+    if (known === null || own === null) {
+      return false;
+    }
+    const asOf = memberAsOf(own, peer, this.#world.configurations.joinedIndex(peer));
+    return standingOf(known, peer, asOf) === "removed";
   }
 
   started(at: string): void {
@@ -79,9 +69,9 @@ export class SimPeers {
     for (const peer of known) {
       const name = `${at}>${peer}`;
       if (!members.includes(peer) && !this.#leaving.has(name)) {
-        const atMs = schedule.nowMs + LEAVING_MS;
+        const atMs = schedule.nowMs + PEER_LEAVING_MS;
         this.#leaving.set(name, atMs);
-        schedule.after(LEAVING_MS, () => {
+        schedule.after(PEER_LEAVING_MS, () => {
           if (this.#leaving.get(name) === atMs) {
             this.#leaving.delete(name);
             known.delete(peer);

@@ -1,3 +1,4 @@
+import { PEER_LEAVING_MS } from "../../src/limits.ts";
 import { confOf } from "../../src/raft/conf-state.ts";
 import type { ConfState, Entry, MemberId } from "../../src/raft/types.ts";
 import type { Change } from "../../src/registry/change.ts";
@@ -11,7 +12,6 @@ import type { ClientEnd } from "./link.ts";
 import { SimNetwork } from "./network.ts";
 import { Operator } from "./operator.ts";
 import type { SimOptions } from "./options.ts";
-import { LEAVING_MS } from "./peers.ts";
 import { Prng } from "./prng.ts";
 import { Recorder } from "./recorder.ts";
 import { Schedule } from "./schedule.ts";
@@ -151,7 +151,7 @@ export class World {
     }
     for (const id of this.#serving) {
       if (!this.configurations.isMember(id)) {
-        this.schedule.after(LEAVING_MS, () => this.left(this.node(id)));
+        this.schedule.after(PEER_LEAVING_MS, () => this.left(this.node(id)));
       }
     }
   }

@@ -164,11 +164,12 @@ export class Progress {
   }
 
   /**
-   * The peer has come back without the log of which it had vouched for this much, and says so as it
-   * rejects `prevLogIndex`. One that has been refilled since had said it before.
+   * The peer has come back without the log that ended with `lostIndex`, and says so as it rejects
+   * `prevLogIndex`. It may have vouched for more than that: of two logs that it lost one after the
+   * other, the longer one may be the less up to date. Where it has been refilled since and had said
+   * this before, it is asked once too often.
    */
   lost(prevLogIndex: LogIndex, lostIndex: LogIndex): void {
-    if (this.#matchIndex > lostIndex) return;
     this.#lostIndex = lostIndex;
     if (this.#state === "snapshot" || prevLogIndex > this.#matchIndex) return;
     this.#matchIndex = 0;

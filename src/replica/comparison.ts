@@ -29,6 +29,12 @@ export class Comparison {
     this.#parts = parts;
     this.#entries = entries;
     this.#checkpoints = new Checkpoints(parts.raft.id);
+    // A start with a snapshot applies no entry up to there, and where nobody writes any more that
+    // may be the last checkpoint of all: so it is said now.
+    const { snapshot } = parts.raft;
+    if (snapshot !== null) {
+      this.applied(snapshot.index);
+    }
   }
 
   get status(): Pick<Checkpoints, "agreedIndex" | "doubt"> {

@@ -287,12 +287,14 @@ export class Watches {
       return;
     }
     const latest = changes === null ? null : collapse(changes);
-    if (latest === null || bytesOf(latest) > this.#limits.catchUpBytesMax) {
+    if (changes === null || latest === null || bytesOf(latest) > this.#limits.catchUpBytesMax) {
       this.#emitSnapshot(watch, this.#snapshotBody(watch.group, true, nowMs));
       return;
     }
-    const body = deltaBody(selector, latest);
-    if (body !== null) {
+    // What came and went again is told as nothing, but told: a mark alone would say that it never was.
+    const isSeen = [...byRevision(changes)].some((some) => deltaBody(selector, some) !== null);
+    if (isSeen) {
+      const body = deltaBody(selector, latest) ?? { put: [], remove: [] };
       const collapsed = { from, isLast: true };
       this.#emitDelta(watch, { ...body, revision: this.#state.revision, collapsed });
     }

@@ -5,6 +5,7 @@ import type { ConfMember, ConfState, MemberId } from "../raft/types.ts";
 import { RegistryBuilder } from "../registry/builder.ts";
 import { Registry } from "../registry/registry.ts";
 import type { Notice } from "../replica/inputs.ts";
+import { linkedTo } from "../replica/peer-standing.ts";
 import { Replica } from "../replica/replica.ts";
 import type { DataDirectory } from "../storage/directory.ts";
 import type { LoadedLog, Membership, Storage } from "../storage/storage.ts";
@@ -21,7 +22,6 @@ import type { Metrics } from "./metrics.ts";
 import { Notices } from "./notices.ts";
 import { type Operation, type OperationAnswer, Operations } from "./operations.ts";
 import { PeerLinks } from "./peer-links.ts";
-import { linkedTo } from "./peer-standing.ts";
 import { SendPump } from "./send-pump.ts";
 import {
   lineageOf,
@@ -332,9 +332,8 @@ export class Member implements HttpPages {
 
   #linked(): readonly PeerIdentity[] {
     const linked = linkedTo(this.#driver.status());
-    const isLinked = (id: MemberId): boolean => linked.some((peer) => peer.incarnation === id);
-    const former = this.#former.filter(({ id }) => !isLinked(id));
-    return [...linked, ...former.map(({ id, name }) => ({ name, incarnation: id }))];
+    const former = this.#former.filter(({ id }) => !linked.some((peer) => peer.id === id));
+    return [...linked, ...former].map(({ id, name }) => ({ name, incarnation: id }));
   }
 
   #know(members: readonly ConfMember[]): void {

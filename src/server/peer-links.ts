@@ -1,7 +1,13 @@
 import type { Clock, Dialer, Logger, Random, Socket, Timer, Timers } from "../env/env.ts";
-import { CONNECT_TIMEOUT_MS_DEFAULT, GUESTS_MAX, PEER_SILENCE_MS_MAX } from "../limits.ts";
+import {
+  CONNECT_TIMEOUT_MS_DEFAULT,
+  GUESTS_MAX,
+  PEER_LEAVING_MS,
+  PEER_SILENCE_MS_MAX,
+} from "../limits.ts";
 import type { LogIndex, MemberId } from "../raft/types.ts";
 import type { PeerMessage } from "../replica/peer-messages.ts";
+import { type KnownMembers, memberAsOf, standingOf } from "../replica/peer-standing.ts";
 import {
   type PeerCluster,
   type PeerHello,
@@ -13,11 +19,7 @@ import { decodePeerFrame, encodePeerHello } from "../wire/peer-codec.ts";
 import { Complaints } from "./complaints.ts";
 import { CLOSE, ClosedInHandshake, receiveHello, showOut } from "./peer-handshake.ts";
 import { PeerLink } from "./peer-link.ts";
-import { type KnownMembers, memberAsOf, standingOf } from "./peer-standing.ts";
 import { Pulse } from "./pulse.ts";
-
-/** Longer than a leader speaks to whom it has removed, and than a link takes to come up again. */
-const LEAVING_MS = 5_000;
 
 export interface PeerLinksOptions {
   readonly self: PeerIdentity;
@@ -80,7 +82,7 @@ export class PeerLinks {
 
   /**
    * All members from now on: of the configuration in force, and of the committed one. Whose removal
-   * is committed is linked to for LEAVING_MS more: its last messages tell it so (0014). It is told
+   * is committed is linked to for PEER_LEAVING_MS more: its last messages tell it so (0014). It is told
    * in any case when it dials again.
    */
   setPeers(peers: readonly PeerIdentity[]): void {
@@ -100,7 +102,7 @@ export class PeerLinks {
         continue;
       }
       if (guest === null) {
-        const timer = this.#options.timers.after(LEAVING_MS, () => this.#letGo(id));
+        const timer = this.#options.timers.after(PEER_LEAVING_MS, () => this.#letGo(id));
         this.#leaving.set(id, timer);
       } else if (standingOf(this.#options.known(), id, guest.memberAsOf) === "removed") {
         this.#letGo(id);

@@ -44,12 +44,18 @@ export class RandomCluster {
   /** By members that the cluster was not born with, and with an empty log before. */
   installedByNew = 0;
   overtaken = 0;
+  readonly #isReckless: boolean;
   /** Out of 1000 starts, those without the log. */
   readonly #logLosses: number;
   logsLost = 0;
   returned = 0;
 
-  constructor(seed: number, hasChanges: boolean) {
+  /**
+   * `isReckless`: members lose their logs however many have, and while members change. Then nobody
+   * need be elected any more, but nothing that was committed may be lost.
+   */
+  constructor(seed: number, hasChanges: boolean, isReckless = false) {
+    this.#isReckless = isReckless;
     this.#chance = chanceFrom(seed);
     const size = this.#chance(3) === 0 ? 5 : 3;
     this.#bagMax = [8, 25, 80][this.#chance(3)] ?? 8;
@@ -72,7 +78,7 @@ export class RandomCluster {
     };
     this.#snapshots = [0, 50, 200, 400][this.#chance(4)] ?? 0;
     this.#tail = (["none", "needed", "some"] as const)[this.#chance(3)] ?? "none";
-    this.#logLosses = [0, 300, 800][this.#chance(3)] ?? 0;
+    this.#logLosses = [isReckless ? 500 : 0, 300, 800][this.#chance(3)] ?? 0;
     this.#changes = hasChanges ? ([30, 150, 500][this.#chance(3)] ?? 30) : 0;
     // A cluster may be born with one, two or four as well.
     this.#born = ids.slice(0, hasChanges ? 1 + this.#chance(5) : size);
@@ -190,7 +196,7 @@ export class RandomCluster {
   #change(): void {
     const leaders = this.#cluster.leaders();
     const leader = leaders[this.#chance(leaders.length || 1)];
-    if (leader === undefined || this.#isReturning) return;
+    if (leader === undefined || (this.#isReturning && !this.#isReckless)) return;
     this.#onMember(({ up }) => {
       const change = this.#drawChange(up);
       const proposal = up.proposeConf(change);
@@ -323,6 +329,7 @@ export class RandomCluster {
 
   /** The others elect a leader without it, whatever was only in its log. */
   #mayLoseLog(member: Member): boolean {
+    if (this.#isReckless) return true;
     return this.#cluster.members.every(
       ({ raft, disk }) =>
         disk.lost === null &&

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Cluster, dataOf, type Member } from "./cluster.ts";
+import { Cluster, configOf, dataOf, entriesOf, Member } from "./cluster.ts";
 import { acked, allOf, append, memberOf, only, requestVote, told } from "./conversation.ts";
 
 /** n1 of three, in term 3, without the log that ended with entry 5 of term 2. */
@@ -172,6 +172,41 @@ describe("a cluster to which a member returns without its log", () => {
     cluster.tick(60);
     expect(cluster.leaders().map(({ id }) => id)).toEqual(["n2"]);
     expect(cluster.raft("n1")).toMatchObject({ commitIndex: 5, isRefilled: true });
+  });
+
+  test("is filled again though it had vouched further than to the end of the log it lost first", () => {
+    const logs = new Map([
+      ["n1", [1, 3]],
+      ["n2", [1, 2, 2, 2, 2]],
+      ["n3", [1, 2, 2, 2, 2]],
+    ]);
+    const ids = [...logs.keys()];
+    const cluster = new Cluster(
+      [...logs].map(([id, terms]) => {
+        const disk = { hardState: { term: 3, vote: null }, entries: entriesOf(terms) };
+        // One entry a message.
+        return new Member(configOf(id, { inflightEntriesMax: 1 }), ids, disk);
+      }),
+    );
+    losesLog(cluster.member("n1"));
+    // n2's own first entry is kept from n1, which would be refilled by it.
+    cluster.passes = (message) =>
+      message.type !== "appendEntries" || message.to !== "n1" || cluster.raft("n1").lastIndex < 5;
+    const leader = cluster.elect("n2");
+    cluster.tick(4);
+    expect(leader.term).toBe(4);
+    expect(progressOf(cluster, "n2", "n1")?.matchIndex).toBe(5);
+    expect(cluster.raft("n1").isRefilled).toBe(false);
+    losesLog(cluster.member("n1"));
+    expect(cluster.member("n1").disk.lost?.end).toEqual({ index: 2, term: 3 });
+    cluster.heal();
+    cluster.tick(20);
+    const { lastIndex, commitIndex, isRefilled } = cluster.raft("n1");
+    expect({ lastIndex, commitIndex, isRefilled }).toEqual({
+      lastIndex: 6,
+      commitIndex: 6,
+      isRefilled: true,
+    });
   });
 
   test("is not led astray by an acknowledgement from before", () => {

@@ -48,6 +48,21 @@ function returns(cluster: Cluster, id: string): Node {
   return node;
 }
 
+const CHECKPOINT = 8;
+
+/** Each has a snapshot at the last checkpoint, and no entries before it. */
+function snapshotted(): Cluster {
+  const snapshotLimits = { logBytesMin: 500, tailBytes: 0, laggardBytesMax: 0 };
+  const cluster = Cluster.led({ checkpointEntries: CHECKPOINT, snapshotLimits });
+  const lastIndex = (): number => cluster.node("n1").status.lastIndex;
+  while (lastIndex() < 4 * CHECKPOINT) write(cluster, 0);
+  cluster.pass(500);
+  for (const { status } of cluster.nodes) {
+    expect(status).toMatchObject({ snapshotIndex: 4 * CHECKPOINT, firstIndex: 4 * CHECKPOINT + 1 });
+  }
+  return cluster;
+}
+
 function equal(cluster: Cluster): void {
   expect(new Set(cluster.nodes.map(({ status }) => status.digest)).size).toBe(1);
 }
@@ -112,6 +127,29 @@ describe("a member whose state went wrong", () => {
     const request = client.read({ type: "stale", maxAgeMs: null });
     cluster.pass(6_000);
     expect(client.answer(request)).toBe("TIMEOUT");
+  });
+
+  test("is back though all have started again since the last checkpoint, and nobody writes", () => {
+    const cluster = snapshotted();
+    for (const { id } of cluster.nodes) cluster.crash(id);
+    cluster.node("n3").disk.setAside();
+    for (const { id } of cluster.nodes) cluster.restart(id);
+    cluster.pass(6_000);
+    expect(cluster.node("n3").status.isReturning).toBe(false);
+    equal(cluster);
+  });
+
+  test("is back though it starts again with the snapshot that it was sent", () => {
+    const cluster = snapshotted();
+    cluster.holds = ({ type, to }) => type === "checkpoint" && to === "n3";
+    const n3 = returns(cluster, "n3");
+    cluster.pass(1_500);
+    expect(n3.status).toMatchObject({ isReturning: true, snapshotIndex: 4 * CHECKPOINT });
+    cluster.crash("n3");
+    cluster.restart("n3");
+    cluster.holds = () => false;
+    cluster.pass(1_500);
+    expect(n3.status.isReturning).toBe(false);
   });
 
   test("is back without a checkpoint where its log had not come to one", () => {

@@ -283,15 +283,29 @@ describe("a slow reader", () => {
     expect(watcher.stream.slice(1)).toEqual(["delta 1..5: +a:2 +a:3"]);
   });
 
-  test("gets nothing where all that it missed comes to nothing", () => {
+  test("is told that it missed something where all of that comes to nothing", () => {
     const { cluster, provider, watcher } = blocked();
+    provider.register("a:2");
+    provider.deregister("a:2");
+    cluster.deliver();
+    watcher.send({ type: "writable", isWritable: true });
+    cluster.deliver();
+    expect(watcher.stream.slice(1)).toEqual(["delta 1..3: "]);
+    expect(watcher.of("delta")[0]?.body.collapsed).toEqual({ from: 1, isLast: true });
+  });
+
+  test("gets nothing where nothing of what it missed was for it", () => {
+    const { cluster, provider, watcher } = world({}, "a:1");
+    watcher.subscribe({ selector: selector({ meta: [["tag", "read"]] }) });
+    cluster.deliver();
+    watcher.send({ type: "writable", isWritable: false });
     provider.register("a:2");
     provider.deregister("a:2");
     provider.register("b:1", { application: "till" });
     cluster.deliver();
     watcher.send({ type: "writable", isWritable: true });
     cluster.deliver();
-    expect(watcher.stream).toEqual(["snapshot 1: a:1"]);
+    expect(watcher.stream).toEqual(["snapshot 1: "]);
   });
 
   test("gets a RESET where the history is gone", () => {

@@ -5,7 +5,7 @@ import {
   linkedTo,
   memberAsOf,
   standingOf,
-} from "../../src/server/peer-standing.ts";
+} from "../../src/replica/peer-standing.ts";
 
 const conf = (...names: readonly string[]) =>
   confOf(names.map((name) => ({ id: `id-${name}`, name, address: "" })));

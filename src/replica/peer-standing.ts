@@ -1,7 +1,6 @@
 import { isMemberOf } from "../raft/conf-state.ts";
-import type { LogIndex, MemberId } from "../raft/types.ts";
-import type { ReplicaStatus } from "../replica/status.ts";
-import type { PeerIdentity } from "../wire/messages.ts";
+import type { ConfMember, LogIndex, MemberId } from "../raft/types.ts";
+import type { ReplicaStatus } from "./status.ts";
 
 /** What a node knows of who is a member. */
 export type KnownMembers = Pick<ReplicaStatus, "conf" | "committedConf" | "commitIndex">;
@@ -20,9 +19,9 @@ export type Standing = "member" | "guest" | "removed";
  * Whom to keep links to. A removal that is not committed may be taken back with its entry, and whom
  * it names is a member until then.
  */
-export function linkedTo({ conf, committedConf }: KnownMembers): readonly PeerIdentity[] {
+export function linkedTo({ conf, committedConf }: KnownMembers): readonly ConfMember[] {
   const going = committedConf.members.filter(({ id }) => !isMemberOf(conf, id));
-  return [...conf.members, ...going].map(({ id, name }) => ({ name, incarnation: id }));
+  return [...conf.members, ...going];
 }
 
 export function standingOf(known: KnownMembers, id: MemberId, memberAsOf: LogIndex): Standing {
