@@ -109,6 +109,24 @@ function isWitnessed(subject: Subject, event: Event, at: number): event is Of<"d
   );
 }
 
+function isReset(event: Event): event is Of<"snapshot"> {
+  return event.type === "snapshot" && event.isReset;
+}
+
+/** Where a stream of deltas has begun already, and so must say that it begins anew. */
+function isFollowing(subject: Subject, at: number): boolean {
+  const { stream } = subject.events[at] as Of<"snapshot">;
+  const before = subject.events.slice(0, at).filter((event) => {
+    return "stream" in event && event.stream === stream;
+  });
+  const [subscribed, ...seen] = before;
+  return (
+    subscribed?.type === "subscribe" &&
+    subscribed.mode === "delta" &&
+    (subscribed.from !== null || seen.some(({ type }) => type === "snapshot"))
+  );
+}
+
 function edit<E extends Event>(subject: Subject, at: number, change: (event: E) => E): Event[] {
   return subject.replaced(at, change(subject.events[at] as E));
 }
@@ -163,7 +181,7 @@ const ofStreams: readonly Corruption[] = [
   },
   {
     name: "a RESET is not marked",
-    places: (subject) => subject.where((event) => event.type === "snapshot" && event.isReset),
+    places: (subject) => subject.where((event, at) => isReset(event) && isFollowing(subject, at)),
     make: (subject, at) =>
       edit<Of<"snapshot">>(subject, at, (event) => ({ ...event, isReset: false })),
     byClients: true,
@@ -444,13 +462,22 @@ const ofSessions: readonly Corruption[] = [
     byClients: never,
   },
   {
-    name: "a session that was left ends a minute late",
+    name: "a session that was left ends minutes late",
     places: (subject) => {
       const calmAt = subject.events.findIndex(({ type }) => type === "calm");
-      return subject.where((event, at) => event.type === "ended" && at > calmAt && calmAt > 0);
+      return subject.where(
+        (event, at) =>
+          event.type === "ended" &&
+          at > calmAt &&
+          calmAt > 0 &&
+          lastSign(subject, event.session) !== undefined &&
+          subject.events.some(
+            (left) => left.type === "abandoned" && left.session === event.session,
+          ),
+      );
     },
     make: (subject, at) =>
-      edit<Of<"ended">>(subject, at, (event) => ({ ...event, atMs: event.atMs + 60_000 })),
+      edit<Of<"ended">>(subject, at, (event) => ({ ...event, atMs: event.atMs + 10 * 60_000 })),
     byClients: never,
   },
   {
