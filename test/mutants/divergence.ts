@@ -20,4 +20,13 @@ export const divergence: readonly Mutant[] = [
     replace: "if (this.#ticksSinceTold >= Number.MAX_VALUE) {",
     tests,
   },
+  {
+    name: "snapshot-not-claimed-at-a-start",
+    imitates:
+      "where nobody writes, who starts with a snapshot waits for a checkpoint that never comes",
+    file: "src/replica/comparison.ts",
+    find: "      this.applied(snapshot.index);\n    }\n  }\n",
+    replace: "    }\n  }\n",
+    tests: "test/replica",
+  },
 ];

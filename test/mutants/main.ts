@@ -12,7 +12,7 @@ const PAGE = join("docs", "bugs.md");
 const REGRESSIONS = join("test", "sim", "regressions");
 
 /**
- * `npm run mutants -- [--only NAME] [--jobs 2] [--seeds 40] [--seconds 20]`, from the top of the
+ * `npm run mutants -- [--only NAME,NAME] [--jobs 2] [--seeds 40] [--seconds 20]`, from the top of the
  * repository. Writes docs/bugs.md after a run of all, and ends with 1 where a mutant that is not
  * declared harmless was found by nobody, or could not be judged. With `--shrink` it judges nobody,
  * and keeps the shortest schedule in which the simulator finds the mutant as a regression.
@@ -33,8 +33,11 @@ async function main(): Promise<void> {
     simSeconds: Number(values.seconds),
     testSeconds: 120,
   };
-  const chosen = mutants.filter(({ name }) => only === undefined || name === only);
-  if (chosen.length === 0) throw new Error(`no mutant is called ${only}`);
+  const names = only?.split(",") ?? mutants.map(({ name }) => name);
+  for (const name of names) {
+    if (!mutants.some((mutant) => mutant.name === name)) throw new Error(`no mutant is ${name}`);
+  }
+  const chosen = mutants.filter(({ name }) => names.includes(name));
   const top = process.cwd();
   if (shrink) {
     for (const mutant of chosen) await keep(top, mutant, bounds);

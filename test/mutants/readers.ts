@@ -157,4 +157,12 @@ export const readers: readonly Mutant[] = [
     replace: "if (run[0] !== undefined && run[0] !== change) {",
     tests,
   },
+  {
+    name: "gone-again-is-not-told",
+    imitates: "a slow reader gets a mark past what came and went: a gap that no event names",
+    file: "src/replica/watches.ts",
+    find: "    if (isSeen) {\n",
+    replace: "    if (isSeen && deltaBody(selector, latest) !== null) {\n",
+    tests: "test/replica",
+  },
 ];

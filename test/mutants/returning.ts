@@ -37,6 +37,16 @@ export const returning: readonly Mutant[] = [
     tests,
   },
   {
+    name: "lost-log-shorter-than-vouched-for-ignored",
+    imitates:
+      "of two lost logs the longer one was the less up to date, and the leader waits for it",
+    file: "src/raft/progress.ts",
+    find: "    this.#lostIndex = lostIndex;\n    if (this.#state",
+    replace:
+      "    if (this.#matchIndex > lostIndex) return;\n    this.#lostIndex = lostIndex;\n    if (this.#state",
+    tests,
+  },
+  {
     name: "back-before-a-majority-agrees",
     imitates: "a member that is as wrong as before leads",
     file: "src/replica/comparison.ts",
