@@ -14,7 +14,8 @@ import {
 import type { NamedAddress } from "./address.ts";
 import { BirthView, type FreshAnswer, isMember } from "./birth-view.ts";
 import { configurationError, NodeError } from "./node-error.ts";
-import { CLOSE, dialPeer } from "./peer-handshake.ts";
+import { CLOSE, dialPeer, introductionOf } from "./peer-handshake.ts";
+import { Rounds } from "./rounds.ts";
 
 const ROUND_MS_MAX = 4 * PEER_REDIAL_MS_MIN;
 
@@ -53,10 +54,11 @@ export class Birth {
   readonly #view: BirthView;
   readonly #silent = new Map<string, string>();
   readonly #warned = new Set<string>();
-  #isStopped = false;
+  readonly #rounds: Rounds;
 
   constructor(options: BirthOptions) {
     this.#options = options;
+    this.#rounds = new Rounds(options.timers, options.random, ROUND_MS_MAX);
     this.#view = new BirthView(
       options.self,
       options.list.map((member) => member.name),
@@ -100,19 +102,12 @@ export class Birth {
    * Resolves with the record to write down; null when it was stopped before. Rejects with a
    * `NodeError` where this directory must not take part.
    */
-  async run(): Promise<BirthRecord | null> {
-    while (!this.#isStopped) {
-      const record = await this.#round();
-      if (record !== null) {
-        return record;
-      }
-      await this.#pause();
-    }
-    return null;
+  run(): Promise<BirthRecord | null> {
+    return this.#rounds.until(() => this.#round());
   }
 
   stop(): void {
-    this.#isStopped = true;
+    this.#rounds.stop();
   }
 
   async #round(): Promise<BirthRecord | null> {
@@ -224,26 +219,12 @@ export class Birth {
 
   #introduction(): Omit<PeerHello, "type"> {
     const { self, advertise } = this.#options;
-    return {
-      protocol: PROTOCOL_VERSION,
-      name: self.name,
-      incarnation: self.incarnation,
-      advertise,
-      cluster: null,
-      memberAsOf: 0,
-      view: this.#view.identities(),
-    };
+    return { ...introductionOf(self, advertise), view: this.#view.identities() };
   }
 
   #listsDiffer(name: string, view: readonly PeerIdentity[]): string {
     const theirs = view.map((identity) => identity.name).join(",");
     return `${name} has the bootstrap list ${theirs}, ${this.#options.self.name} has ${this.#view.names().join(",")}`;
-  }
-
-  #pause(): Promise<void> {
-    const { timers, random } = this.#options;
-    const delayMs = PEER_REDIAL_MS_MIN + random.below(ROUND_MS_MAX - PEER_REDIAL_MS_MIN);
-    return new Promise((resolve) => timers.after(delayMs, resolve));
   }
 }
 

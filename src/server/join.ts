@@ -1,19 +1,14 @@
 import type { Dialer, Logger, Random, Timers } from "../env/env.ts";
-import { CALL_TIMEOUT_MS_DEFAULT, PEER_REDIAL_MS_MAX, PEER_REDIAL_MS_MIN } from "../limits.ts";
+import { CALL_TIMEOUT_MS_DEFAULT, PEER_REDIAL_MS_MAX } from "../limits.ts";
 import { lostDirectoryAdvice } from "../storage/recovery-advice.ts";
 import type { Membership } from "../storage/storage.ts";
-import { deferred } from "../util/deferred.ts";
-import {
-  type PeerCluster,
-  type PeerHello,
-  type PeerIdentity,
-  PROTOCOL_VERSION,
-} from "../wire/messages.ts";
+import type { PeerCluster, PeerHello, PeerIdentity } from "../wire/messages.ts";
 import { placeOf } from "./address.ts";
 import { isMember } from "./birth-view.ts";
-import { configurationError, type NodeError } from "./node-error.ts";
+import { configurationError, NodeError } from "./node-error.ts";
 import { askLeaderBy, type OperationPage } from "./operation-request.ts";
-import { CLOSE, dialPeer } from "./peer-handshake.ts";
+import { CLOSE, dialPeer, introductionOf } from "./peer-handshake.ts";
+import { Rounds } from "./rounds.ts";
 import { lineageOf } from "./status.ts";
 
 export interface JoinOptions {
@@ -56,11 +51,12 @@ const FINAL: ReadonlySet<string> = new Set([
 export class Join {
   readonly #options: JoinOptions;
   readonly #warned = new Set<string>();
+  readonly #rounds: Rounds;
   #waitingFor = "no member was reached yet";
-  #isStopped = false;
 
   constructor(options: JoinOptions) {
     this.#options = options;
+    this.#rounds = new Rounds(options.timers, options.random, PEER_REDIAL_MS_MAX);
   }
 
   /** Why this node has not joined yet, for `/readyz` and people. */
@@ -72,20 +68,12 @@ export class Join {
    * Resolves with what to write down; null when it was stopped before. Rejects with a `NodeError`
    * where this directory must not, or cannot, become a member.
    */
-  async run(): Promise<Membership | null> {
-    while (!this.#isStopped) {
-      const membership = await this.#round();
-      // Where it was stopped meanwhile, it is as if it had crashed: the next start asks again.
-      if (membership !== null && !this.#isStopped) {
-        return membership;
-      }
-      await this.#pause();
-    }
-    return null;
+  run(): Promise<Membership | null> {
+    return this.#rounds.until(() => this.#round());
   }
 
   stop(): void {
-    this.#isStopped = true;
+    this.#rounds.stop();
   }
 
   async #round(): Promise<Membership | null> {
@@ -94,7 +82,7 @@ export class Join {
     const asked = await Promise.all(others.map((seed) => this.#ask(seed)));
     const born = asked.filter((answer) => answer !== null);
     const [first, ...rest] = born;
-    if (first === undefined || this.#isStopped) {
+    if (first === undefined || this.#rounds.isStopped) {
       return null;
     }
     const lineage = lineageOf(first.cluster);
@@ -156,7 +144,7 @@ export class Join {
       }
       return this.#waits(page.error?.message ?? `${seed} does not know how to add a node`);
     } catch (error) {
-      if (error instanceof Error && "exitCode" in error) {
+      if (error instanceof NodeError) {
         throw error;
       }
       return this.#waits(`${seed}: ${textOf(error)}`);
@@ -201,24 +189,7 @@ export class Join {
 
   #hello(): PeerHello {
     const { self, advertise } = this.#options;
-    return {
-      type: "peerHello",
-      protocol: PROTOCOL_VERSION,
-      name: self.name,
-      incarnation: self.incarnation,
-      advertise,
-      cluster: null,
-      memberAsOf: 0,
-      view: [],
-    };
-  }
-
-  #pause(): Promise<void> {
-    const { timers, random } = this.#options;
-    const { promise, resolve } = deferred<void>();
-    const delayMs = PEER_REDIAL_MS_MIN + random.below(PEER_REDIAL_MS_MAX - PEER_REDIAL_MS_MIN);
-    timers.after(delayMs, resolve);
-    return promise;
+    return { type: "peerHello", ...introductionOf(self, advertise) };
   }
 }
 

@@ -1,5 +1,5 @@
-import { httpPost } from "../env/http-post.ts";
 import type { NamedAddress } from "./address.ts";
+import { askPage } from "./ask-page.ts";
 
 /** What `POST /v1/members` answers. */
 export interface OperationPage {
@@ -16,6 +16,8 @@ export interface OperationPage {
   readonly members?: readonly NamedAddress[];
 }
 
+type Answer = Partial<OperationPage> & { readonly kind?: string };
+
 /**
  * Asks a node; who does not lead refuses, and names the leader. `origin` is as in `http://host:port`.
  * Rejects with an Error whose message says why there is no answer.
@@ -25,8 +27,8 @@ export async function postOperation(
   query: URLSearchParams,
   timeoutMs: number,
 ): Promise<OperationPage> {
-  const text = await httpPost(new URL(`/v1/members?${query}`, origin).href, timeoutMs);
-  const page = parsed(text);
+  const url = new URL(`/v1/members?${query}`, origin).href;
+  const page: Answer | null = await askPage("POST", url, timeoutMs);
   if (page === null || (page.kind !== "MembersChange" && typeof page.error?.message !== "string")) {
     throw new Error(`${origin} is no Rollcall node`);
   }
@@ -44,13 +46,4 @@ export async function askLeaderBy(
   return leader === undefined
     ? first
     : postOperation(`${new URL(origin).protocol}//${leader}`, query, timeoutMs);
-}
-
-function parsed(text: string): (Partial<OperationPage> & { readonly kind?: string }) | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null ? value : null;
-  } catch {
-    return null;
-  }
 }

@@ -1,7 +1,12 @@
 import type { Dialer, DialOptions, Frame, Socket, Timers } from "../env/env.ts";
 import { CONNECT_TIMEOUT_MS_DEFAULT, PEER_FRAME_BYTES_MAX, PEER_PATH } from "../limits.ts";
 import { checkPeerAnswer, checkPeerHello } from "../schema/peer-hello.ts";
-import type { PeerAnswer, PeerHello } from "../wire/messages.ts";
+import {
+  type PeerAnswer,
+  type PeerHello,
+  type PeerIdentity,
+  PROTOCOL_VERSION,
+} from "../wire/messages.ts";
 import { decodePeerHello, encodePeerHello } from "../wire/peer-codec.ts";
 
 export const CLOSE = {
@@ -29,6 +34,13 @@ export type PeerDialOptions = Pick<DialOptions, "answerTimeoutMs" | "signal"> & 
   /** The WebSocket is open, and the hello is on its way. */
   readonly onOpen?: () => void;
 };
+
+/** What a node of no cluster says of itself, as far as it has no view of one either. */
+export function introductionOf(self: PeerIdentity, advertise: string): Omit<PeerHello, "type"> {
+  const { name, incarnation } = self;
+  const protocol = PROTOCOL_VERSION;
+  return { protocol, name, incarnation, advertise, cluster: null, memberAsOf: 0, view: [] };
+}
 
 /**
  * Dials `address`, says who this node is and waits for the answer. Rejects when it cannot be

@@ -17,7 +17,13 @@ import {
 } from "../wire/messages.ts";
 import { decodePeerFrame, encodePeerHello } from "../wire/peer-codec.ts";
 import { Complaints } from "./complaints.ts";
-import { CLOSE, ClosedInHandshake, receiveHello, showOut } from "./peer-handshake.ts";
+import {
+  CLOSE,
+  ClosedInHandshake,
+  introductionOf,
+  receiveHello,
+  showOut,
+} from "./peer-handshake.ts";
 import { PeerLink } from "./peer-link.ts";
 import { Pulse } from "./pulse.ts";
 
@@ -264,13 +270,9 @@ export class PeerLinks {
     const { clusterId, epoch, members } = cluster;
     return {
       type: "peerHello",
-      protocol: PROTOCOL_VERSION,
-      name: self.name,
-      incarnation: self.incarnation,
-      advertise,
+      ...introductionOf(self, advertise),
       cluster: { clusterId, epoch, members },
       memberAsOf: memberAsOf(known(), self.incarnation, joinedIndex),
-      view: [],
     };
   }
 
