@@ -21,19 +21,21 @@ interface Committed {
   readonly text: string;
 }
 
+export const NO_CHANGES: ChangeCounts = {
+  added: 0,
+  promoted: 0,
+  removed: 0,
+  replaced: 0,
+  updated: 0,
+  removedLeaders: 0,
+};
+
 /** The configurations of the one log, read off the disks that hold it. */
 export class Configurations {
   readonly #committed: Committed[];
   /** The last one that was not joint: what a change is told by. */
   #settled: ConfState;
-  readonly #counts = {
-    added: 0,
-    promoted: 0,
-    removed: 0,
-    replaced: 0,
-    updated: 0,
-    removedLeaders: 0,
-  };
+  readonly #counts = { ...NO_CHANGES };
 
   constructor(birth: ConfState) {
     this.#committed = [committedAt(0, birth)];

@@ -1,3 +1,4 @@
+import { NO_CHANGES } from "./configurations.ts";
 import type { MemberCounts, RunResult } from "./run.ts";
 
 /** What a row of runs came to; added up from those of several workers. */
@@ -19,15 +20,7 @@ export const NOTHING: Tally = {
   faults: 0,
   installs: 0,
   seedsWithInstalls: 0,
-  changes: {
-    added: 0,
-    promoted: 0,
-    removed: 0,
-    replaced: 0,
-    updated: 0,
-    removedLeaders: 0,
-    tooEarly: 0,
-  },
+  changes: { ...NO_CHANGES, tooEarly: 0 },
   returned: 0,
 };
 
@@ -53,17 +46,17 @@ export function plus(a: Tally, b: Tally): Tally {
     faults: a.faults + b.faults,
     installs: a.installs + b.installs,
     seedsWithInstalls: a.seedsWithInstalls + b.seedsWithInstalls,
-    changes: {
-      added: a.changes.added + b.changes.added,
-      promoted: a.changes.promoted + b.changes.promoted,
-      removed: a.changes.removed + b.changes.removed,
-      replaced: a.changes.replaced + b.changes.replaced,
-      updated: a.changes.updated + b.changes.updated,
-      removedLeaders: a.changes.removedLeaders + b.changes.removedLeaders,
-      tooEarly: a.changes.tooEarly + b.changes.tooEarly,
-    },
+    changes: added(a.changes, b.changes),
     returned: a.returned + b.returned,
   };
+}
+
+function added(a: MemberCounts, b: MemberCounts): MemberCounts {
+  const sums = { ...a };
+  for (const kind of Object.keys(b) as (keyof MemberCounts)[]) {
+    sums[kind] += b[kind];
+  }
+  return sums;
 }
 
 export function lineOf(tally: Tally, seeds: number, seconds: number): string {

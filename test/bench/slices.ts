@@ -22,6 +22,7 @@ import { SNAPSHOT_LIMITS, SnapshotTaker } from "../../src/replica/snapshot-taker
 import { must } from "../../src/util/assert.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
 import { snapshotCodec } from "../../src/wire/snapshot-codec.ts";
+import { spec } from "../registry/commands.ts";
 import { machineOf } from "./report.ts";
 import { percentile } from "./statistics.ts";
 
@@ -137,23 +138,14 @@ class Load {
     const application = isBig ? "big" : `app-${Math.floor(first / 1_000)}`;
     const instances = Array.from({ length: count }, (_, i): InstanceSpec => {
       const at = first + i;
-      return {
-        namespace: "default",
+      return spec(`10.${at >> 16}.${(at >> 8) & 255}.${at & 255}:8080`, {
         application,
-        protocol: "http",
-        addr: `10.${at >> 16}.${(at >> 8) & 255}.${at & 255}:8080`,
         meta: [
           ["cluster", at % 2 === 0 ? "small" : "large"],
           ["idc", "shanghai"],
           ["round", String(round)],
         ],
-        weight: 100,
-        version: null,
-        location: null,
-        status: "up",
-        reason: null,
-        isPersistent: false,
-      };
+      });
     });
     return { type: "register", session: sessionId(number), seq, floor: seq, instances };
   }

@@ -21,6 +21,13 @@ import { snapshotOf } from "./disk.ts";
 
 /** Bugs that Raft implementations have had; numbered as in the catalogue of pitfalls. */
 
+const REJECTION = {
+  type: "appendEntriesResponse",
+  term: 2,
+  success: false,
+  lostIndex: 0,
+} as const;
+
 describe("elections", () => {
   test("7: a request that is refused does not put off this node's own election", () => {
     const member = memberOf([1, 1]);
@@ -176,16 +183,10 @@ describe("replication", () => {
     member.up.step(acked(2, 2));
     for (let value = 0; value < 20; value++) member.up.propose("commands", dataOf(value));
     member.settle();
-    const rejection = {
-      type: "appendEntriesResponse",
-      term: 2,
-      success: false,
-      lostIndex: 0,
-    } as const;
     for (let time = 0; time < 50; time++) {
       member.up.step(acked(2, 2));
       member.up.step(acked(2, 1));
-      member.up.step(told({ ...rejection, prevLogIndex: 1, hintIndex: 1, hintTerm: 1 }));
+      member.up.step(told({ ...REJECTION, prevLogIndex: 1, hintIndex: 1, hintTerm: 1 }));
       member.up.step(ofTerm(2));
     }
     expect(member.settle().map(describeMessage)).toEqual([]);
@@ -197,14 +198,8 @@ describe("replication", () => {
     member.up.step(acked(2, 2));
     for (let value = 0; value < 20; value++) member.up.propose("commands", dataOf(value));
     expect(allOf(member.settle(), "appendEntries").length).toBe(20);
-    const rejection = {
-      type: "appendEntriesResponse",
-      term: 2,
-      success: false,
-      lostIndex: 0,
-    } as const;
     for (let prevLogIndex = 3; prevLogIndex < 22; prevLogIndex++) {
-      member.up.step(told({ ...rejection, prevLogIndex, hintIndex: 2, hintTerm: 2 }));
+      member.up.step(told({ ...REJECTION, prevLogIndex, hintIndex: 2, hintTerm: 2 }));
     }
     const probes = allOf(member.settle(), "appendEntries");
     expect(probes.map(({ prevLogIndex }) => prevLogIndex)).toEqual([2]);
@@ -325,13 +320,7 @@ test("a message and its entries are one readable line", () => {
     "n1>n2 t2 appendEntries after 1@1 [2@2 noop 0B] commit 0",
     "n1>n3 t2 appendEntries after 1@1 [2@2 noop 0B] commit 0",
   ]);
-  const rejection = {
-    type: "appendEntriesResponse",
-    term: 2,
-    success: false,
-    lostIndex: 0,
-  } as const;
-  expect(describeMessage(told({ ...rejection, prevLogIndex: 9, hintIndex: 4, hintTerm: 1 }))).toBe(
+  expect(describeMessage(told({ ...REJECTION, prevLogIndex: 9, hintIndex: 4, hintTerm: 1 }))).toBe(
     "n2>n1 t2 appendEntriesResponse no 9, perhaps 4@1",
   );
 });

@@ -3,6 +3,7 @@ import type { PeerMessage } from "../../src/replica/peer-messages.ts";
 import { CHUNK_KEYS } from "../../src/storage/snapshot-layout.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
 import { type Client, Cluster, type ClusterOptions, type Node } from "./harness.ts";
+import { weighing, wrongCodec } from "./wrong-codec.ts";
 
 const EVERY = 8;
 /** Every entry is one too many for the log, and nothing stays behind a snapshot. */
@@ -157,20 +158,7 @@ describe("a snapshot", () => {
   });
 
   test("of a state that is wrong never becomes the current one", () => {
-    const wrong = {
-      ...commandCodec,
-      decodeBatch: (data: Uint8Array) => {
-        const { atMs, commands } = commandCodec.decodeBatch(data);
-        return {
-          atMs,
-          commands: commands.map((command) => {
-            if (command.type !== "register") return command;
-            const instances = command.instances.map((spec) => ({ ...spec, weight: 7 }));
-            return { ...command, instances };
-          }),
-        };
-      },
-    };
+    const wrong = wrongCodec((command) => weighing(7, command));
     const { cluster, provider } = led({
       codecOf: (id) => (id === "n3" ? wrong : commandCodec),
     });

@@ -3,25 +3,17 @@ import { CHECKPOINT_ENTRIES } from "../../src/limits.ts";
 import type { CommandCodec } from "../../src/replica/command-codec.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
 import { Cluster } from "./harness.ts";
+import { weighing, wrongCodec } from "./wrong-codec.ts";
 
 const FLIPPED = "10.9.9.9:1";
 
 /** Decodes one command otherwise than the others do. */
 function flipping(weight: number): CommandCodec {
-  return {
-    ...commandCodec,
-    decodeBatch: (data) => {
-      const { atMs, commands } = commandCodec.decodeBatch(data);
-      return {
-        atMs,
-        commands: commands.map((command) =>
-          command.type === "register" && command.instances.some(({ addr }) => addr === FLIPPED)
-            ? { ...command, instances: command.instances.map((spec) => ({ ...spec, weight })) }
-            : command,
-        ),
-      };
-    },
-  };
+  return wrongCodec((command) =>
+    command.type === "register" && command.instances.some(({ addr }) => addr === FLIPPED)
+      ? weighing(weight, command)
+      : command,
+  );
 }
 
 function led(weights: Readonly<Record<string, number>>, size = 3): Cluster {

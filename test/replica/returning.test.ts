@@ -2,24 +2,12 @@ import { describe, expect, test } from "vitest";
 import { CHECKPOINT_ENTRIES } from "../../src/limits.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
 import { Cluster, type Node } from "./harness.ts";
+import { weighing, wrongCodec } from "./wrong-codec.ts";
 
 /** Has applied every registration with another weight, as long as it is broken. */
 function brokenOn(id: string, size: number): { cluster: Cluster; mend: () => void } {
   let isBroken = true;
-  const broken = {
-    ...commandCodec,
-    decodeBatch: (data: Uint8Array) => {
-      const { atMs, commands } = commandCodec.decodeBatch(data);
-      return {
-        atMs,
-        commands: commands.map((command) => {
-          if (!isBroken || command.type !== "register") return command;
-          const instances = command.instances.map((spec) => ({ ...spec, weight: 7 }));
-          return { ...command, instances };
-        }),
-      };
-    },
-  };
+  const broken = wrongCodec((command) => (isBroken ? weighing(7, command) : command));
   const codecOf = (of: string) => (of === id ? broken : commandCodec);
   const mend = (): void => {
     isBroken = false;

@@ -234,15 +234,18 @@ function earlier(subject: Subject, at: number): Ok | undefined {
   });
 }
 
+/** A read that shows an acknowledged write of the very revision that it is of. */
+function showsOwnRevision(subject: Subject, event: Event): boolean {
+  return (
+    isRead(subject, event) &&
+    (event.view ?? []).some(([, content]) => subject.revisionOf(content) === event.revision)
+  );
+}
+
 const ofReads: readonly Corruption[] = [
   {
     name: "an instance of an acknowledged write is missing in a read of its revision",
-    places: (subject) =>
-      subject.where(
-        (event) =>
-          isRead(subject, event) &&
-          (event.view ?? []).some(([, content]) => subject.revisionOf(content) === event.revision),
-      ),
+    places: (subject) => subject.where((event) => showsOwnRevision(subject, event)),
     make: (subject, at) =>
       edit<Ok>(subject, at, (event) => ({
         ...event,
@@ -254,12 +257,7 @@ const ofReads: readonly Corruption[] = [
   },
   {
     name: "a read is shifted back by the revision of what it shows",
-    places: (subject) =>
-      subject.where(
-        (event) =>
-          isRead(subject, event) &&
-          (event.view ?? []).some(([, content]) => subject.revisionOf(content) === event.revision),
-      ),
+    places: (subject) => subject.where((event) => showsOwnRevision(subject, event)),
     make: (subject, at) =>
       edit<Ok>(subject, at, (event) => ({ ...event, revision: (event.revision ?? 0) - 1 })),
     byClients: true,

@@ -4,7 +4,7 @@ import { SimClient } from "../../jepsen-lite/sim/sim-client.ts";
 import { World } from "../../jepsen-lite/sim/world.ts";
 import { CHECKPOINT_ENTRIES } from "../../src/limits.ts";
 import type { Command } from "../../src/registry/command.ts";
-import { commandCodec } from "../../src/wire/command-codec.ts";
+import { wrongCodec } from "../replica/wrong-codec.ts";
 
 const RUN_MS = 12_000;
 /** A claim may be lost with its message; not all of so many are. */
@@ -22,13 +22,7 @@ function flippingWorld(seed: number) {
     const instances = command.instances.map((spec) => ({ ...spec, weight: spec.weight ^ 1 }));
     return { ...command, instances };
   };
-  const codec = {
-    ...commandCodec,
-    decodeBatch: (data: Uint8Array) => {
-      const { atMs, commands } = commandCodec.decodeBatch(data);
-      return { atMs, commands: commands.map(flipped) };
-    },
-  };
+  const codec = wrongCodec(flipped);
   // Where snapshots of many small chunks pass by losses, one is replaced before it has arrived.
   const { options } = planOf(seed);
   const snapshots = { ...options.snapshots, chunkBytes: 2_000 };

@@ -16,17 +16,11 @@ import {
   stage,
   switchTo,
   temporaryDirectory,
+  usedDirectory,
 } from "./fixture.ts";
 
-/** A closed directory of n1, born, with three entries. */
-async function usedDirectory(): Promise<string> {
-  const path = join(await temporaryDirectory(), "n1");
-  const directory = await openBorn(path);
-  const { storage } = await directory.open();
-  const parts = { hardState: hardState(1, "a"), entries: entriesBetween(1, 3, 1) };
-  await storage.persist(request(1, parts));
-  await directory.close();
-  return path;
+async function filledDirectory(): Promise<string> {
+  return usedDirectory({ hardState: hardState(1, "a"), entries: entriesBetween(1, 3, 1) });
 }
 
 async function entriesIn(path: string): Promise<number> {
@@ -72,7 +66,7 @@ const DAMAGES: readonly (readonly [string, (path: string) => Promise<void>])[] =
   ],
   [
     "with the birth of another one",
-    async (path) => cp(join(await usedDirectory(), "birth"), join(path, "birth")),
+    async (path) => cp(join(await filledDirectory(), "birth"), join(path, "birth")),
   ],
 ];
 
@@ -96,7 +90,7 @@ describe("a new data directory", () => {
     const second = await reopened(path);
     expect(second.identity).toEqual(first.identity);
     expect(second.birth).toEqual(birth);
-    expect(await entriesIn(await usedDirectory())).toBe(3);
+    expect(await entriesIn(await filledDirectory())).toBe(3);
   });
 
   it("draws another incarnation than any other", async () => {
@@ -154,7 +148,7 @@ describe("a making that a crash cut short", () => {
   });
 
   it("behind its last file counts as made", async () => {
-    const path = await usedDirectory();
+    const path = await filledDirectory();
     await writeFile(join(path, "creating"), "");
     expect(await entriesIn(path)).toBe(3);
     expect(await readdir(path)).not.toContain("creating");
@@ -184,7 +178,7 @@ describe("a directory is refused", () => {
   }
 
   it("under another node's name, which is not changed by that", async () => {
-    const path = await usedDirectory();
+    const path = await filledDirectory();
     await expect(refusalOf(path, "n2")).rejects.toMatchObject({
       code: "FOREIGN",
       message: expect.stringContaining("belongs to node n1, not to n2"),
@@ -194,7 +188,7 @@ describe("a directory is refused", () => {
   });
 
   it("while it is open, in this process too, and not any more once it is closed", async () => {
-    const path = await usedDirectory();
+    const path = await filledDirectory();
     const directory = await openDirectory(path, "n1", random);
     await expect(refusalOf(path)).rejects.toMatchObject({
       code: "LOCKED",
@@ -217,7 +211,7 @@ describe("a directory is refused", () => {
       ["birth", "FOREIGN"],
       ["identity", "FOREIGN"],
     ] as const) {
-      const [path, other] = [await usedDirectory(), await usedDirectory()];
+      const [path, other] = [await filledDirectory(), await filledDirectory()];
       await rm(join(path, part), { recursive: true });
       await cp(join(other, part), join(path, part), { recursive: true });
       await expect(refusalOf(path)).rejects.toMatchObject({ code });
@@ -226,14 +220,14 @@ describe("a directory is refused", () => {
 
   for (const [what, damage] of DAMAGES) {
     it(`${what}, with the advice to keep it`, async () => {
-      const path = await usedDirectory();
+      const path = await filledDirectory();
       await damage(path);
       await expect(refusalOf(path)).rejects.toMatchObject({ hint: keepAdvice(path) });
     });
   }
 
   it("when a newer Rollcall wrote it", async () => {
-    const path = await usedDirectory();
+    const path = await filledDirectory();
     const identity = decodeIdentity(await readFile(join(path, "identity")))!;
     await writeFile(join(path, "identity"), encodeIdentity({ ...identity, formatVersion: 2 }));
     await expect(refusalOf(path)).rejects.toMatchObject({
@@ -244,7 +238,7 @@ describe("a directory is refused", () => {
 
   for (const part of ["identity", "birth", "db", "mark"]) {
     it(`without its ${part}, and nothing is made in its place`, async () => {
-      const path = await usedDirectory();
+      const path = await filledDirectory();
       await rename(join(path, part), `${path}-${part}`);
       await expect(refusalOf(path)).rejects.toMatchObject({ code: "DAMAGED" });
       await expect(stat(join(path, part))).rejects.toMatchObject({ code: "ENOENT" });
@@ -277,7 +271,7 @@ describe("a directory is refused", () => {
 
   for (const part of ["identity", "birth"]) {
     it(`with a flipped byte in its ${part}`, async () => {
-      const path = await usedDirectory();
+      const path = await filledDirectory();
       const content = await readFile(join(path, part));
       for (let at = 0; at < content.length; at += 7) {
         const flipped = Buffer.from(content);
@@ -289,7 +283,7 @@ describe("a directory is refused", () => {
   }
 
   it("without CURRENT, and LevelDB does not start a new database over the old one", async () => {
-    const path = await usedDirectory();
+    const path = await filledDirectory();
     const current = await readFile(join(path, "db", "CURRENT"));
     await rm(join(path, "db", "CURRENT"));
     for (let start = 0; start < 2; start += 1) {
@@ -301,7 +295,7 @@ describe("a directory is refused", () => {
 
   it("without MANIFEST, or the log of LevelDB", async () => {
     for (const pattern of [/^MANIFEST/, /\.log$/]) {
-      const path = await usedDirectory();
+      const path = await filledDirectory();
       await rm(await databaseFile(path, pattern));
       await expect(refusalOf(path)).rejects.toMatchObject({ code: "DAMAGED" });
     }
@@ -330,7 +324,7 @@ describe("a directory that has joined", () => {
 
 describe("the directory of a member that was removed", () => {
   it("is not opened again, and says so and what to do", async () => {
-    const path = await usedDirectory();
+    const path = await filledDirectory();
     const directory = await openDirectory(path, "n1", random);
     await directory.leave("n1 was removed from cluster c");
     await directory.close();

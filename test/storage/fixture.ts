@@ -38,6 +38,16 @@ export async function openBorn(path: string): Promise<DataDirectory> {
   return directory;
 }
 
+/** A closed directory of n1 that is born and has carried out one write. */
+export async function usedDirectory(parts: Parameters<typeof request>[1]): Promise<string> {
+  const path = join(await temporaryDirectory(), "n1");
+  const directory = await openBorn(path);
+  const { storage } = await directory.open();
+  await storage.persist(request(1, parts));
+  await directory.close();
+  return path;
+}
+
 export function entry(index: number, term: number, text = `entry ${index} of ${term}`): Entry {
   return { index, term, kind: "commands", data: new TextEncoder().encode(text) };
 }

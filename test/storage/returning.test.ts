@@ -14,6 +14,7 @@ import {
   stage,
   switchTo,
   temporaryDirectory,
+  usedDirectory,
 } from "./fixture.ts";
 
 const MEMBERS = ["a", "b"].map((id) => ({ id, name: `n${id}`, address: `${id}:1` }));
@@ -33,15 +34,10 @@ async function openN1(path: string): Promise<DataDirectory> {
   return openDirectory(path, "n1", random);
 }
 
-/** A closed directory of n1 with entries up to 3 of term 1, the second of them a configuration. */
-async function usedDirectory(): Promise<string> {
-  const path = join(await temporaryDirectory(), "n1");
-  const directory = await openBorn(path);
-  const { storage } = await directory.open();
+/** With entries up to 3 of term 1, the second of them a configuration. */
+async function filledDirectory(): Promise<string> {
   const entries = [...entriesBetween(1, 1, 1), CONF, ...entriesBetween(3, 3, 1)];
-  await storage.persist(request(1, { hardState: hardState(4, "b"), entries }));
-  await directory.close();
-  return path;
+  return usedDirectory({ hardState: hardState(4, "b"), entries });
 }
 
 async function setAside(path: string): Promise<void> {
@@ -65,7 +61,7 @@ async function databases(path: string): Promise<string[]> {
 
 describe("a directory that was set aside", () => {
   it("is opened without its log, but with term, vote, and the end of that log", async () => {
-    const path = await usedDirectory();
+    const path = await filledDirectory();
     await setAside(path);
     const directory = await openN1(path);
     const { loaded } = await directory.open();
@@ -80,7 +76,7 @@ describe("a directory that was set aside", () => {
   });
 
   it("keeps what it had, and the name of it is told", async () => {
-    const path = await usedDirectory();
+    const path = await filledDirectory();
     const before = await readdir(join(path, "db"));
     await setAside(path);
     const { aside } = await returns(path);
@@ -91,7 +87,7 @@ describe("a directory that was set aside", () => {
   });
 
   it("goes on at later starts with what it has been sent, until it is back", async () => {
-    const path = await usedDirectory();
+    const path = await filledDirectory();
     await setAside(path);
     await returns(path, 2);
     const directory = await openN1(path);
@@ -123,7 +119,7 @@ describe("a directory that was set aside", () => {
   });
 
   it("a second time, has vouched for the later of two ends, and keeps one former log", async () => {
-    const path = await usedDirectory();
+    const path = await filledDirectory();
     await setAside(path);
     await returns(path);
     const directory = await openN1(path);
@@ -142,7 +138,7 @@ describe("a directory that was set aside", () => {
   });
 
   it("is set aside once where a crash leaves the marker", async () => {
-    const path = await usedDirectory();
+    const path = await filledDirectory();
     await setAside(path);
     const marker = await readFile(join(path, "diverged"));
     await returns(path);
@@ -155,7 +151,7 @@ describe("a directory that was set aside", () => {
   });
 
   it("begins anew where a crash left half of the next database", async () => {
-    const path = await usedDirectory();
+    const path = await filledDirectory();
     await setAside(path);
     await mkdir(join(path, "db.1"));
     await writeFile(join(path, "db.1", "CURRENT"), "garbage");
@@ -164,7 +160,7 @@ describe("a directory that was set aside", () => {
   });
 
   it("is refused when its log is damaged, since nobody knows what it has vouched for", async () => {
-    const path = await usedDirectory();
+    const path = await filledDirectory();
     await setAside(path);
     await writeFile(join(path, "mark"), "garbage");
     for (let start = 0; start < 2; start += 1) {
@@ -174,7 +170,7 @@ describe("a directory that was set aside", () => {
   });
 
   it("is refused while it is open", async () => {
-    const path = await usedDirectory();
+    const path = await filledDirectory();
     await setAside(path);
     const directory = await openN1(path);
     await expect(openN1(path)).rejects.toMatchObject({ code: "LOCKED" });
@@ -184,7 +180,7 @@ describe("a directory that was set aside", () => {
 
 describe("the generation of a directory", () => {
   async function returned(): Promise<string> {
-    const path = await usedDirectory();
+    const path = await filledDirectory();
     await setAside(path);
     await returns(path, 2);
     return path;
