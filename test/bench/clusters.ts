@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { NodeStatus } from "../../src/server/status.ts";
 import { type Children, messageOf } from "./children.ts";
+import type { Target } from "./slice.ts";
 
 const BOOT_MS_MAX = 30_000;
 const POLL_MS = 50;
@@ -14,9 +15,9 @@ const NODES = ["n1", "n2", "n3"] as const;
 /** Where a slice can be pointed at. */
 export type Place = "leader" | "follower";
 
-/** What is measured: something that says at which address its nodes take load now. */
+/** What is measured: something that says where its nodes take load now. */
 export interface Cluster {
-  readonly urlOf: (place: Place) => Promise<string>;
+  readonly at: (place: Place) => Promise<Target>;
 }
 
 /** Three processes of the floor. It has no registry to forward to, so only its leader takes load. */
@@ -27,9 +28,10 @@ export async function startPipeline(children: Children, directory: string): Prom
   const { port } = await messageOf<{ port: number }>(leader, "port", BOOT_MS_MAX);
   const url = `ws://127.0.0.1:${port}`;
   const ready = messageOf<{ ready: true }>(leader, "ready", BOOT_MS_MAX);
-  for (const name of ["n2", "n3"]) children.fork(node, [join(directory, name), url]);
+  const followers = ["n2", "n3"].map((name) => children.fork(node, [join(directory, name), url]));
   await ready;
-  return { urlOf: () => Promise.resolve(url) };
+  const pids = [leader, ...followers].map((child) => child.pid!);
+  return { at: () => Promise.resolve({ url, pids }) };
 }
 
 export interface RollcallOptions {
@@ -50,6 +52,7 @@ export async function startRollcall(
   const addresses = ports.map((port) => `127.0.0.1:${port}`);
   const bootstrap = NODES.map((name, i) => `${name}=${addresses[i]}`).join(",");
   const exits: string[] = [];
+  const pids: number[] = [];
   for (const [i, name] of NODES.entries()) {
     const profile = isProfiled
       ? ["--cpu-prof", `--cpu-prof-dir=${results}`, `--cpu-prof-name=${name}.cpuprofile`]
@@ -57,23 +60,26 @@ export async function startRollcall(
     const data = ["--data", join(directory, name), "--listen", addresses[i]!];
     const args = [...profile, bin, "start", "--id", name, ...data, "--bootstrap", bootstrap];
     const log = join(results, `${name}.log`);
-    children
-      .start(args, log)
-      .on("exit", (code) => exits.push(`${name} exited: ${code}, see ${log}`));
+    const child = children.start(args, log);
+    child.on("exit", (code) => exits.push(`${name} exited: ${code}, see ${log}`));
+    pids.push(child.pid!);
   }
-  const urlOf = async (place: Place): Promise<string> => {
+  const at = async (place: Place): Promise<Target> => {
     const deadline = performance.now() + BOOT_MS_MAX;
     while (performance.now() < deadline) {
       if (exits.length > 0) throw new Error(exits.join("; "));
       const roles = await Promise.all(addresses.map(roleOf));
-      const found = addresses[roles.indexOf(place)];
-      if (found !== undefined && roles.includes("leader")) return `ws://${found}`;
+      const found = roles.indexOf(place);
+      if (found >= 0 && roles.includes("leader")) {
+        const others = pids.filter((_, i) => i !== found);
+        return { url: `ws://${addresses[found]}`, pids: [pids[found]!, ...others] };
+      }
       await sleep(POLL_MS);
     }
     throw new Error(`no ${place} within ${BOOT_MS_MAX} ms, see the logs in ${results}`);
   };
-  await urlOf("leader");
-  return { urlOf };
+  await at("leader");
+  return { at };
 }
 
 async function roleOf(address: string): Promise<string | null> {

@@ -12,6 +12,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { type Load, LoadConnection } from "./load-connection.ts";
+import { between, type ProcessorTimes, perOperation, processorTimes } from "./processor.ts";
 import { SETTLE_MS_MAX, type SliceFigures, type SliceOrder, type SliceOutcome } from "./slice.ts";
 import { percentile } from "./statistics.ts";
 
@@ -37,7 +38,7 @@ class Window {
     if (nowMs >= this.#fromMs && nowMs < this.#untilMs) this.#latenciesMs.push(nowMs - sentAtMs);
   };
 
-  figures(): SliceFigures {
+  figures(processorUs: ProcessorTimes | null): SliceFigures {
     const ops = this.#latenciesMs.length;
     if (ops === 0) throw new Error("no answer within the slice");
     return {
@@ -45,6 +46,7 @@ class Window {
       ops,
       p50Ms: percentile(this.#latenciesMs, 50),
       p99Ms: percentile(this.#latenciesMs, 99),
+      processorUs: processorUs === null ? null : perOperation(processorUs, ops),
     };
   }
 }
@@ -155,7 +157,7 @@ async function runSlice(order: SliceOrder): Promise<SliceFigures> {
   const open: LoadConnection[] = [];
   const { failed, fail } = failAfter(order.warmUpMs + order.durationMs + SETTLE_MS_MAX);
   const connect = async (): Promise<LoadConnection> => {
-    const connection = await LoadConnection.connect(order.url, fail);
+    const connection = await LoadConnection.connect(order.target.url, fail);
     open.push(connection);
     return connection;
   };
@@ -166,10 +168,13 @@ async function runSlice(order: SliceOrder): Promise<SliceFigures> {
       const load = { request: plan.request(index), onReply: window.onReply };
       connection.start(load, order.inFlight / order.connections);
     }
-    await sleep(order.warmUpMs + order.durationMs);
+    await sleep(order.warmUpMs);
+    const before = processorTimes(order.target.pids);
+    await sleep(order.durationMs);
+    const after = processorTimes(order.target.pids);
     await Promise.all(plan.connections.map((connection) => connection.stop()));
     await plan.leave();
-    return window.figures();
+    return window.figures(before && after && between(before, after));
   };
   try {
     return await Promise.race([measure(), failed]);
@@ -210,7 +215,7 @@ async function runOnce(): Promise<void> {
     throw new Error("--work is register, linearizable or stale");
   }
   const outcome = await outcomeOf({
-    url: values.url,
+    target: { url: values.url, pids: [] },
     inFlight: Number(values["in-flight"]),
     connections: Number(values.connections),
     warmUpMs: Number(values["warm-up-ms"]),

@@ -45,8 +45,8 @@ function say(text: string): void {
 function startGenerator(children: Children, times: typeof TIMES): Slice {
   const generator = children.fork(new URL("./load.js", import.meta.url));
   return async (cluster, { work, inFlight, connections }, place) => {
-    const url = await cluster.urlOf(place);
-    const order: SliceOrder = { url, work, inFlight, connections, ...times };
+    const target = await cluster.at(place);
+    const order: SliceOrder = { target, work, inFlight, connections, ...times };
     const timeoutMs = times.warmUpMs + times.durationMs + 2 * SETTLE_MS_MAX;
     const answer = messageOf<SliceOutcome>(generator, "ok", timeoutMs);
     generator.send(order);

@@ -3,7 +3,7 @@ import { availableParallelism, cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 import type { Place } from "./clusters.ts";
 import type { Row } from "./rows.ts";
-import type { SliceFigures } from "./slice.ts";
+import type { ProcessorUs, SliceFigures } from "./slice.ts";
 import { median, pairedRatio, type Spread } from "./statistics.ts";
 
 const TMPFS_MAGIC = 0x01021994;
@@ -34,6 +34,8 @@ const HEAD = [
   "p99 ms",
   "rate ratio",
   "p50 ratio",
+  "processor µs",
+  "pipeline µs",
 ];
 
 /** The figures of a run as a Markdown table: medians of slices; ratios are medians of pairs, with their range. */
@@ -47,6 +49,8 @@ export function tableOf(lines: readonly Line[]): string {
     ...cellsOf(pairs.flatMap(({ floor }) => floor ?? [])),
     ratioOf(pairs, ({ opsPerSecond }) => opsPerSecond),
     ratioOf(pairs, ({ p50Ms }) => p50Ms),
+    processorOf(pairs.flatMap(({ rollcall }) => rollcall?.processorUs ?? [])),
+    processorOf(pairs.flatMap(({ floor }) => floor?.processorUs ?? [])),
   ]);
   const all = [HEAD, ...body];
   const widths = HEAD.map((_, column) => Math.max(...all.map((cells) => cells[column]!.length)));
@@ -70,6 +74,14 @@ function ratioOf(pairs: readonly Pair[], figure: (slice: SliceFigures) => number
     rollcall === null || floor === null ? [] : [[figure(rollcall), figure(floor)]],
   );
   return both.length === 0 ? "" : spreadText(pairedRatio(both));
+}
+
+/** The client, the node that takes the load, each of the two others. */
+function processorOf(slices: readonly ProcessorUs[]): string {
+  if (slices.length === 0) return "";
+  const middle = (figure: (us: ProcessorUs) => number): string =>
+    median(slices.map(figure)).toFixed(1);
+  return `${middle((us) => us.client)} + ${middle((us) => us.target)} + 2 × ${middle((us) => us.other)}`;
 }
 
 function spreadText({ median: middle, min, max }: Spread): string {

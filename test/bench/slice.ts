@@ -8,10 +8,17 @@ export type Work =
       readonly list: number;
     };
 
-/** One measurement: the same number of requests kept in flight for a fixed time. */
-export interface SliceOrder {
+/** A cluster as a slice meets it. */
+export interface Target {
   /** `ws://host:port` of the node that takes the load. */
   readonly url: string;
+  /** Of the nodes' processes, the one that takes the load first. */
+  readonly pids: readonly number[];
+}
+
+/** One measurement: the same number of requests kept in flight for a fixed time. */
+export interface SliceOrder {
+  readonly target: Target;
   readonly work: Work;
   /** Of all connections together; a multiple of `connections`. */
   readonly inFlight: number;
@@ -26,6 +33,17 @@ export interface SliceFigures {
   readonly ops: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** Null where the system does not tell (only Linux does). */
+  readonly processorUs: ProcessorUs | null;
+}
+
+/** Processor time of all threads of a process, in µs an operation. */
+export interface ProcessorUs {
+  readonly client: number;
+  /** Of the node that takes the load. */
+  readonly target: number;
+  /** Of every other node, on the average. */
+  readonly other: number;
 }
 
 export type SliceOutcome =
