@@ -39,6 +39,8 @@ function contentOf(message: RaftMessage): string {
       return message.success
         ? `match ${message.matchIndex}`
         : `no ${message.prevLogIndex}, perhaps ${message.hintIndex}@${message.hintTerm}${lossOf(message)}`;
+    case "commit":
+      return `up to ${message.commitIndex}`;
     case "heartbeat":
       return `round ${message.round} commit ${message.commitIndex}`;
     case "heartbeatResponse":

@@ -11,6 +11,7 @@ import { handleHeartbeatResponse, handleReadIndex, handleReadIndexResponse } fro
 import {
   handleAppendEntries,
   handleAppendEntriesResponse,
+  handleCommit,
   handleHeartbeat,
 } from "./replication.ts";
 import type { RaftState } from "./state.ts";
@@ -36,6 +37,9 @@ export function dispatch(state: RaftState, message: RaftMessage): void {
       break;
     case "appendEntriesResponse":
       handleAppendEntriesResponse(state, message);
+      break;
+    case "commit":
+      handleCommit(state, message);
       break;
     case "heartbeat":
       handleHeartbeat(state, message);

@@ -59,6 +59,15 @@ export type AppendEntriesResponse = Header & { readonly type: "appendEntriesResp
       }
   );
 
+/**
+ * Of what the receiver was sent before, everything up to `commitIndex` is committed. Nobody answers
+ * it, and where it is lost a later message says the same (Viewstamped Replication Revisited, 4.1).
+ */
+export interface Commit extends Header {
+  readonly type: "commit";
+  readonly commitIndex: LogIndex;
+}
+
 /** Carries the quorum round (dissertation 6.4). `commitIndex` is never past the receiver's match. */
 export interface Heartbeat extends Header {
   readonly type: "heartbeat";
@@ -124,6 +133,7 @@ export type RaftMessage =
   | PreVoteResponse
   | AppendEntries
   | AppendEntriesResponse
+  | Commit
   | Heartbeat
   | HeartbeatResponse
   | ReadIndex

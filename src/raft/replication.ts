@@ -1,6 +1,6 @@
 import { assert, must } from "../util/assert.ts";
 import { header, send } from "./durability.ts";
-import type { AppendEntries, AppendEntriesResponse, Heartbeat } from "./messages.ts";
+import type { AppendEntries, AppendEntriesResponse, Commit, Heartbeat } from "./messages.ts";
 import type { Progress } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
 import { heardLeader } from "./roles.ts";
@@ -23,18 +23,19 @@ export function replicate(state: RaftState, leader: Leader): void {
       if (!sendAppend(state, peer, progress, true)) break;
     }
     const isProbeWanted = progress.state === "probe" && progress.isOpen;
-    if (isProbeWanted || isCommitNews(state, progress) || isCheckWanted(progress)) {
+    if (isProbeWanted || isCheckWanted(progress)) {
       sendAppend(state, peer, progress, false);
     }
+    sendCommit(state, peer, progress);
   }
 }
 
 /** The peer has been sent entries that it does not know to be committed. */
-function isCommitNews(state: RaftState, progress: Progress): boolean {
-  return (
-    progress.state === "replicate" &&
-    Math.min(state.commitIndex, progress.nextIndex - 1) > progress.sentCommitIndex
-  );
+function sendCommit(state: RaftState, peer: MemberId, progress: Progress): void {
+  const commitIndex = Math.min(state.commitIndex, progress.nextIndex - 1);
+  if (progress.state !== "replicate" || commitIndex <= progress.sentCommitIndex) return;
+  send(state, { type: "commit", from: state.id, to: peer, term: state.term, commitIndex });
+  progress.sentCommitIndex = commitIndex;
 }
 
 /**
@@ -67,8 +68,10 @@ function sendAppend(
     ? state.log.slice(progress.nextIndex, progress.entriesMax, progress.bytesMax)
     : [];
   send(state, {
-    ...header(state, peer),
     type: "appendEntries",
+    from: state.id,
+    to: peer,
+    term: state.term,
     prevLogIndex,
     prevLogTerm,
     entries,
@@ -213,8 +216,10 @@ export function acknowledge(state: RaftState, follower: Follower): void {
   const matchIndex = Math.min(follower.verifiedIndex, state.log.durableIndex);
   follower.ackedIndex = matchIndex;
   send(state, {
-    ...header(state, follower.leader),
     type: "appendEntriesResponse",
+    from: state.id,
+    to: follower.leader,
+    term: state.term,
     success: true,
     matchIndex,
   });
@@ -265,6 +270,12 @@ export function refuseLeader(state: RaftState, to: MemberId): void {
     hintTerm: 0,
     lostIndex: 0,
   });
+}
+
+/** What of it was lost or overtaken on the way here is not known to be the leader's, and waits. */
+export function handleCommit(state: RaftState, message: Commit): void {
+  const { verifiedIndex } = follow(state, message.from);
+  commitUpTo(state, Math.min(message.commitIndex, verifiedIndex));
 }
 
 /**

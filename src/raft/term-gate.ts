@@ -40,6 +40,7 @@ export function passTerm(state: RaftState, message: RaftMessage): boolean {
 function mayRaiseTerm(state: RaftState, message: RaftMessage): boolean {
   switch (message.type) {
     case "appendEntries":
+    case "commit":
     case "heartbeat":
     case "installSnapshot":
     case "timeoutNow":

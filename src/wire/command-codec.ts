@@ -115,8 +115,10 @@ function readCommand(value: unknown): Command {
         client: text(client),
       };
     }
-    case TAG.register:
-      return { type: "register", ...numbers(value, 5), instances: list(value[4]).map(readSpec) };
+    case TAG.register: {
+      const { session, seq, floor } = numbers(value, 5);
+      return { type: "register", session, seq, floor, instances: list(value[4]).map(readSpec) };
+    }
     case TAG.update:
       return {
         type: "update",

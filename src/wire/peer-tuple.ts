@@ -40,6 +40,7 @@ const TAG = {
   installSnapshotResponse: 16,
   timeoutNow: 17,
   checkpoint: 18,
+  commit: 19,
 } as const satisfies Record<PeerMessage["type"], number>;
 
 const KINDS: readonly EntryKind[] = ["noop", "commands", "conf"];
@@ -76,6 +77,8 @@ export function peerTuple(message: PeerMessage, put: PutBlob): readonly unknown[
             ...[...head, false, message.prevLogIndex],
             ...[message.hintIndex, message.hintTerm, message.lostIndex],
           ];
+    case "commit":
+      return [...head, message.commitIndex];
     case "heartbeat":
       return [...head, message.commitIndex, message.round];
     case "heartbeatResponse":
@@ -219,6 +222,8 @@ function readRaftBody(tag: number, head: Head, tuple: TupleReader, take: TakeBlo
       return readAppendEntries(head, tuple, take);
     case TAG.appendEntriesResponse:
       return readAppendEntriesResponse(head, tuple);
+    case TAG.commit:
+      return { type: "commit", ...head, commitIndex: tuple.integer() };
     case TAG.heartbeat:
       return {
         type: "heartbeat",
@@ -264,13 +269,16 @@ function readAppendEntries(head: Head, tuple: TupleReader, take: TakeBlob): Appe
     const index = prevLogIndex + 1 + at / 3;
     entries.push({ index, term, kind, data: take(integerOf(row[at + 2])) });
   }
-  return { type: "appendEntries", ...head, prevLogIndex, prevLogTerm, commitIndex, entries };
+  const { from, to, term } = head;
+  const type = "appendEntries";
+  return { type, from, to, term, prevLogIndex, prevLogTerm, commitIndex, entries };
 }
 
 function readAppendEntriesResponse(head: Head, tuple: TupleReader): AppendEntriesResponse {
   const type = "appendEntriesResponse";
   if (tuple.boolean()) {
-    return { type, ...head, success: true, matchIndex: tuple.integer() };
+    const { from, to, term } = head;
+    return { type, from, to, term, success: true, matchIndex: tuple.integer() };
   }
   return {
     type,

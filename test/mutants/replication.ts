@@ -69,6 +69,14 @@ export const replication: readonly Mutant[] = [
     tests,
   },
   {
+    name: "commit-of-what-is-not-verified",
+    imitates: "the news of a commit commits what another leader has left in this log",
+    file: "src/raft/replication.ts",
+    find: "commitUpTo(state, Math.min(message.commitIndex, verifiedIndex));",
+    replace: "commitUpTo(state, Math.min(message.commitIndex, state.log.lastIndex));",
+    tests,
+  },
+  {
     name: "heartbeat-commits-what-is-not-matched",
     imitates: "etcd's to-commit-out-of-range: a heartbeat with the leader's commit index",
     file: "src/raft/read-index.ts",

@@ -314,6 +314,7 @@ export const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
     hintTerm: count,
     lostIndex: count,
   }),
+  fc.record({ type: fc.constant("commit" as const), ...head, commitIndex: count }),
   fc.record({ type: fc.constant("heartbeat" as const), ...head, commitIndex: count, round: count }),
   fc.record({ type: fc.constant("heartbeatResponse" as const), ...head, round: count }),
   fc.record({ type: fc.constant("readIndex" as const), ...head, id: readId }),

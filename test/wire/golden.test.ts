@@ -82,6 +82,7 @@ const peerMessages: PeerMessage[] = [
     entries: [{ index: 42, term: 7, kind: "commands", data: Uint8Array.of(1, 2, 3) }],
   },
   { type: "appendEntriesResponse", ...head, success: true, matchIndex: 42 },
+  { type: "commit", ...head, commitIndex: 42 },
   { type: "heartbeat", ...head, commitIndex: 42, round: 300 },
   { type: "forward", ...head, commands: [Uint8Array.of(9), Uint8Array.of(8, 7)] },
   {
