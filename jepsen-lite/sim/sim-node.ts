@@ -167,7 +167,10 @@ export class SimNode {
       this.#later(0, () => {
         this.#isFlushDue = false;
         if (this.#replica !== null && !this.isPaused) {
-          this.#take(this.#replica.ready(this.#now()));
+          for (const outputs of this.#replica.ready(this.#now())) {
+            this.#take(outputs);
+          }
+          this.#world.invariants.stepped(this);
         }
       });
     }
@@ -203,7 +206,6 @@ export class SimNode {
           break;
       }
     }
-    this.#world.invariants.stepped(this);
   }
 
   /** Only the last one counts, to the replica as well. */

@@ -2,6 +2,7 @@ import type { Entry } from "../raft/types.ts";
 import type { Change } from "../registry/change.ts";
 import type { Command } from "../registry/command.ts";
 import type { EntryContext, Registry } from "../registry/registry.ts";
+import { unreachable } from "../util/assert.ts";
 import type { Attachments } from "./attachments.ts";
 import type { ClientRequests } from "./client-requests.ts";
 import type { CommandCodec } from "./command-codec.ts";
@@ -28,7 +29,21 @@ export class Applier {
   }
 
   /** `duties`: null where this member does not lead. */
-  apply({ index, term, data }: Entry, duties: LeaderDuties | null, now: Now): void {
+  apply(entry: Entry, duties: LeaderDuties | null, now: Now): void {
+    switch (entry.kind) {
+      case "noop":
+      // Who is a member is Raft's own affair; the registry does not know of it.
+      case "conf":
+        break;
+      case "commands":
+        this.#batch(entry, duties, now);
+        break;
+      default:
+        unreachable(entry.kind);
+    }
+  }
+
+  #batch({ index, term, data }: Entry, duties: LeaderDuties | null, now: Now): void {
     const { atMs, commands } = this.#parts.codec.decodeBatch(data);
     const context = { index, term, atMs };
     const applied: Change[] = [];

@@ -1,9 +1,10 @@
 import { UNCOMMITTED_ENTRIES_MAX } from "../limits.ts";
 import { Raft } from "../raft/raft.ts";
+import type { Ready } from "../raft/ready.ts";
 import type { Received } from "../raft/snapshot.ts";
 import type { Entry, LogIndex, MemberId } from "../raft/types.ts";
 import type { Registry } from "../registry/registry.ts";
-import { assert, unreachable } from "../util/assert.ts";
+import { assert } from "../util/assert.ts";
 import { Applier } from "./applier.ts";
 import { Attachments } from "./attachments.ts";
 import { ClientRequests } from "./client-requests.ts";
@@ -19,6 +20,7 @@ import type { Now } from "./now.ts";
 import { Packing } from "./packing.ts";
 import type { PeerMessage } from "./peer-messages.ts";
 import { Proposals } from "./proposals.ts";
+import { raftOutputs } from "./raft-outputs.ts";
 import { Reads } from "./reads.ts";
 import { type ReplicaOptions, raftConfigOf } from "./replica-options.ts";
 import { SNAPSHOT_LIMITS } from "./snapshot-taker.ts";
@@ -111,7 +113,7 @@ export class Replica {
       agreedIndex: () => this.#comparison.status.agreedIndex,
     });
     this.#seen = { term: this.#raft.term, role: "follower", leader: null };
-    this.#advance(now);
+    this.#outputs = [...this.#advance(now)].flat().concat(this.#outputs);
   }
 
   step(input: Input, now: Now): void {
@@ -153,17 +155,27 @@ export class Replica {
     this.#observe(now);
   }
 
-  /** What there is to do, once after a turn of inputs: a turn's writes share an entry. */
-  ready(now: Now): Output[] {
-    this.#advance(now);
+  /**
+   * What there is to do, once after a turn of inputs: a turn's writes share an entry. It comes in
+   * parts, to be carried out one after the other and all of them before the next input: disk and
+   * peers are at work while what is committed is applied.
+   */
+  *ready(now: Now): Generator<readonly Output[], void> {
+    yield* this.#advance(now);
+    yield this.#taken();
+  }
+
+  #taken(): readonly Output[] {
     const outputs = this.#outputs;
     this.#outputs = [];
     return this.#comparison.passed(outputs);
   }
 
   status(now: Now): ReplicaStatus {
+    const { agreedIndex, doubt } = this.#comparison.status;
     return replicaStatus(this.#raft, this.registry, this.#linksUp, {
-      ...this.#comparison.status,
+      agreedIndex,
+      doubt,
       snapshotWaitingIndex: this.#snapshots.waitingIndex,
       lastApplied: this.#lastApplied,
       watches: this.#watches.count,
@@ -269,14 +281,22 @@ export class Replica {
   }
 
   /** Goes round until nothing more follows from anything. */
-  #advance(now: Now): void {
+  *#advance(now: Now): Generator<readonly Output[], void> {
     let isMore = true;
     while (isMore && !this.#comparison.isDiverged) {
       this.#handOver(now);
       this.#lead(now);
       this.#ask(now);
       const isTold = this.#report(now);
-      isMore = this.#drainRaft(now) || isTold;
+      this.#snapshots.switchWhenAgreed();
+      const ready = this.#raft.ready();
+      assert(ready.persist === null || !this.#isPersisting, "one write is out at a time");
+      this.#isPersisting ||= ready.persist !== null;
+      this.#outputs = this.#outputs.concat(raftOutputs(ready));
+      if (ready.committed.length > 0 && this.#outputs.length > 0) {
+        yield this.#taken();
+      }
+      isMore = this.#carryOn(ready, now) || isTold;
       this.#observe(now);
     }
     this.#watches.flush(now.monotonicMs);
@@ -364,21 +384,8 @@ export class Replica {
     }
   }
 
-  #drainRaft(now: Now): boolean {
-    this.#snapshots.switchWhenAgreed();
-    const ready = this.#raft.ready();
-    const { persist, messages, received, committed, readStates, alarm } = ready;
-    if (persist !== null) {
-      assert(!this.#isPersisting, "one write is out at a time");
-      this.#isPersisting = true;
-      this.#outputs.push({ type: "persist", request: persist });
-    }
-    for (const message of messages) {
-      this.#send(message);
-    }
-    if (alarm !== null) {
-      this.#outputs.push({ type: "alarm", alarm });
-    }
+  #carryOn(ready: Ready, now: Now): boolean {
+    const { persist, messages, received, committed, readStates } = ready;
     const isInstalled = this.#install(received, now);
     this.#snapshots.written(ready);
     for (const entry of committed) {
@@ -395,8 +402,8 @@ export class Replica {
       this.#attachments.applied(this.#lastApplied, now.monotonicMs);
       this.#reads.applied(this.#lastApplied, now.monotonicMs);
     }
-    const isMore = messages.length > 0 || readStates.length > 0 || ready.snapshotWritten.length > 0;
-    return persist !== null || hasAdvanced || isMore;
+    const hasTold = messages.length > 0 || readStates.length > 0;
+    return persist !== null || hasAdvanced || hasTold || ready.snapshotWritten.length > 0;
   }
 
   /** Returns whether the state has leapt to that of another member's snapshot. */
@@ -419,17 +426,7 @@ export class Replica {
     assert(entry.index === this.#lastApplied + 1, "entries are applied in order");
     this.#lastApplied = entry.index;
     this.#snapshots.applied(entry.data.byteLength);
-    switch (entry.kind) {
-      case "noop":
-      // Who is a member is Raft's own affair; the registry does not know of it.
-      case "conf":
-        break;
-      case "commands":
-        this.#applier.apply(entry, this.#duties, now);
-        break;
-      default:
-        unreachable(entry.kind);
-    }
+    this.#applier.apply(entry, this.#duties, now);
     if (this.#comparison.applied(entry.index)) {
       this.#snapshots.checkpoint(entry.index);
     }

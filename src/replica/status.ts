@@ -83,6 +83,12 @@ export function replicaStatus(
     digest: registry.digest(),
     sessions: registry.sessionCount,
     instances: registry.instanceCount,
-    ...own,
+    agreedIndex: own.agreedIndex,
+    doubt: own.doubt,
+    snapshotWaitingIndex: own.snapshotWaitingIndex,
+    lastApplied: own.lastApplied,
+    watches: own.watches,
+    isCaughtUp: own.isCaughtUp,
+    ageMs: own.ageMs,
   };
 }

@@ -129,10 +129,18 @@ export class Driver {
     }
     try {
       const { observer, pump, replica } = this.#options;
-      const startedMs = performance.now();
-      const outputs = replica.ready(this.now());
-      observer.readied((performance.now() - startedMs) / 1000);
-      this.#carryOut(outputs);
+      const parts = replica.ready(this.now());
+      let spentMs = 0;
+      for (;;) {
+        const startedMs = performance.now();
+        const part = parts.next();
+        spentMs += performance.now() - startedMs;
+        if (part.done === true) {
+          break;
+        }
+        this.#carryOut(part.value);
+      }
+      observer.readied(spentMs / 1000);
       pump.run();
     } catch (error) {
       this.#fail(EXIT.invariant, error);

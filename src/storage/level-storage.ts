@@ -227,7 +227,7 @@ class LevelStorage implements Storage {
     try {
       this.#sweepTimer?.cancel();
       this.#sweepTimer = null;
-      await this.#sweeping;
+      if (this.#sweeping !== null) await this.#sweeping;
       if (this.#failure !== null) throw this.#failure;
       const missing = this.#planner.missingPosition(request);
       const found = missing === null ? null : await this.#positionOnDisk(missing);

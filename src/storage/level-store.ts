@@ -60,6 +60,11 @@ class LevelStore implements KeyValueStore {
   }
 
   async batch(operations: readonly KeyValueOperation[]): Promise<void> {
+    const [only] = operations;
+    if (operations.length === 1 && only?.type === "put") {
+      await this.#level.put(bufferOf(only.key), bufferOf(only.value), { sync: true });
+      return;
+    }
     await this.#level.batch(
       operations.map((operation) =>
         operation.type === "put"

@@ -32,7 +32,7 @@ test("a configuration passes through the log and changes nothing in the registry
   );
   const { digest } = replica.status(now);
   replica.step({ type: "tick" }, now);
-  expect(replica.ready(now).filter(({ type }) => type === "notice")).toEqual([]);
+  expect([...replica.ready(now)].flat().filter(({ type }) => type === "notice")).toEqual([]);
   expect(replica.status(now)).toMatchObject({ lastApplied: 1, revision: 0, digest });
 });
 
@@ -69,7 +69,7 @@ test("a snapshot holds the configuration that is committed, not the one that may
   replica.step({ type: "peerMessage", message: claim }, now);
   const taken: Snapshot[] = [];
   for (let write = 1; taken.length === 0 && write < 10; write++) {
-    for (const output of replica.ready(now)) {
+    for (const output of [...replica.ready(now)].flat()) {
       if (output.type !== "persist") continue;
       const { snapshot } = output.request;
       if (snapshot?.type === "switch") taken.push(snapshot.snapshot);

@@ -150,7 +150,7 @@ export class Node {
   /** Takes the outputs of a turn; returns whether there were any. */
   turn(): boolean {
     if (this.replica === null || this.isStalled) return false;
-    const outputs = this.replica.ready(this.now);
+    const outputs = [...this.replica.ready(this.now)].flat();
     for (const output of outputs) {
       switch (output.type) {
         case "persist":
