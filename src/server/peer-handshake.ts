@@ -59,6 +59,7 @@ export async function dialPeer(
     subprotocols: [],
     timeoutMs: CONNECT_TIMEOUT_MS_DEFAULT,
     frameLimit: PEER_FRAME_LIMIT,
+    isUnmasked: true,
   });
   onOpen?.();
   try {

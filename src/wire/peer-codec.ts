@@ -1,6 +1,6 @@
+import { crc32 } from "node:zlib";
 import { PEER_FRAME_BYTES_MAX } from "../limits.ts";
 import type { PeerMessage } from "../replica/peer-messages.ts";
-import { crc32 } from "./crc32.ts";
 import { DecodeError } from "./decode-error.ts";
 import type { PeerAnswer, PeerHello } from "./messages.ts";
 import { packObject, packTuple, unpackChecked } from "./msgpack.ts";
@@ -101,7 +101,7 @@ function assemble(outline: Uint8Array, blobs: readonly Uint8Array[]): Uint8Array
     frame.set(blob, at);
     at += blob.length;
   }
-  view.setUint32(0, crc32(frame, 4));
+  view.setUint32(0, crc32(frame.subarray(4)));
   return frame;
 }
 
@@ -120,7 +120,7 @@ function open(frame: Uint8Array): { readonly outline: Uint8Array; readonly blobs
     );
   }
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
-  if (view.getUint32(0) !== crc32(frame, 4)) {
+  if (view.getUint32(0) !== crc32(frame.subarray(4))) {
     throw new DecodeError("PROTOCOL", "the checksum of a peer frame does not match its bytes");
   }
   const end = HEADER_BYTES + view.getUint32(4);

@@ -43,7 +43,7 @@ export const importTable: readonly Row[] = [
     of: "src/wire/",
     may: common,
     types: ["src/raft/", "src/registry/", "src/replica/"],
-    packages: ["msgpackr"],
+    packages: ["msgpackr", "node:zlib"],
   },
   { of: "src/schema/", may: common, types: ["src/wire/"], packages: ["zod"] },
   { of: "src/storage/", ...ofStorage, packages: ["node:"] },
@@ -101,7 +101,8 @@ export function importFault(from: string, { source, typeOnly }: Import): string 
   }
   const target = targetOf(from, source);
   if (!source.startsWith(".")) {
-    return row.packages?.includes(target) ? undefined : `must not import the package ${source}`;
+    const mayImport = row.packages?.includes(target) || row.packages?.includes(source);
+    return mayImport ? undefined : `must not import the package ${source}`;
   }
   const home = from.split("/").slice(0, 2).join("/");
   const within = (places: readonly string[]): boolean =>
