@@ -1,3 +1,5 @@
+import { crc32 } from "node:zlib";
+
 const FNV_OFFSET = 0x811c9dc5;
 const FNV_PRIME = 0x01000193;
 
@@ -11,15 +13,11 @@ export class Trace {
 
   /** All of a value: messages, outputs and writes are plain ones. */
   fold(value: unknown): void {
-    if (typeof value === "string") {
-      this.#text(value);
+    if (typeof value === "string" || value instanceof Uint8Array) {
+      this.#mix(crc32(value));
     } else if (typeof value === "number") {
       this.#mix(value | 0);
       this.#mix(Math.floor(value / 2 ** 32));
-    } else if (value instanceof Uint8Array) {
-      for (const byte of value) {
-        this.#mix(byte);
-      }
     } else if (Array.isArray(value)) {
       this.#mix(value.length);
       for (const item of value) {
@@ -30,13 +28,7 @@ export class Trace {
         this.fold((value as Record<string, unknown>)[field]);
       }
     } else {
-      this.#text(String(value));
-    }
-  }
-
-  #text(text: string): void {
-    for (let i = 0; i < text.length; i += 1) {
-      this.#mix(text.charCodeAt(i));
+      this.#mix(crc32(String(value)));
     }
   }
 
