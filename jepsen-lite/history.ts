@@ -222,7 +222,7 @@ interface Leader extends At {
   readonly node: string;
 }
 
-/** From here to the end, nothing but clients is disturbed. */
+/** From here to the end, nothing but clients is disturbed, and who leads can commit. */
 interface Calm extends At {
   readonly type: "calm";
 }

@@ -257,7 +257,7 @@ function settle(
   let open = "";
   let isStill = false;
   do {
-    if (!isStill && !world.nodes.some((node) => node.isHeldUp)) {
+    if (!isStill && !world.nodes.some((node) => node.isHeldUp) && isAble(world)) {
       isStill = true;
       world.recorder.record({ type: "calm" });
     }
@@ -290,6 +290,12 @@ function settle(
       .join(", ");
   } while (open !== "" && world.schedule.nowMs < untilMs);
   demand(open === "", () => `not settled ${world.options.livenessMs} ms after healing: ${open}`);
+}
+
+/** A leader has no leases yet while one of its majority is still being sent a snapshot. */
+function isAble({ leaders }: World): boolean {
+  const status = leaders.at(-1)?.status();
+  return status?.role === "leader" && status.commitIndex === status.lastIndex;
 }
 
 /** What clients were told, held against the promises; null where all are kept. */
