@@ -21,24 +21,46 @@ interface Report {
   readonly violation: string | null;
 }
 
-/**
- * `npm run sim -- --seed S` replays one run and says all of it; with `--shrink` it takes away what
- * the violation does not need and writes what is left to a file. `--replay FILE` runs such a file.
- * `--seeds N [--from S] [--jobs J]` goes through a row of seeds. Ends with 1 at the first violation,
- * and prints the command that replays it.
- */
+const USAGE = `npm run sim -- [--seeds N] [--from S] [--jobs J] [--shrink]
+    goes through a row of N seeds (200) from S (1) in J workers (1), up to the first violation
+npm run sim -- --seed S [--shrink]
+    replays one run and says all of it; with --shrink it takes away what the violation does not
+    need, and writes what is left to a file
+npm run sim -- --replay FILE
+    runs such a file
+Ends with 1 at a violation, and prints the command that replays it; with 2 where it was called wrongly.`;
+
+const OPTIONS = {
+  seed: { type: "string" },
+  seeds: { type: "string", default: "200" },
+  from: { type: "string", default: "1" },
+  jobs: { type: "string", default: "1" },
+  shrink: { type: "boolean", default: false },
+  replay: { type: "string" },
+  help: { type: "boolean", default: false },
+} as const;
+
+function parsed() {
+  try {
+    const { values } = parseArgs({ options: OPTIONS });
+    for (const name of ["seed", "seeds", "from", "jobs"] as const) {
+      const text = values[name];
+      if (text !== undefined && !/^[0-9]+$/.test(text)) {
+        throw new Error(`--${name} is a number, not ${text}`);
+      }
+    }
+    return values;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n\n${USAGE}\n`);
+    process.exit(2);
+  }
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      seed: { type: "string" },
-      seeds: { type: "string", default: "200" },
-      from: { type: "string", default: "1" },
-      jobs: { type: "string", default: "1" },
-      shrink: { type: "boolean", default: false },
-      replay: { type: "string" },
-    },
-  });
-  if (values.replay !== undefined) {
+  const values = parsed();
+  if (values.help) {
+    print(USAGE);
+  } else if (values.replay !== undefined) {
     tell(follow(parseTranscript(readFileSync(values.replay, "utf8"))).result);
   } else if (values.seed === undefined) {
     const from = Number(values.from);
