@@ -71,11 +71,6 @@ export interface DialOptions {
   /** Where given, that answer alone may take this long, once the connection stands. */
   readonly answerTimeoutMs?: number;
   readonly frameLimit: FrameLimit;
-  /**
-   * Sends frames as they are (a masking key of 0). The key keeps scripts in browsers from writing
-   * bytes of their choice to proxies; between nodes it only costs a copy of every frame at both ends.
-   */
-  readonly isUnmasked?: boolean;
   /** Gives the dial up: it rejects, and leaves no connection. */
   readonly signal?: AbortSignal;
 }

@@ -11,7 +11,7 @@ export const wsDialer: Dialer = {
   dial(url: string, options: DialOptions): Promise<Socket> {
     return new Promise((resolve, reject) => {
       options.signal?.throwIfAborted();
-      const { frameLimit, timeoutMs, answerTimeoutMs, isUnmasked, signal } = options;
+      const { frameLimit, timeoutMs, answerTimeoutMs, signal } = options;
       // Timers of its own: that of `ws` starts anew with every byte that comes.
       let timer: NodeJS.Timeout | undefined;
       const within = (ms: number, why: string): void => {
@@ -21,7 +21,6 @@ export const wsDialer: Dialer = {
       const ws = new ReasonedWebSocket(url, [...options.subprotocols], {
         ...WS_TUNING,
         followRedirects: false,
-        ...(isUnmasked === true && { generateMask: (mask: Buffer) => mask.fill(0) }),
         maxPayload: frameLimit.bytes,
         finishRequest: (request) => {
           if (answerTimeoutMs !== undefined) {

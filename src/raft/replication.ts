@@ -30,7 +30,7 @@ export function replicate(state: RaftState, leader: Leader): void {
   }
 }
 
-/** The peer has been sent entries that it does not know to be committed. */
+/** Where the peer has been sent entries that it does not know to be committed. */
 function sendCommit(state: RaftState, peer: MemberId, progress: Progress): void {
   const commitIndex = Math.min(state.commitIndex, progress.nextIndex - 1);
   if (progress.state !== "replicate" || commitIndex <= progress.sentCommitIndex) return;

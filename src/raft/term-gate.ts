@@ -62,7 +62,8 @@ function mayRaiseTerm(state: RaftState, message: RaftMessage): boolean {
 }
 
 /**
- * A candidate or leader of a lower term is answered with ours, whatever it asked. n3 has a higher
+ * A candidate or leader of a lower term is answered with ours, whatever it asked; one that tells of a
+ * commit asks nothing, and its next heartbeat is answered. n3 has a higher
  * term than the leader n1, and follows nobody: ignored, it could neither follow nor, while n2
  * hears n1, be elected. Its answer makes n1 step down, and the next election takes both along.
  */

@@ -94,7 +94,7 @@ export class Comparison {
     }
   }
 
-  /** What of a turn's outputs may leave: of one that came of a state that is wrong, nothing. */
+  /** What of these outputs may leave: of what came of a state that is wrong, nothing. */
   passed(outputs: Output[]): Output[] {
     const { divergence } = this.#checkpoints;
     if (divergence === null) {

@@ -113,7 +113,8 @@ export class Replica {
       agreedIndex: () => this.#comparison.status.agreedIndex,
     });
     this.#seen = { term: this.#raft.term, role: "follower", leader: null };
-    this.#outputs = [...this.#advance(now)].flat().concat(this.#outputs);
+    const early = [...this.#advance(now)].flat();
+    this.#outputs = early.concat(this.#outputs);
   }
 
   step(input: Input, now: Now): void {

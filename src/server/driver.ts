@@ -43,7 +43,8 @@ export interface DriverOptions {
 
 /**
  * The loop around a replica. An input is stepped when it comes; the outputs of a turn's inputs are
- * taken once, behind them (`setImmediate`), so that they share an entry, an fsync and a frame.
+ * taken once, behind them (`setImmediate`), so that they share an entry and an fsync, and most often
+ * a frame. What comes of carrying them out is stepped when all of them are.
  */
 export class Driver {
   readonly #options: DriverOptions;
@@ -54,6 +55,8 @@ export class Driver {
   #lastTickMs = 0;
   #isTickDue = false;
   #isFlushScheduled = false;
+  /** Came while a turn's outputs were carried out; null at any other time. */
+  #arrivals: Input[] | null = null;
   #isEnded = false;
   #persisting: Promise<void> = Promise.resolve();
 
@@ -106,6 +109,10 @@ export class Driver {
     if (this.#isEnded) {
       return;
     }
+    if (this.#arrivals !== null) {
+      this.#arrivals.push(input);
+      return;
+    }
     try {
       this.#options.replica.step(input, this.now());
     } catch (error) {
@@ -128,26 +135,36 @@ export class Driver {
       return;
     }
     try {
-      const { observer, pump, replica } = this.#options;
-      const parts = replica.ready(this.now());
-      let spentMs = 0;
-      for (;;) {
-        const startedMs = performance.now();
-        const part = parts.next();
-        spentMs += performance.now() - startedMs;
-        if (part.done === true) {
-          break;
-        }
-        this.#carryOut(part.value);
+      this.#arrivals = [];
+      this.#takeParts();
+      const arrivals = this.#arrivals;
+      this.#arrivals = null;
+      for (const input of arrivals) {
+        this.step(input);
       }
-      observer.readied(spentMs / 1000);
-      pump.run();
+      this.#options.pump.run();
     } catch (error) {
       this.#fail(EXIT.invariant, error);
     }
   }
 
-  /** The disk and the peers first: they are what others wait for. */
+  #takeParts(): void {
+    const { observer, replica } = this.#options;
+    const parts = replica.ready(this.now());
+    let spentMs = 0;
+    while (!this.#isEnded) {
+      const startedMs = performance.now();
+      const part = parts.next();
+      spentMs += performance.now() - startedMs;
+      if (part.done === true) {
+        break;
+      }
+      this.#carryOut(part.value);
+    }
+    observer.readied(spentMs / 1000);
+  }
+
+  /** What clients get waits for the pump, behind the disk and the peers, for whom others wait. */
   #carryOut(outputs: readonly Output[]): void {
     const byPeer = new Map<MemberId, PeerMessage[]>();
     for (const output of outputs) {
@@ -183,6 +200,9 @@ export class Driver {
         default:
           unreachable(output);
       }
+    }
+    if (this.#isEnded) {
+      return;
     }
     for (const [peer, messages] of byPeer) {
       this.#options.sendToPeer(peer, messages);

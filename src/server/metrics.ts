@@ -40,7 +40,7 @@ export class Metrics {
       new Histogram({ name, help, buckets, registers });
     this.fsyncSeconds = histogram(
       "rollcall_raft_fsync_seconds",
-      "Time from handing a write to the storage until it is on disk",
+      "Time from handing a write to the storage until the node has seen it on disk",
       DISK_BUCKETS,
     );
     this.readySeconds = histogram(

@@ -59,7 +59,6 @@ export async function dialPeer(
     subprotocols: [],
     timeoutMs: CONNECT_TIMEOUT_MS_DEFAULT,
     frameLimit: PEER_FRAME_LIMIT,
-    isUnmasked: true,
   });
   onOpen?.();
   try {

@@ -14,14 +14,11 @@ export interface ProcessorTimes {
   readonly nodes: readonly number[];
 }
 
-/** Used so far by this process, the client, and by others; null where the system does not tell. */
+/** Used so far by this process, the client, and by others; null where only Linux would tell. */
 export function processorTimes(pids: readonly number[]): ProcessorTimes | null {
+  if (process.platform !== "linux") return null;
   const { user, system } = process.cpuUsage();
-  try {
-    return { client: user + system, nodes: pids.map(processorUsOf) };
-  } catch {
-    return null;
-  }
+  return { client: user + system, nodes: pids.map(processorUsOf) };
 }
 
 function processorUsOf(pid: number): number {

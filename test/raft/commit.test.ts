@@ -16,7 +16,7 @@ function saidAfter(member: Member, ...messages: readonly RaftMessage[]): RaftMes
 }
 
 describe("the news of a commit", () => {
-  test("go to whom was sent the entries, once, and say no more than it was sent", () => {
+  test("go to those who were sent the entries, once", () => {
     const member = leaderOver([1]);
     member.up.step(acked(2, 2, "n2"));
     member.settle();
@@ -25,6 +25,42 @@ describe("the news of a commit", () => {
     const news = allOf(saidAfter(member, acked(2, 3, "n2")), "commit");
     expect(news.map(({ to, commitIndex }) => [to, commitIndex])).toEqual([["n2", 3]]);
     expect(allOf(saidAfter(member, acked(2, 3, "n2")), "commit")).toEqual([]);
+  });
+
+  test("say no more than the peer was sent", () => {
+    const member = leaderOver([1], { inflightEntriesMax: 2 });
+    saidAfter(member, acked(2, 2, "n2"), acked(2, 2, "n3"));
+    for (let value = 0; value < 4; value++) member.up.propose("commands", dataOf(value));
+    member.settle();
+    const news = [acked(2, 4, "n3"), acked(2, 6, "n3")].flatMap((answer) =>
+      allOf(saidAfter(member, answer), "commit"),
+    );
+    expect(news.map(({ to, commitIndex }) => [to, commitIndex])).toEqual([
+      ["n2", 4],
+      ["n3", 6],
+    ]);
+  });
+
+  test("are a word of the leader: whoever hears them follows it, in its term", () => {
+    const member = memberOf([]);
+    member.tick(20);
+    expect(member.up.role).toBe("preCandidate");
+    // Of one that this configuration does not know yet (dissertation 4.1).
+    saidAfter(member, told({ type: "commit", term: 4, commitIndex: 0 }, "n5"));
+    expect(member.up).toMatchObject({ role: "follower", term: 4, leader: "n5" });
+  });
+
+  test("of the own term end a trial of an election, and put the next one off", () => {
+    const member = memberOf([1]);
+    member.tick(20);
+    expect(member.up.role).toBe("preCandidate");
+    saidAfter(member, commit(1, 0));
+    expect(member.up).toMatchObject({ role: "follower", leader: "n2" });
+    for (let time = 0; time < 10; time++) {
+      member.tick(5);
+      saidAfter(member, commit(1, 0));
+    }
+    expect(member.up).toMatchObject({ role: "follower", leader: "n2" });
   });
 
   test("are not answered", () => {

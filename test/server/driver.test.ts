@@ -19,10 +19,12 @@ const [A, B, C] = ["a".repeat(16), "b".repeat(16), "c".repeat(16)] as const;
 /** A disk that answers when it is told to. */
 class Disk implements Storage {
   readonly requests: PersistRequest[] = [];
+  onPersist: () => void = () => {};
   #settle: { resolve: () => void; reject: (error: Error) => void } | null = null;
 
   persist(request: PersistRequest): Promise<void> {
     this.requests.push(request);
+    this.onPersist();
     return new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
     });
@@ -53,6 +55,7 @@ function world(voters: readonly string[]) {
   const sent: PeerMessage[][] = [];
   const setAside: string[] = [];
   const fatal: { exitCode: number; error: unknown }[] = [];
+  const readied: number[] = [];
   const members = voters.map((id) => ({ id, name: id, address: "" }));
   const replica = new Replica(
     {
@@ -81,18 +84,34 @@ function world(voters: readonly string[]) {
     timers: loop,
     pump,
     sendToPeer: (_, messages) => sent.push([...messages]),
-    observer: { notice: () => {}, readied: () => {} },
+    observer: { notice: () => {}, readied: (seconds) => readied.push(seconds) },
     setAside: async (text) => void setAside.push(text),
     onFatal: (exitCode, error) => fatal.push({ exitCode, error }),
   });
   driver.start();
   const preVotes = () => sent.flat().filter((message) => message.type === "preVote");
-  const heartbeat = (): void =>
+  const head = { from: B, to: A, term: 1 } as const;
+  const heartbeat = (round = 1): void =>
     driver.step({
       type: "peerMessage",
-      message: { type: "heartbeat", from: B, to: A, term: 1, commitIndex: 0, round: 1 },
+      message: { type: "heartbeat", ...head, commitIndex: 0, round },
     });
-  return { loop, disk, sent, setAside, fatal, driver, pump, preVotes, heartbeat };
+  /** Entry `index`, of which all before it are committed. */
+  const append = (index: number): void => {
+    const entry = { index, term: 1, kind: "noop", data: new Uint8Array() } as const;
+    const before = { prevLogIndex: index - 1, prevLogTerm: index === 1 ? 0 : 1 };
+    driver.step({
+      type: "peerMessage",
+      message: {
+        type: "appendEntries",
+        ...head,
+        ...before,
+        entries: [entry],
+        commitIndex: index - 1,
+      },
+    });
+  };
+  return { loop, disk, sent, setAside, fatal, readied, driver, pump, preVotes, heartbeat, append };
 }
 
 /** Up to the last tick before the election timeout. */
@@ -265,6 +284,53 @@ describe("the driver", () => {
     const node = world([A]);
     node.driver.step({ type: "persisted", write: 4711 });
     expect(node.fatal).toMatchObject([{ exitCode: 70, error: { name: "AssertionError" } }]);
+  });
+
+  it("has the disk and the peers at work before it applies what is committed", async () => {
+    const follower = world([A, B, C]);
+    const applied: number[] = [];
+    follower.disk.onPersist = () => applied.push(follower.driver.status().lastApplied);
+    follower.append(1);
+    follower.loop.turns(2);
+    await follower.disk.finish();
+    follower.append(2);
+    follower.loop.turn();
+    expect(applied).toEqual([0, 0]);
+    expect(follower.driver.status().lastApplied).toBe(1);
+    expect(follower.sent.flat()).toMatchObject([{ type: "appendEntriesResponse", matchIndex: 1 }]);
+  });
+
+  it("steps what comes of carrying a turn out when all of it is carried out", async () => {
+    const follower = world([A, B, C]);
+    const rounds = () => follower.sent.flat().flatMap((m) => ("round" in m ? [m.round] : []));
+    follower.append(1);
+    follower.loop.turns(2);
+    await follower.disk.finish();
+    follower.disk.onPersist = () => follower.heartbeat(7);
+    follower.append(2);
+    follower.loop.turn();
+    expect(follower.disk.requests).toHaveLength(2);
+    expect(rounds()).toEqual([]);
+    follower.loop.turn();
+    expect(rounds()).toEqual([7]);
+  });
+
+  it("sends nothing more of a turn in which the disk fails", () => {
+    const follower = world([A, B, C]);
+    follower.disk.onPersist = () => follower.driver.storageFailed(new Error("EIO: i/o error"));
+    follower.heartbeat();
+    follower.append(1);
+    follower.loop.turns(3);
+    expect(follower.fatal).toMatchObject([{ exitCode: 74 }]);
+    expect(follower.sent).toEqual([]);
+  });
+
+  it("tells how long consensus and state machine took", () => {
+    const follower = world([A, B, C]);
+    follower.heartbeat();
+    follower.loop.turn();
+    expect(follower.readied).toEqual([expect.any(Number)]);
+    expect(follower.readied[0]).toBeGreaterThan(0);
   });
 
   it("hands a peer what a turn of inputs brings as one", async () => {

@@ -30,6 +30,7 @@ const belowServer = [
 ];
 const judges = ["jepsen-lite/checker/", "jepsen-lite/model/"];
 const ofClient = { may: [...common, "src/wire/"], types: ["src/env/"] };
+const ofWire = { may: common, types: ["src/raft/", "src/registry/", "src/replica/"] };
 const ofStorage = { may: [...common, "src/wire/"], types: ["src/raft/"] };
 
 export const importTable: readonly Row[] = [
@@ -39,12 +40,8 @@ export const importTable: readonly Row[] = [
   { of: "src/raft/", may: common },
   { of: "src/registry/", may: common },
   { of: "src/replica/", may: [...common, "src/raft/", "src/registry/"] },
-  {
-    of: "src/wire/",
-    may: common,
-    types: ["src/raft/", "src/registry/", "src/replica/"],
-    packages: ["msgpackr", "node:zlib"],
-  },
+  { of: "src/wire/", ...ofWire, packages: ["msgpackr"] },
+  { of: "src/wire/peer-codec.ts", ...ofWire, packages: ["msgpackr", "node:zlib"] },
   { of: "src/schema/", may: common, types: ["src/wire/"], packages: ["zod"] },
   { of: "src/storage/", ...ofStorage, packages: ["node:"] },
   { of: "src/storage/level-store.ts", ...ofStorage, packages: ["node:", "level"] },
