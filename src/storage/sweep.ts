@@ -1,7 +1,7 @@
 import type { LogIndex, SnapshotId } from "../raft/types.ts";
 import type { KeyRange, KeyValueOperation } from "./key-value-store.ts";
 import { ENTRY_KEYS, entryKey } from "./layout.ts";
-import { chunkKey, chunkRange, isSameSnapshot } from "./snapshot-layout.ts";
+import { CHUNK_KEYS, chunkKey, chunkRange, isSameSnapshot } from "./snapshot-layout.ts";
 
 /** Keys that nothing refers to any more. Some of them may be gone already. */
 export type Leftover =
@@ -72,9 +72,12 @@ export class Sweep {
   }
 }
 
-/** Of entries all the older ones too: they are gone, and their room may not have been given back. */
+/**
+ * All older ones too: they are gone, and their room may not have been given back, since a storage
+ * that is closed waits for no compaction but the one that runs.
+ */
 function rangeOf(leftover: Leftover): KeyRange {
-  if (leftover.type === "chunks") return chunkRange(leftover.id);
+  if (leftover.type === "chunks") return { from: CHUNK_KEYS.from, to: chunkRange(leftover.id).to };
   return { from: ENTRY_KEYS.from, to: entryKey(leftover.last + 1) };
 }
 
