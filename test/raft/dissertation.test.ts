@@ -264,6 +264,14 @@ describe("dissertation 6.4 reads without the log", () => {
     expect(member.up.beginRound()).toBe(2);
   });
 
+  test("a round is begun by a leader, and by nobody else", () => {
+    const member = memberOf([1]);
+    member.up.step(heartbeat(4));
+    member.settle();
+    expect(member.up.beginRound()).toBe(0);
+    expect(member.settle()).toEqual([]);
+  });
+
   test("a follower's read carries the leader's index, and needs a leader", () => {
     const cluster = Cluster.of(3);
     expect(cluster.raft("n2").readIndex(id(1))).toBe(false);

@@ -16,6 +16,7 @@ const instance = fc
     protocol: fc.constantFrom("http", "http", "http", "grpc"),
     weight: fc.constantFrom(100, 100, 50),
     meta: fc.constantFrom(meta(), meta(["tag", "read"])),
+    location: fc.constantFrom(null, null, { zone: "z" }, { zone: "y" }),
     isPersistent: fc.constantFrom(false, false, false, false, true),
   })
   .map(({ addr, ...rest }): InstanceSpec => spec(addr, rest));

@@ -57,6 +57,20 @@ describe("registering", () => {
     });
   });
 
+  test("of a location each part counts, and the same location is no change", () => {
+    const log = logWith("a");
+    const location = { region: "r", zone: "z", campus: "c" };
+    log.register("a", spec("h:1", { location }));
+    expect(log.register("a", spec("h:1", { location: { ...location } })).changes).toEqual([]);
+    for (const part of ["region", "zone", "campus"] as const) {
+      for (const other of [{ ...location, [part]: "x" }, location]) {
+        log.register("a", spec("h:1", { location: other }));
+        expect(log.registry.get(key("h:1"))?.location).toEqual(other);
+      }
+    }
+    expect(log.registry.revision).toBe(1 + 3 * 2);
+  });
+
   test("many are one revision, and one that is refused takes all of them back", () => {
     const log = logWith("old", "new");
     log.register("new", spec("h:2"));

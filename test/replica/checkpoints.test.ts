@@ -157,6 +157,45 @@ describe("a state without a majority", () => {
     expect(checkpoints).toMatchObject({ doubt: null, agreedIndex: 64 });
   });
 
+  test("is in doubt about the latest of them, whatever is told late of an earlier one", () => {
+    const checkpoints = new Checkpoints("n1");
+    for (const index of [64, 128]) checkpoints.applied(index, right, three);
+    for (const index of [128, 64]) {
+      checkpoints.heard("n2", index, wrong, three);
+      checkpoints.heard("n3", index, other, three);
+      expect(checkpoints.doubt).toMatchObject({ index: 128 });
+    }
+    checkpoints.heard("n3", 64, right, three);
+    expect(checkpoints).toMatchObject({ agreedIndex: 64, doubt: { index: 128 } });
+  });
+
+  test("is in doubt until a majority agrees, also where it was replaced by another's meanwhile", () => {
+    const checkpoints = new Checkpoints("n1");
+    checkpoints.applied(64, right, three);
+    checkpoints.heard("n2", 64, wrong, three);
+    checkpoints.heard("n3", 64, other, three);
+    checkpoints.installed();
+    checkpoints.tick(three);
+    expect(checkpoints.doubt).toMatchObject({ index: 64 });
+    checkpoints.applied(128, wrong, three);
+    checkpoints.heard("n2", 128, wrong, three);
+    expect(checkpoints).toMatchObject({ doubt: null, agreedIndex: 128 });
+  });
+
+  test("is not looked for where a majority agreed before, whoever votes by now", () => {
+    // All of five said of 64 what they have, and three of them agreed. Two of these vote no longer
+    // when 128 is contested; the others have a majority at 64 now, for whatever it was worth then.
+    const five = { voters: ["n1", "n2", "n3", "n4", "n5"], votersOutgoing: [] };
+    const checkpoints = new Checkpoints("n1");
+    checkpoints.applied(64, right, five);
+    for (const agreeing of ["n4", "n5"]) checkpoints.heard(agreeing, 64, right, five);
+    for (const differing of ["n2", "n3"]) checkpoints.heard(differing, 64, wrong, five);
+    checkpoints.applied(128, right, five);
+    checkpoints.heard("n2", 128, wrong, five);
+    checkpoints.tick(three);
+    expect(checkpoints).toMatchObject({ agreedIndex: 64, divergence: null });
+  });
+
   test("is in no doubt for as long as nobody differs", () => {
     const checkpoints = new Checkpoints("n1");
     checkpoints.applied(64, right, three);

@@ -197,6 +197,17 @@ describe("an expiry", () => {
     expect(table.expired).toHaveLength(1);
   });
 
+  test("that is proposed is not called off by an opening that was before it in the log", () => {
+    // The client asked again, and its opening is applied while the entry behind it, with the end,
+    // is still on its way: who were told now that the session lives would be told wrongly.
+    table.leases.opened(view("s1"));
+    table.lifeOf("s1");
+    table.leases.openedAgain("s1");
+    expect(table.leases.touch({ session: "s1", attach: 1 }, N2)).toEqual({ type: "refused" });
+    table.pass(2 * TTL_MS);
+    expect(table.expired).toHaveLength(1);
+  });
+
   test("is paced: so many a command, so many a second", () => {
     const count = EXPIRIES_PER_PACE_MAX + 100;
     for (let at = 0; at < count; at += 1) table.leases.opened(view(`s${at}`));

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { PENDING_READS_MAX } from "../../src/limits.ts";
 import type { PeerMessage } from "../../src/replica/peer-messages.ts";
 import { type Client, Cluster, selector } from "./harness.ts";
 
@@ -334,5 +335,28 @@ describe("a connection that is gone", () => {
     cluster.heal();
     cluster.pass(2_000);
     expect(client.outputs).toEqual([]);
+  });
+});
+
+describe("more reads than a node lets wait", () => {
+  test("are refused with OVERLOADED, and taken again where others have left their places", () => {
+    const { cluster } = clusterWith("a:1");
+    const [client, other] = [cluster.connect("n2"), cluster.connect("n2")];
+    const ahead = { type: "atLeast", revision: 2 } as const;
+    for (let waiting = 1; waiting < PENDING_READS_MAX; waiting += 1) {
+      client.read(ahead, { timeoutMs: 60_000 });
+    }
+    const last = other.read(ahead);
+    const tooMany = [other.read(ahead), other.read(linearizable), other.read(stale)];
+    cluster.deliver();
+    expect(other.answer(last)).toBeNull();
+    expect(other.of("refused").map(({ refusal }) => refusal)).toMatchObject(
+      tooMany.map(() => ({ code: "OVERLOADED", limit: PENDING_READS_MAX, retryAfterMs: 200 })),
+    );
+    client.close();
+    cluster.pass(100);
+    const now = other.read(linearizable);
+    cluster.deliver();
+    expect(addrsOf(other, now)).toEqual(["a:1"]);
   });
 });

@@ -116,6 +116,32 @@ describe("a watch", () => {
     expect(cluster.node("n2").status.watches).toBe(0);
   });
 
+  test("that is given up while it waits never starts, and the others that wait do", () => {
+    const { cluster, provider, watcher } = world({}, "a:1");
+    const other = cluster.connect("n2");
+    const given = watcher.subscribe({ from: 2 });
+    const kept = watcher.subscribe({ from: 2 });
+    other.subscribe({ from: 2, watch: given });
+    watcher.send({ type: "unsubscribe", watch: given });
+    provider.register("a:2");
+    provider.register("a:3");
+    cluster.deliver();
+    expect(watcher.of("delta").map(({ watch }) => watch)).toEqual([kept]);
+    expect(other.stream).toEqual(["delta 3: +a:3"]);
+    expect(cluster.node("n2").status.watches).toBe(2);
+  });
+
+  test("that is not there is given up without a trace", () => {
+    const { cluster, provider, watcher } = world();
+    watcher.send({ type: "unsubscribe", watch: 1 });
+    const kept = watcher.subscribe();
+    watcher.send({ type: "unsubscribe", watch: kept + 1 });
+    expect(cluster.node("n2").status.watches).toBe(1);
+    provider.register("a:1");
+    cluster.deliver();
+    expect(watcher.stream).toEqual(["snapshot 0: ", "delta 1: +a:1"]);
+  });
+
   test("goes on without a leader, and after the next one is elected", () => {
     const { cluster, provider, watcher } = world({}, "a:1");
     watcher.subscribe();
@@ -283,6 +309,19 @@ describe("a slow reader", () => {
     expect(watcher.stream.slice(1)).toEqual(["delta 1..5: +a:2 +a:3"]);
   });
 
+  test("misses nothing where its node says twice that it does not read, or that it does", () => {
+    const { cluster, provider, watcher } = blocked();
+    provider.register("a:2");
+    cluster.deliver();
+    watcher.send({ type: "writable", isWritable: false });
+    provider.register("a:3");
+    cluster.deliver();
+    watcher.send({ type: "writable", isWritable: true });
+    watcher.send({ type: "writable", isWritable: true });
+    cluster.deliver();
+    expect(watcher.stream).toEqual(["snapshot 1: a:1", "delta 1..3: +a:2 +a:3"]);
+  });
+
   test("is told that it missed something where all of that comes to nothing", () => {
     const { cluster, provider, watcher } = blocked();
     provider.register("a:2");
@@ -379,6 +418,18 @@ describe("a mark", () => {
     cluster.pass(4_100);
     expect(watcher.stream).toEqual(["snapshot 1: a:1", "mark 1", "mark 1"]);
     expect(reader.outputs).toEqual([]);
+  });
+
+  test("comes no more to a connection that has given up its last watch", () => {
+    const { cluster, watcher } = world({}, "a:1");
+    const watch = watcher.subscribe();
+    cluster.deliver();
+    watcher.send({ type: "unsubscribe", watch });
+    cluster.pass(4_100);
+    expect(watcher.stream).toEqual(["snapshot 1: a:1"]);
+    watcher.subscribe();
+    cluster.pass(1_000);
+    expect(watcher.stream.slice(1)).toEqual(["snapshot 1: a:1", "mark 1"]);
   });
 
   test("tells of revisions that the watch does not see, as a place to resume from", () => {
