@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { Cluster, logOf } from "./harness.ts";
-import { isForward, openedOn } from "./steps.ts";
+import { Cluster, forwarded, logOf } from "./harness.ts";
+import { attachedOn, isForward, openedOn } from "./steps.ts";
 
 describe("an opening", () => {
   /** Sessions come and go until no tombstone of an earlier one is left. */
@@ -83,6 +83,31 @@ describe("an opening", () => {
     cluster.release();
     cluster.pass(1_000);
     expect(cluster.node("n1").status.sessions).toBe(0);
+  });
+
+  test("that waits while its session ends takes no other session from its connection", () => {
+    // The client of s1 asked for it again, lost it to another connection, and opens s2 instead.
+    const cluster = Cluster.led();
+    const client = openedOn(cluster, "n2");
+    cluster.holds = (message) => forwarded(message).includes("openSession");
+    const again = client.open("s1");
+    cluster.deliver();
+    const heir = attachedOn(cluster, "n2", "s1", 2);
+    cluster.deliver();
+    expect(client.states).toEqual(["denied"]);
+    const opening = client.open("s2");
+    cluster.deliver();
+    heir.bye();
+    cluster.deliver();
+    expect([again, opening].map((request) => client.answer(request))).toEqual([
+      "SESSION_EXPIRED",
+      null,
+    ]);
+    cluster.holds = () => false;
+    cluster.release();
+    const write = client.register("a:1");
+    cluster.deliver();
+    expect([opening, write].map((request) => client.answer(request))).toEqual(["ok", "ok"]);
   });
 
   test("of an id that has ended is refused by the node itself", () => {

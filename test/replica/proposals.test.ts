@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ENTRY_COMMANDS_MAX, PEER_FRAME_BYTES_MAX, PENDING_WRITES_MAX } from "../../src/limits.ts";
-import { type Client, Cluster, forwarded, logOf } from "./harness.ts";
+import { type Client, Cluster, forwarded, key, logOf } from "./harness.ts";
 import { isForward } from "./steps.ts";
 
 function openedOn(cluster: Cluster, node: string, session = "s1", attach = 1): Client {
@@ -247,6 +247,37 @@ describe("a forwarded write", () => {
         .flat()
         .filter((number) => number === "1"),
     ).toHaveLength(1);
+  });
+
+  test("for another member is not taken by who gets it", () => {
+    // n1 got the address of a member that was there before, at which n2 still dials that one.
+    const cluster = Cluster.led();
+    const client = openedOn(cluster, "n2");
+    cluster.holds = isForward;
+    const request = client.register("a:1");
+    cluster.deliver();
+    const [message] = cluster.bag.filter(isForward);
+    if (message === undefined) throw new Error("n2 hands nothing over");
+    cluster.node("n1").step({ type: "peerMessage", message: { ...message, to: "n9" } });
+    cluster.deliver();
+    expect([client.answer(request), cluster.node("n1").status.revision]).toEqual([null, 0]);
+    cluster.release();
+    expect(client.answer(request)).toBe("ok");
+  });
+
+  test("changes what is there already, where it stands at the revision that was compared", () => {
+    const cluster = Cluster.led();
+    const client = openedOn(cluster, "n2");
+    const update = (weight: number, ifRevision: number | null): number =>
+      client.write((numbers) => ({
+        ...{ type: "update", ...numbers, key: key("a:1"), set: { weight }, ifRevision },
+      }));
+    const requests = [client.register("a:1"), update(7, null), update(8, 1), update(9, 2)];
+    cluster.deliver();
+    expect(answers(client, requests)).toEqual(["ok", "ok", "CONFLICT", "ok"]);
+    for (const { up } of cluster.nodes) {
+      expect(up.registry.get(key("a:1"))).toMatchObject({ weight: 9, modifiedRevision: 3 });
+    }
   });
 
   test("that waits at its leader is not lost by a late forward of another term", () => {

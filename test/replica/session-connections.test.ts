@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { Cluster } from "./harness.ts";
+import { Cluster, forwarded, secretOf } from "./harness.ts";
 import {
   attachedOn,
   endsSeenBy,
   isConfirmation,
+  isForward,
   isReport,
   lives,
   openedOn,
@@ -308,6 +309,37 @@ describe("the connections of a session", () => {
     const ping = next.ping();
     cluster.pass(300);
     expect(next.pongOf(ping)).toBe(true);
+  });
+
+  test("one that speaks for a session already attaches to no other", () => {
+    const cluster = Cluster.led();
+    openedOn(cluster, "n1", "s2").close(false);
+    const client = openedOn(cluster, "n2");
+    client.send({ type: "attach", session: "s2", secretHash: secretOf("s2"), attach: 2 });
+    const write = client.register("a:1");
+    cluster.pass(500);
+    expect(client.states).toEqual([]);
+    expect(client.answer(write)).toBe("ok");
+    expect(cluster.node("n1").up.registry.session("s1")?.owned).toBe(1);
+  });
+
+  test("one that lost the session hands its writes over only when it has opened it again", () => {
+    const cluster = Cluster.led();
+    const client = openedOn(cluster, "n2");
+    cluster.node("n2").step({ type: "peerLink", peer: "n1", isUp: false });
+    const write = client.register("a:1", { timeoutMs: 20_000 });
+    attachedOn(cluster, "n2", "s1", 2);
+    cluster.deliver();
+    expect(client.states).toEqual(["denied"]);
+    const opening = client.open("s1", { attach: 3, timeoutMs: 20_000 });
+    cluster.holds = isForward;
+    cluster.node("n2").step({ type: "peerLink", peer: "n1", isUp: true });
+    cluster.deliver();
+    expect(cluster.bag.flatMap(forwarded)).toEqual(["openSession"]);
+    cluster.release();
+    expect(cluster.bag.flatMap(forwarded)).toEqual(["s1/1"]);
+    cluster.release();
+    expect([opening, write].map((request) => client.answer(request))).toEqual(["ok", "ok"]);
   });
 
   test("can speak for a new session once the old one has ended", () => {

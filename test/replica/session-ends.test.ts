@@ -392,6 +392,32 @@ describe("many breaks within a second", () => {
     expect(cluster.node("n1").status.sessions).toBe(270);
   });
 
+  test("take back none of a session whose client is there again by another connection", () => {
+    const cluster = Cluster.led();
+    const clients = sessionsOn(cluster, "n2", 60);
+    clients[0]?.close();
+    const back = attachedOn(cluster, "n2", "s0", 2);
+    cluster.pass(200);
+    back.ping();
+    for (const client of clients.slice(1)) client.close();
+    cluster.pass(500);
+    expect(back.states).toEqual(["unconfirmed", "resumed"]);
+    expect(cluster.node("n2").notices.filter(({ type }) => type === "massBreak")).toEqual([
+      { type: "massBreak", sessions: 59 },
+    ]);
+  });
+
+  test("are a sign of life for a second, and then no more", () => {
+    const cluster = Cluster.led();
+    const clients = sessionsOn(cluster, "n2", 60);
+    cluster.passes = (message) => !(message.type === "report" && message.from === "n2");
+    for (const client of clients) client.close();
+    cluster.pass(1_500);
+    cluster.passes = () => true;
+    cluster.pass(5_000);
+    expect(cluster.node("n1").status.sessions).toBe(0);
+  });
+
   test("are not what breaks far apart are", () => {
     const cluster = Cluster.led();
     const clients = sessionsOn(cluster, "n2", 60);

@@ -6,6 +6,7 @@ import {
   isConfirmation,
   isReport,
   isRoundAnswer,
+  lives,
   openedOn,
 } from "./steps.ts";
 
@@ -134,6 +135,41 @@ describe("a keepalive", () => {
     cluster.deliver();
     expect(client.pongOf(ping)).toBe(false);
     expect(client.of("pong")[0]?.ageMs).toBeLessThan(300);
+  });
+
+  test("that asks for no answer gets none, with a session or without, and counts all the same", () => {
+    const cluster = Cluster.led();
+    const [client, other] = [
+      openedOn(cluster, "n2", "s1", { ttlMs: 3_000 }),
+      cluster.connect("n2"),
+    ];
+    for (let ms = 0; ms < 9_000; ms += 500) {
+      for (const one of [client, other]) one.send({ type: "ping", request: null });
+      cluster.pass(500);
+    }
+    expect(lives(cluster, "s1")).toBe(true);
+    expect([...client.of("pong"), ...other.of("pong")]).toEqual([]);
+  });
+
+  test("of a session whose end stands in the leader's log is not confirmed, though it is applied nowhere", () => {
+    const cluster = Cluster.led();
+    const client = openedOn(cluster, "n2", "s1", { ttlMs: 3_000 });
+    cluster.pass(200);
+    cluster.holds = ({ type }) => type === "appendEntries";
+    const n1 = cluster.node("n1");
+    while (n1.status.lastIndex === n1.status.commitIndex) cluster.pass(50);
+    const refused: (readonly string[])[] = [];
+    cluster.passes = (message) => {
+      if (message.type === "reportConfirmed" && message.to === "n2") refused.push(message.refused);
+      return true;
+    };
+    const ping = client.ping();
+    cluster.pass(500);
+    expect(refused).toContainEqual(["s1"]);
+    expect([client.pongOf(ping), client.states]).toEqual([null, []]);
+    cluster.holds = () => false;
+    cluster.release();
+    expect([client.pongOf(ping), client.states]).toEqual([false, ["expired"]]);
   });
 
   test("is not lost by opening again over the same connection", () => {

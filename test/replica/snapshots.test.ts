@@ -219,6 +219,61 @@ describe("a member that was left behind", () => {
     equal(cluster);
   });
 
+  test("answers an opening that waits there to the owner of the session, and to no stranger", () => {
+    const cluster = Cluster.led({ ...OFTEN, snapshotLimits: EAGER });
+    cluster.isolate("n3");
+    const [owner, stranger] = [cluster.connect("n3"), cluster.connect("n3")];
+    const opening = owner.open("s1", { attach: 2, timeoutMs: 20_000 });
+    const stolen = stranger.open("s1", { attach: 3, timeoutMs: 20_000, secret: "guessed" });
+    const provider = cluster.connect("n1");
+    provider.open("s1");
+    for (let at = 0; at < 10; at += 1) {
+      provider.register(`a:${at}`);
+      cluster.deliver();
+    }
+    cluster.heal();
+    cluster.passes = ({ type }) => type !== "forward";
+    cluster.pass(1_500);
+    expect(snapshotsOf(cluster.node("n3"), "installed").length).toBe(1);
+    expect([owner.answer(opening), stranger.answer(stolen)]).toEqual(["ok", null]);
+    cluster.heal();
+    cluster.pass(500);
+    expect(stranger.answer(stolen)).toBe("DENIED");
+    const write = owner.register("b:1", { seq: 11 });
+    cluster.deliver();
+    expect(owner.answer(write)).toBe("ok");
+  });
+
+  test("tells no leader of the end of a connection whose session is gone by then", () => {
+    const cluster = Cluster.led({ ...OFTEN, snapshotLimits: EAGER });
+    const client = cluster.connect("n3");
+    client.open("s1", { ttlMs: 60_000 });
+    cluster.pass(300);
+    cluster.isolate("n3");
+    client.close();
+    const heir = cluster.connect("n1");
+    heir.attach("s1", 2);
+    heir.bye();
+    cluster.deliver();
+    const provider = cluster.connect("n1");
+    provider.open("s2");
+    for (let at = 0; at < 10; at += 1) {
+      provider.register(`a:${at}`);
+      cluster.deliver();
+    }
+    cluster.heal();
+    cluster.passes = ({ type }) => type !== "report";
+    cluster.pass(1_500);
+    expect(snapshotsOf(cluster.node("n3"), "installed").length).toBe(1);
+    const told: unknown[] = [];
+    cluster.passes = (message) => {
+      if (message.type === "report" && message.from === "n3") told.push(...message.breaks);
+      return true;
+    };
+    cluster.pass(500);
+    expect(told).toEqual([]);
+  });
+
   test("tells who speaks for a session that ended on the way, with the reason", () => {
     const cluster = Cluster.led({ ...OFTEN, snapshotLimits: EAGER });
     const client = cluster.connect("n3");
