@@ -38,7 +38,10 @@ interface Lease {
   deadlineMs: number;
   reason: EndReason;
   state: LeaseState;
-  /** The bucket that will look at it, never later than its deadline's; null where none will. */
+  /**
+   * The bucket that will look at it, never later than its deadline's; null where none will. One is
+   * set only while the lease is live, and is null again before it is anything else.
+   */
   bucket: number | null;
 }
 
@@ -183,9 +186,6 @@ export class Leases {
       return;
     }
     lease.bucket = null;
-    if (lease.state.type !== "live") {
-      return;
-    }
     if (lease.deadlineMs > this.#clockMs) {
       this.#file(lease);
       return;
