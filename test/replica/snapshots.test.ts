@@ -41,6 +41,16 @@ function leftBehind(prepare: (n3: Node, cluster: Cluster) => void = () => {}): W
   return { cluster, provider, n3 };
 }
 
+/** `session` writes so much on n1 that who lacks it needs a snapshot. */
+function outgrow(cluster: Cluster, session: string): void {
+  const provider = cluster.connect("n1");
+  provider.open(session);
+  for (let at = 0; at < 10; at += 1) {
+    provider.register(`b:${at}`);
+    cluster.deliver();
+  }
+}
+
 /** The others are lost. Returns how many were sent until now. */
 function letChunksPass(cluster: Cluster, count: number): () => number {
   let chunks = 0;
@@ -60,12 +70,7 @@ function equal(cluster: Cluster): void {
 describe("a member takes snapshots", () => {
   test("when its log has outgrown them, and cuts the log behind them", () => {
     const cluster = Cluster.led({ ...OFTEN, snapshotLimits: EAGER });
-    const provider = cluster.connect("n1");
-    provider.open("s1");
-    for (let at = 0; at < 10; at += 1) {
-      provider.register(`a:${at}`);
-      cluster.deliver();
-    }
+    outgrow(cluster, "s1");
     for (const node of cluster.nodes) {
       expect(snapshotsOf(node, "taken").length).toBeGreaterThan(2);
       expect(node.status.firstIndex).toBe(node.status.snapshotIndex + 1);
@@ -203,12 +208,7 @@ describe("a member that was left behind", () => {
     cluster.starve("n3");
     const request = provider.register("a:1", { timeoutMs: 20_000 });
     cluster.pass(100);
-    const other = cluster.connect("n1");
-    other.open("s2");
-    for (let at = 0; at < 10; at += 1) {
-      other.register(`b:${at}`);
-      cluster.deliver();
-    }
+    outgrow(cluster, "s2");
     expect(provider.answer(request)).toBeNull();
     cluster.heal();
     // Nor can it ask what became of it.
@@ -225,12 +225,7 @@ describe("a member that was left behind", () => {
     const [owner, stranger] = [cluster.connect("n3"), cluster.connect("n3")];
     const opening = owner.open("s1", { attach: 2, timeoutMs: 20_000 });
     const stolen = stranger.open("s1", { attach: 3, timeoutMs: 20_000, secret: "guessed" });
-    const provider = cluster.connect("n1");
-    provider.open("s1");
-    for (let at = 0; at < 10; at += 1) {
-      provider.register(`a:${at}`);
-      cluster.deliver();
-    }
+    outgrow(cluster, "s1");
     cluster.heal();
     cluster.passes = ({ type }) => type !== "forward";
     cluster.pass(1_500);
@@ -239,7 +234,7 @@ describe("a member that was left behind", () => {
     cluster.heal();
     cluster.pass(500);
     expect(stranger.answer(stolen)).toBe("DENIED");
-    const write = owner.register("b:1", { seq: 11 });
+    const write = owner.register("a:1", { seq: 11 });
     cluster.deliver();
     expect(owner.answer(write)).toBe("ok");
   });
@@ -255,12 +250,7 @@ describe("a member that was left behind", () => {
     heir.attach("s1", 2);
     heir.bye();
     cluster.deliver();
-    const provider = cluster.connect("n1");
-    provider.open("s2");
-    for (let at = 0; at < 10; at += 1) {
-      provider.register(`a:${at}`);
-      cluster.deliver();
-    }
+    outgrow(cluster, "s2");
     cluster.heal();
     cluster.passes = ({ type }) => type !== "report";
     cluster.pass(1_500);
@@ -281,12 +271,7 @@ describe("a member that was left behind", () => {
     cluster.pass(300);
     cluster.isolate("n3");
     cluster.pass(8_000);
-    const provider = cluster.connect("n1");
-    provider.open("s2");
-    for (let at = 0; at < 10; at += 1) {
-      provider.register(`a:${at}`);
-      cluster.deliver();
-    }
+    outgrow(cluster, "s2");
     expect(client.states).toEqual([]);
     cluster.heal();
     cluster.pass(1_500);
