@@ -107,6 +107,9 @@ export class Snapshots {
       const taken = this.#taker.written(write);
       if (taken !== null) {
         this.#letGo(taken);
+      } else if (write.type === "switch") {
+        // It was given up for one that came while this write was on its way, and is current now.
+        this.#dropFormer(write.snapshot);
       }
     }
     for (const request of chunkRequests) {
@@ -136,13 +139,17 @@ export class Snapshots {
   /** `snapshot` is on disk: what only the former one needed goes, but for a tail of the log. */
   #letGo(snapshot: Snapshot): void {
     const { raft, emit } = this.#parts;
-    if (this.#former !== null) {
-      raft.writeSnapshot({ type: "drop", id: this.#former });
-      this.#former = null;
-    }
+    this.#dropFormer(snapshot);
     raft.compact(this.#cutIndex(snapshot.index));
     const { index, bytes } = snapshot;
     emit({ type: "notice", notice: { type: "snapshot", how: "taken", index, bytes } });
+  }
+
+  #dropFormer(current: Snapshot): void {
+    if (this.#former !== null) {
+      this.#parts.raft.writeSnapshot({ type: "drop", id: this.#former });
+    }
+    this.#former = this.#taker.isTaking ? idOf(current) : null;
   }
 
   /** As low as the tail reaches, or as a peer needs where that costs no more than it may. */

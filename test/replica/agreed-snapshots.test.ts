@@ -130,6 +130,30 @@ describe("a snapshot", () => {
     expect(chunksOnDisk(n3)).toBe(current?.chunks);
   });
 
+  test("that was given up while its switch was on its way leaves nothing behind", () => {
+    const { cluster, provider } = led();
+    const n3 = cluster.node("n3");
+    writeUntil(cluster, provider, EVERY);
+    cluster.holds = (message) => isClaim(message) && message.to === "n3";
+    writeUntil(cluster, provider, 2 * EVERY);
+    n3.isDiskHeld = true;
+    cluster.release(isClaim);
+    expect(n3.writing?.snapshot?.type).toBe("switch");
+    cluster.passes = ({ type, to }) => type !== "appendEntries" || to !== "n3";
+    writeUntil(cluster, provider, 4 * EVERY);
+    cluster.passes = () => true;
+    cluster.heal();
+    cluster.pass(500);
+    expect(n3.status.snapshotIndex).toBe(EVERY);
+    n3.isDiskHeld = false;
+    n3.completeWrite();
+    cluster.pass(3_000);
+    expect(n3.notices).toContainEqual(expect.objectContaining({ how: "installed" }));
+    const verdict = n3.disk.read();
+    const current = verdict?.type === "intact" ? verdict.loaded.snapshot : null;
+    expect(chunksOnDisk(n3)).toBe(current?.chunks);
+  });
+
   test("that waits gives way to one that is received", () => {
     const { cluster, provider } = led();
     cluster.passes = (message) => !isClaim(message) || message.to !== "n3";
