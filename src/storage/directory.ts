@@ -32,7 +32,7 @@ import {
 import { type OpenedStorage, openStorage, type StorageOptions } from "./level-storage.ts";
 import { openLevelStore } from "./level-store.ts";
 import { MarkFile } from "./mark-file.ts";
-import { damagedDirectoryAdvice, REMOVED_ADVICE } from "./recovery-advice.ts";
+import { damagedDirectoryAdvice, NEWER_FORMAT_ADVICE, REMOVED_ADVICE } from "./recovery-advice.ts";
 import { beginReturn, setAsideDatabase, storeGeneration } from "./returning.ts";
 import { CHUNK_KEYS } from "./snapshot-layout.ts";
 import { type Identity, type Membership, type Returning, StorageError } from "./storage.ts";
@@ -414,7 +414,7 @@ function checkVersion(path: string, formatVersion: number): void {
   throw new StorageError(
     "VERSION",
     `${path} has format ${formatVersion}; this Rollcall knows formats up to ${FORMAT_VERSION}`,
-    "Start it with the Rollcall that wrote it, or a newer one.",
+    NEWER_FORMAT_ADVICE,
   );
 }
 

@@ -27,3 +27,7 @@ export function lostDirectoryAdvice(name: string): string {
 /** Of a member that the others have removed. */
 export const REMOVED_ADVICE =
   "its directory is of no use any more: to add the machine again, start it with an empty one and --join HOST:PORT of a member";
+
+/** Of a directory whose format is newer than this program. */
+export const NEWER_FORMAT_ADVICE =
+  "Start it with the Rollcall that wrote it, or a newer one: no older one can tell what is in it. Nothing of it was changed, and it is not damaged.";
