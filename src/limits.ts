@@ -165,6 +165,11 @@ export const SWEEP_KEYS_MAX = 256;
 /** How long nobody writes before deletions get a batch of their own, and between such batches. */
 export const SWEEP_IDLE_MS = 50;
 
+/** Room on a disk below which `rollcall doctor` says so. */
+export const DISK_ROOM_BYTES_LOW = 1024 * 1024 * 1024;
+/** How far a clock may be off before `rollcall doctor` says so. */
+export const CLOCK_OFF_MS_HIGH = 1_000;
+
 // Leaving.
 export const DRAIN_MS_DEFAULT = 10_000;
 /** How long a leader that stops waits for another one; a transfer is given up before. */

@@ -1,5 +1,5 @@
 import { CONNECT_TIMEOUT_MS_DEFAULT } from "../limits.ts";
-import type { NodeStatus } from "../server/status.ts";
+import type { StatusPage } from "../server/status.ts";
 import { askStatus } from "./node-pages.ts";
 
 /** A member, or a server that was named and is not known to be one. */
@@ -11,11 +11,13 @@ export interface MemberView {
   /** By the word of a member that knows it; null where nobody does. */
   readonly membership: "voter" | "learner" | null;
   /** Null where it did not answer. */
-  readonly status: NodeStatus | null;
+  readonly status: StatusPage | null;
   /** Why it did not. */
   readonly failure: string | null;
   /** Entries behind the leader's last, by the leader's word. */
   readonly lag: number | null;
+  /** By how much its clock is ahead of the one here, give or take half the time of the answer. */
+  readonly clockAheadMs: number | null;
 }
 
 export interface ClusterView {
@@ -30,8 +32,9 @@ export interface ClusterView {
 
 interface Answer {
   readonly server: string;
-  readonly status: NodeStatus | null;
+  readonly status: StatusPage | null;
   readonly failure: string | null;
+  readonly clockAheadMs?: number | null;
 }
 
 /** Asks the servers, and the members that they name, all at once. Never rejects. */
@@ -46,10 +49,15 @@ export async function surveyCluster(
 }
 
 async function askOne(server: string, timeoutMs: number): Promise<Answer> {
+  const askedMs = Date.now();
   try {
-    return { server, status: await askStatus(server, timeoutMs), failure: null };
+    const status = await askStatus(server, timeoutMs);
+    const hereMs = (askedMs + Date.now()) / 2;
+    const clockAheadMs = status.wallMs === undefined ? null : Math.round(status.wallMs - hereMs);
+    return { server, status, failure: null, clockAheadMs };
   } catch (error) {
-    return { server, status: null, failure: error instanceof Error ? error.message : `${error}` };
+    const failure = error instanceof Error ? error.message : `${error}`;
+    return { server, status: null, failure };
   }
 }
 
@@ -71,7 +79,7 @@ function serverAt(namedBy: string, address: string): string {
 }
 
 export function clusterView(answers: readonly Answer[]): ClusterView {
-  const statuses = new Map<string, NodeStatus>();
+  const statuses = new Map<string, StatusPage>();
   for (const { status } of answers) {
     if (status !== null && (statuses.get(status.id)?.term ?? -1) <= status.term) {
       statuses.set(status.id, status);
@@ -90,8 +98,8 @@ export function clusterView(answers: readonly Answer[]): ClusterView {
   };
 }
 
-function latest(statuses: readonly NodeStatus[]): NodeStatus | null {
-  return statuses.reduce<NodeStatus | null>(
+function latest(statuses: readonly StatusPage[]): StatusPage | null {
+  return statuses.reduce<StatusPage | null>(
     (best, status) => (best === null || status.term > best.term ? status : best),
     null,
   );
@@ -99,8 +107,8 @@ function latest(statuses: readonly NodeStatus[]): NodeStatus | null {
 
 function memberViews(
   answers: readonly Answer[],
-  statuses: ReadonlyMap<string, NodeStatus>,
-  leading: NodeStatus | null,
+  statuses: ReadonlyMap<string, StatusPage>,
+  leading: StatusPage | null,
 ): readonly MemberView[] {
   const views = new Map<string, MemberView>();
   for (const { members } of statuses.values()) {
@@ -113,6 +121,7 @@ function memberViews(
       const failure = status === null ? failureAt(answers, place) : null;
       views.set(id, {
         ...{ name, id, address: place, status, failure, lag },
+        clockAheadMs: answers.find((answer) => answer.status === status)?.clockAheadMs ?? null,
         // Who lags may not know of a change yet.
         membership: leading?.members.find((member) => member.id === id)?.membership ?? membership,
       });
@@ -125,7 +134,7 @@ function memberViews(
       const address = new URL(server).host;
       return {
         ...{ name: null, id: null, address, status: null, failure, lag: null },
-        membership: null,
+        ...{ membership: null, clockAheadMs: null },
       };
     });
   const sorted = [...views.values()].sort((a, b) => compareNames(a.name, b.name));

@@ -1,5 +1,5 @@
 import { askPage } from "../server/ask-page.ts";
-import type { NodeStatus, SessionStatus } from "../server/status.ts";
+import type { SessionStatus, StatusPage } from "../server/status.ts";
 import { httpUrl } from "./servers.ts";
 
 /** `GET /v1/sessions`. */
@@ -13,8 +13,8 @@ export interface SessionPage {
 }
 
 /** The HTTP pages of one node. Rejects with an Error whose message says why there is no answer. */
-export function askStatus(server: string, timeoutMs: number): Promise<NodeStatus> {
-  return ask<NodeStatus>(server, "/v1/status", "NodeStatus", timeoutMs);
+export function askStatus(server: string, timeoutMs: number): Promise<StatusPage> {
+  return ask<StatusPage>(server, "/v1/status", "NodeStatus", timeoutMs);
 }
 
 export function askSessions(server: string, timeoutMs: number): Promise<SessionPage> {

@@ -30,6 +30,11 @@ const COMMANDS: readonly Entry[] = [
     define: async (...at) => (await import("./status.ts")).defineStatus(...at),
   },
   {
+    name: "doctor",
+    summary: "Say why there is no leader, and what else is wrong with nodes or data directories.",
+    define: async (...at) => (await import("./doctor.ts")).defineDoctor(...at),
+  },
+  {
     name: "member",
     summary: "List the members of the cluster, change them, and hand over the leadership.",
     define: async (...at) => (await import("./member.ts")).defineMember(...at),

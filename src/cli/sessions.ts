@@ -61,11 +61,7 @@ async function firstPage({ servers, timeoutMs }: Context): Promise<SessionPage> 
       servers.map((server, at) => {
         const reason = reasons[at];
         const failure = reason instanceof Error ? reason.message : String(reason);
-        const address = new URL(server).host;
-        return {
-          ...{ name: null, id: null, address, status: null, failure, lag: null },
-          membership: null,
-        };
+        return { address: new URL(server).host, failure };
       }),
     );
   }

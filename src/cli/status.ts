@@ -63,7 +63,9 @@ async function showStatus({ servers, timeoutMs, output }: Context): Promise<numb
   return CLI_EXIT.ok;
 }
 
-export function unreachableFailure(asked: readonly MemberView[]): Failure {
+export function unreachableFailure(
+  asked: readonly Pick<MemberView, "address" | "failure">[],
+): Failure {
   const tried = asked.map(({ address, failure }) => `${address}: ${failure}`);
   const places = tried.length === 1 ? "1 server" : `${tried.length} servers`;
   return new Failure("UNAVAILABLE", `no node reached (tried ${places}): ${tried.join("; ")}`, {

@@ -9,6 +9,7 @@ import { toEndpoint, toSelector } from "../wire/endpoint.ts";
 import type { SelectorBody } from "../wire/messages.ts";
 import { PROTOCOL_VERSION } from "../wire/messages.ts";
 import type { LocalAnswer } from "./local-reads.ts";
+import type { Machine } from "./machine.ts";
 import type { Metrics } from "./metrics.ts";
 import { readOperation, statusOfRefusal } from "./operation-page.ts";
 import type { Operation, OperationAnswer } from "./operations.ts";
@@ -38,6 +39,7 @@ export interface HttpHost {
   readonly logger: Logger;
   readonly access: WebAccess;
   readonly turns: PageTurns;
+  readonly machine: Machine;
   readiness(): readonly HealthCheck[];
   /** Null until the node is born. */
   pages(): HttpPages | null;
@@ -155,7 +157,10 @@ async function page(host: HttpHost, path: string, query: URLSearchParams): Promi
   }
   switch (path) {
     case "/v1/status":
-      return inTurn(host, () => json(200, pages.status()));
+      return inTurn(host, async () => {
+        const machine = await host.machine.status();
+        return json(200, { ...pages.status(), ...machine });
+      });
     case "/v1/sessions":
       return inTurn(host, () => {
         const { items, total } = pages.sessions();

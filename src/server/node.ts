@@ -17,6 +17,7 @@ import { Birth } from "./birth.ts";
 import type { NodeConfig } from "./config.ts";
 import { answerHttp, type HealthCheck, type HttpHost } from "./http.ts";
 import { Join } from "./join.ts";
+import { Machine } from "./machine.ts";
 import { Member } from "./member.ts";
 import { Metrics } from "./metrics.ts";
 import { configurationError, exitCodeOf, NodeError } from "./node-error.ts";
@@ -111,6 +112,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   readonly metrics = new Metrics();
   readonly access: WebAccess;
   readonly turns: PageTurns;
+  readonly machine: Machine;
   readonly admission: Admission;
   readonly serving: Promise<void>;
   readonly ended: Promise<NodeEnd>;
@@ -141,6 +143,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       onFatal: given.onFatal ?? (() => {}),
     };
     this.turns = new PageTurns(this.#environment.timers);
+    this.machine = new Machine(config.dataDir, this.#environment.clock, this.#environment.timers);
     this.admission = new Admission(this.#environment.openFilesMax, this.logger);
     this.#settleServing = { resolve: () => {}, reject: () => {} };
     this.serving = new Promise((resolve, reject) => {

@@ -6,6 +6,7 @@ import type { ReplicaStatus } from "../replica/status.ts";
 import type { BirthRecord } from "../storage/storage.ts";
 import type { MemberBody } from "../wire/messages.ts";
 import type { AddressBook } from "./address-book.ts";
+import type { MachineStatus } from "./machine.ts";
 import type { PeerLinkStatus } from "./peer-links.ts";
 
 /** `GET /v1/status`: what this node knows of itself and, as leader, of the others. */
@@ -23,6 +24,10 @@ export interface NodeStatus {
   readonly commit: number;
   readonly applied: number;
   readonly lastIndex: number;
+  /** Of the log; what is before it is in the snapshot. */
+  readonly firstIndex: number;
+  /** Of the current snapshot; 0 where there is none. */
+  readonly snapshotIndex: number;
   readonly revision: number;
   readonly digest: string;
   readonly sessions: number;
@@ -39,6 +44,9 @@ export interface NodeStatus {
   readonly ageMs: number | null;
   readonly members: readonly MemberStatus[];
 }
+
+/** The page: with what the machine says, which nodes of before did not. */
+export type StatusPage = NodeStatus & Partial<MachineStatus>;
 
 export interface MemberStatus {
   readonly name: string;
@@ -110,6 +118,8 @@ export function nodeStatus(parts: StatusParts): NodeStatus {
     commit: replica.commitIndex,
     applied: replica.lastApplied,
     lastIndex: replica.lastIndex,
+    firstIndex: replica.firstIndex,
+    snapshotIndex: replica.snapshotIndex,
     revision: replica.revision,
     digest: replica.digest,
     sessions: replica.sessions,

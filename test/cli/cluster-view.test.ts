@@ -3,8 +3,8 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { clusterView } from "../../src/cli/cluster-view.ts";
 import { run } from "../../src/cli/program.ts";
-import type { MemberStatus, NodeStatus } from "../../src/server/status.ts";
 import { captured } from "./captured-world.ts";
+import { statusOf, type Told } from "./statuses.ts";
 
 const servers: Server[] = [];
 
@@ -24,72 +24,6 @@ async function serve(answer: () => { status: number; body: string }): Promise<st
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return `127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-interface Told {
-  readonly isReturning?: boolean;
-  readonly isInDoubt?: boolean;
-  readonly role?: NodeStatus["role"];
-  readonly term?: number;
-  readonly leader?: string | null;
-  readonly commit?: number;
-  readonly lags?: Readonly<Record<string, number>>;
-  readonly learners?: readonly string[];
-  readonly lineage?: string;
-}
-
-/** What `name` would say of a cluster at these addresses. */
-function statusOf(
-  name: string,
-  addresses: Readonly<Record<string, string>>,
-  told: Told,
-): NodeStatus {
-  const {
-    role = "follower",
-    term = 3,
-    leader = "n1",
-    commit = 10,
-    lags = {},
-    learners = [],
-  } = told;
-  const members = Object.entries(addresses).map(
-    ([member, address]): MemberStatus => ({
-      name: member,
-      id: `id-${member}`,
-      address,
-      membership: learners.includes(member) ? "learner" : "voter",
-      isSelf: member === name,
-      isLeader: member === leader,
-      isLinkUp: true,
-      lag: role === "leader" ? (lags[member] ?? 0) : null,
-    }),
-  );
-  return {
-    apiVersion: "v1",
-    kind: "NodeStatus",
-    name,
-    id: `id-${name}`,
-    version: "0.1.0",
-    lineage: told.lineage ?? "c.1",
-    role,
-    term,
-    leader,
-    commit,
-    applied: commit,
-    lastIndex: commit,
-    revision: 5,
-    digest: "00",
-    sessions: 1,
-    instances: 2,
-    watches: 3,
-    connections: 4,
-    isCaughtUp: true,
-    isDraining: false,
-    isReturning: told.isReturning ?? false,
-    isInDoubt: told.isInDoubt ?? false,
-    ageMs: 0,
-    members,
-  };
 }
 
 const NOWHERE = "127.0.0.1:1";

@@ -1,0 +1,99 @@
+import { resolve } from "node:path";
+import { type Examined, examineDirectory } from "../server/examine-directory.ts";
+import type { Context } from "./context.ts";
+import { tellDiagnosis } from "./diagnosis.ts";
+import { bestText, judgeDirectories, mostUpToDate, notesOfDirectory } from "./directory-verdict.ts";
+import { CLI_EXIT } from "./exit-codes.ts";
+import type { Column } from "./table.ts";
+import { bytesText, type Verdict } from "./verdict.ts";
+
+const COLUMNS: readonly Column[] = [
+  { head: "DIRECTORY" },
+  { head: "NODE" },
+  { head: "ID" },
+  { head: "CLUSTER" },
+  { head: "TERM", align: "right" },
+  { head: "VOTES", align: "right" },
+  { head: "FIRST", align: "right" },
+  { head: "LAST", align: "right" },
+  { head: "LAST TERM", align: "right" },
+  { head: "MARK", align: "right" },
+  { head: "SNAPSHOT", align: "right" },
+  { head: "CHAIN" },
+  { head: "DISK FREE", align: "right" },
+  { head: "NOTES" },
+];
+
+/** `dirs`: as they were typed. */
+export async function examineDirectories(
+  { output, world }: Context,
+  dirs: readonly string[],
+): Promise<number> {
+  const examined: Examined[] = [];
+  for (const path of new Set(dirs.map((dir) => resolve(world.cwd, dir)))) {
+    if (output.isForPeople) output.note(`reading ${path}`);
+    examined.push(await examineDirectory(path));
+  }
+  const verdict = judgeDirectories(examined);
+  tellDiagnosis(output, {
+    kind: "DirectoriesDiagnosis",
+    itemKind: "DirectoryDiagnosis",
+    fields: { mostUpToDate: mostUpToDate(examined) },
+    items: examined.map(itemOf),
+    columns: COLUMNS,
+    rows: examined.map(rowOf),
+    verdict,
+    alsoWell: bestText(examined),
+  });
+  return exitCodeOf(examined, verdict);
+}
+
+/** What is damaged counts for more than what is not there, or was not read. */
+function exitCodeOf(examined: readonly Examined[], { findings, isBroken }: Verdict): number {
+  const broken = findings.filter(({ level }) => level === "broken").length;
+  const [none, running] = (["none", "running"] as const).map(
+    (state) => examined.filter((directory) => directory.state === state).length,
+  ) as [number, number];
+  if (!isBroken) return CLI_EXIT.ok;
+  if (broken > none + running) return CLI_EXIT.failure;
+  return none > 0 ? CLI_EXIT.notFound : CLI_EXIT.conflict;
+}
+
+function itemOf(directory: Examined): object {
+  const { identity, birth, log, mark, ...rest } = directory;
+  return {
+    ...rest,
+    name: identity?.name ?? null,
+    id: identity?.incarnation ?? null,
+    formatVersion: identity?.formatVersion ?? null,
+    lineage: birth === null ? null : `${birth.clusterId}.${birth.epoch}`,
+    mark: mark === null ? null : { index: mark.index, term: mark.term },
+    log,
+    notes: notesOfDirectory(directory),
+  };
+}
+
+function rowOf(directory: Examined): readonly string[] {
+  const { path, state, identity, birth, hardState, voteCopies, mark, log, disk } = directory;
+  const isRead = state === "read";
+  return [
+    path,
+    identity?.name ?? "-",
+    identity?.incarnation ?? "-",
+    birth === null ? "-" : `${birth.clusterId.slice(0, 8)}….${birth.epoch}`,
+    text(hardState?.term),
+    isRead ? `${voteCopies} of 2` : "-",
+    text(log?.firstIndex),
+    text(log?.lastIndex),
+    text(log?.lastTerm),
+    text(mark?.index),
+    text(log?.snapshot?.index),
+    log === null ? "-" : log.isIntact ? "verified" : "broken",
+    disk === null ? "-" : bytesText(disk.freeBytes),
+    notesOfDirectory(directory).join("; "),
+  ];
+}
+
+function text(value: number | null | undefined): string {
+  return value == null ? "-" : String(value);
+}
