@@ -29,7 +29,7 @@ export function judgeCluster(view: ClusterView): Verdict {
       .filter(({ status }) => status.isInDoubt)
       .slice(0, 1)
       .map(inDoubt),
-    ...view.members.flatMap((member) => (isAnswering(member) ? [] : [silent(member)])),
+    ...unmentioned(view).map(silent),
     ...(view.leader === null ? [] : brokenLinks(answering)),
     ...answering.flatMap((member) => ofMember(member, answering)),
     ...versions(answering),
@@ -121,10 +121,23 @@ function lineages({ lineages: found }: ClusterView): readonly Finding[] {
   ];
 }
 
+/** Who does not answer, and is not what keeps the others from electing a leader. */
+function unmentioned(view: ClusterView): readonly MemberView[] {
+  const isMentioned = view.leader === null && missingIn(view) > 0;
+  const voters = isMentioned ? votersOf(view) : [];
+  return view.members.filter((member) => !isAnswering(member) && !voters.includes(member));
+}
+
+/** How many more voters it takes for a majority. */
+function missingIn(view: ClusterView): number {
+  const voters = votersOf(view);
+  return majorityOf(voters.length) - voters.filter(isAnswering).length;
+}
+
 function leaderless(view: ClusterView, answering: readonly Answering[]): Finding {
   const voters = votersOf(view);
   const up = voters.filter(isAnswering);
-  const missing = majorityOf(voters.length) - up.length;
+  const missing = missingIn(view);
   if (missing > 0) {
     const silentVoters = voters.filter(({ status }) => status === null);
     const enough =

@@ -69,7 +69,6 @@ export function badPartOfLog(log: Buffer): BadPart | null {
     while (at + RECORD_HEAD_BYTES <= end) {
       const length = log.readUInt16LE(at + 4);
       const next = at + RECORD_HEAD_BYTES + length;
-      if (isZero(log, at, Math.min(next, end))) break;
       if (isRecord(log, at, next, end)) {
         if (bad !== null) {
           return { offset: bad, text: "a record is not as it was written, and others follow it" };
@@ -90,12 +89,6 @@ function isRecord(log: Buffer, at: number, next: number, end: number): boolean {
   let crc = 0xffffffff;
   for (let place = at + 6; place < next; place += 1) crc = step(crc, log[place] ?? 0);
   return log.readUInt32LE(at) === masked(~crc >>> 0);
-}
-
-/** Room that was set aside and not written. */
-function isZero(log: Buffer, from: number, to: number): boolean {
-  for (let at = from; at < to; at += 1) if (log[at] !== 0) return false;
-  return true;
 }
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {

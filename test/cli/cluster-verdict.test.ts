@@ -63,6 +63,7 @@ describe("no leader", () => {
     );
     expect(findings[0]?.next).toContain("'rollcall start --id n2 --data DIR …'");
     expect(findings[0]?.next).toContain("'rollcall doctor --data DIR'");
+    expect(findings).toHaveLength(1);
   });
 
   test("because the one that is needed is down", () => {

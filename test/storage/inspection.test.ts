@@ -268,6 +268,8 @@ describe("the checksums of LevelDB's files", () => {
       flipped[at]! ^= 1 << (at % 8);
       expect(badPartOfLog(flipped), `byte ${at}`).not.toBeNull();
     }
+    const zeroed = Buffer.from(log).fill(0, 40_000, 48_000);
+    expect(badPartOfLog(zeroed)).toMatchObject({ offset: expect.any(Number) });
     const torn = Buffer.from(log);
     torn[log.length - 1]! ^= 1;
     expect(badPartOfLog(torn)).toBeNull();
