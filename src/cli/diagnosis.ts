@@ -1,15 +1,9 @@
-import type { Output } from "./output.ts";
-import { type Column, printable, renderTable } from "./table.ts";
+import type { Listing, Output } from "./output.ts";
+import { printable, renderTable } from "./table.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** What `rollcall doctor` has found. */
-export interface Diagnosis {
-  readonly kind: string;
-  readonly itemKind: string;
-  readonly fields: Readonly<Record<string, unknown>>;
-  readonly items: readonly object[];
-  readonly columns: readonly Column[];
-  readonly rows: readonly (readonly string[])[];
+export interface Diagnosis extends Listing {
   readonly verdict: Verdict;
   /** What is well, where not all is. */
   readonly alsoWell?: string | null;

@@ -36,16 +36,18 @@ export class Machine {
   readonly #dataDir: string;
   readonly #clock: Clock;
   readonly #timers: Timers;
+  readonly #look: typeof diskRoomOf;
   #asked: Promise<DiskRoom | null> | null = null;
 
-  constructor(dataDir: string, clock: Clock, timers: Timers) {
+  constructor(dataDir: string, clock: Clock, timers: Timers, look = diskRoomOf) {
     this.#dataDir = dataDir;
     this.#clock = clock;
     this.#timers = timers;
+    this.#look = look;
   }
 
   async status(): Promise<MachineStatus> {
-    this.#asked ??= diskRoomOf(this.#dataDir).finally(() => {
+    this.#asked ??= this.#look(this.#dataDir).finally(() => {
       this.#asked = null;
     });
     const late = deferred<null>();

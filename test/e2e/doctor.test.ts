@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { blocksOf, commandsOf, readPage } from "../docs/page.ts";
+import { fingerprint } from "../storage/fingerprint.ts";
 import { Cluster, type ClusterNode, rollcall } from "./cluster.ts";
 import { until } from "./wait.ts";
 
@@ -32,20 +32,6 @@ function fromPage(mark: string, dataDir = ""): readonly string[] {
   expect([command.startsWith("rollcall doctor"), more]).toEqual([true, []]);
   const [, , ...args] = command.replace("/var/lib/rollcall", dataDir).split(" ");
   return args;
-}
-
-/** Every file with its content and when it was written. */
-async function fingerprint(path: string): Promise<readonly string[]> {
-  const files = (await readdir(path, { recursive: true })).sort();
-  return Promise.all(
-    files.map(async (file) => {
-      const { mtimeMs, size, mode } = await stat(join(path, file));
-      const isFile = (await stat(join(path, file))).isFile();
-      const content = isFile ? await readFile(join(path, file)) : "";
-      const sum = createHash("sha256").update(content).digest("hex");
-      return `${file} ${size} ${mode} ${mtimeMs} ${sum}`;
-    }),
-  );
 }
 
 describe("rollcall doctor", () => {

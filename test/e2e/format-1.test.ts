@@ -1,8 +1,9 @@
-import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
+import { encodeIdentity } from "../../src/storage/identity.ts";
 import { ClusterNode, freePorts, rollcall } from "./cluster.ts";
 import { until } from "./wait.ts";
 
@@ -48,4 +49,18 @@ test("a node that is started on a directory of format 1 leads with all that is i
     expect.objectContaining({ addr: "10.0.0.1:80", weight: 250, status: "up" }),
     expect.objectContaining({ addr: "10.0.0.5:80" }),
   ]);
+});
+
+test("a directory of a later format is refused with both numbers, and what to do", async () => {
+  const top = await mkdtemp(join(tmpdir(), "rollcall-format-"));
+  onTestFinished(() => rm(top, { recursive: true, force: true }));
+  const path = join(top, "n1");
+  await cp(join(KEPT, "n1"), path, { recursive: true });
+  const identity = { formatVersion: 2, name: "n1", incarnation: "a1b2c3d4e5f60718" };
+  await writeFile(join(path, "identity"), encodeIdentity(identity));
+  const args = ["start", "--id", "n1", "--data", path, "--listen", "127.0.0.1:0"];
+  const { code, err } = await rollcall(args, {});
+  expect(code).toBe(78);
+  expect(err).toContain("has format 2; this Rollcall knows formats up to 1");
+  expect(err).toContain("Start it with the Rollcall that wrote it, or a newer one");
 });

@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import { cp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { openDirectory } from "../../src/storage/directory.ts";
@@ -7,6 +6,7 @@ import { encodeIdentity } from "../../src/storage/identity.ts";
 import { inspectDirectory } from "../../src/storage/inspection.ts";
 import { badPartOfLog, badPartOfTable } from "../../src/storage/level-files.ts";
 import { openLevelStore } from "../../src/storage/level-store.ts";
+import { fingerprint } from "./fingerprint.ts";
 import {
   entriesBetween,
   hardState,
@@ -23,18 +23,6 @@ async function kept(name = "n1"): Promise<string> {
   const path = join(await temporaryDirectory(), name);
   await cp(join(KEPT, name), path, { recursive: true });
   return path;
-}
-
-/** Every file with its content, its size and when it was written. */
-async function fingerprint(path: string): Promise<readonly string[]> {
-  const found: string[] = [];
-  for (const file of (await readdir(path, { recursive: true })).sort()) {
-    const { mtimeMs, size, ino } = await stat(join(path, file));
-    const content = (await stat(join(path, file))).isFile() ? await readFile(join(path, file)) : "";
-    const sum = createHash("sha256").update(content).digest("hex");
-    found.push(`${file} ${ino} ${size} ${mtimeMs} ${sum}`);
-  }
-  return found;
 }
 
 async function flip(file: string, at: number): Promise<void> {
