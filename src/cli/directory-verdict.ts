@@ -61,6 +61,14 @@ function ofDirectory(directory: Examined): readonly Finding[] {
           `keep the directory as it is, recovery may need it. While a majority of the voters runs, ${REPLACE}`,
         ),
   );
+  if (why !== null && damages.every(({ isMended }) => isMended)) {
+    findings.push(
+      broken(
+        `${path}: ${why}`,
+        "run it as the user of the node, see to its disk, and to room in the temporary directory (TMPDIR)",
+      ),
+    );
+  }
   if (removed !== null) {
     findings.push(
       warning(

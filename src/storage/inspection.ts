@@ -103,7 +103,8 @@ async function whyNone(path: string): Promise<string | null> {
     const isUnfinished = own.includes(FILES.creating) && !own.includes(FILES.identity);
     return isUnfinished ? "its making was cut short: the next start makes it" : null;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is none" : messageOf(error);
+    const isAbsent = (error as NodeJS.ErrnoException).code === "ENOENT";
+    return isAbsent ? "there is none" : `it cannot be read: ${messageOf(error)}`;
   }
 }
 
@@ -153,8 +154,10 @@ class Inspector {
       case "bad":
         for (const { file, text } of outcome.files) this.#bad(`${database}/${file}`, text);
         break;
-      case "unread":
+      case "damaged":
         this.#bad(database, outcome.why);
+        break;
+      case "unread":
         break;
       default:
         if ((await this.#read(FILES.birth)) === null && (outcome.result.log?.lastIndex ?? 0) > 0) {
@@ -162,7 +165,10 @@ class Inspector {
         }
         return { ...facts, ...outcome.result, damages: this.#damages };
     }
-    const why = `${database} is damaged, so its log was not read`;
+    const why =
+      outcome.type === "unread"
+        ? `${database} was not read: ${outcome.why}`
+        : `${database} is damaged, so its log was not read`;
     const small = await this.#votesAndMark(generation, own);
     return { ...facts, ...small, why, damages: this.#damages };
   }

@@ -33,6 +33,9 @@ export type CopyOutcome<Result> =
   | { readonly type: "running" }
   /** It was not opened: LevelDB aborts the process over some damages. */
   | { readonly type: "bad"; readonly files: readonly BadFile[] }
+  /** By what LevelDB says. */
+  | { readonly type: "damaged"; readonly why: string }
+  /** Nothing can be said of it. */
   | { readonly type: "unread"; readonly why: string };
 
 /** They are LevelDB's own messages, or made by whoever opens it. */
@@ -50,18 +53,20 @@ export async function readCopy<Result>(
   database: string,
   read: (store: KeyValueStore) => Promise<Result>,
 ): Promise<CopyOutcome<Result>> {
-  const scratch = await mkdtemp(join(tmpdir(), "rollcall-copy-"));
+  let scratch: string | null = null;
   let lock: KeyValueStore | null = null;
   try {
+    scratch = await mkdtemp(join(tmpdir(), "rollcall-copy-"));
     lock = await lockOf(database, join(scratch, "lock"));
     return await copied(database, join(scratch, "db"), read);
   } catch (error) {
-    if (error instanceof StorageError && error.code === "LOCKED") return { type: "running" };
-    const why = messageOf(error).replaceAll(join(scratch, "db"), database);
-    return { type: "unread", why };
+    const code = error instanceof StorageError ? error.code : null;
+    if (code === "LOCKED") return { type: "running" };
+    const why = messageOf(error).replaceAll(join(scratch ?? "", "db"), database);
+    return { type: code === "DAMAGED" ? "damaged" : "unread", why };
   } finally {
     await lock?.close();
-    await rm(scratch, { recursive: true, force: true });
+    if (scratch !== null) await rm(scratch, { recursive: true, force: true });
   }
 }
 

@@ -75,6 +75,11 @@ describe("one directory", () => {
       { state: "none", why: "there is none" },
       /is no data directory: there is none/,
     ],
+    [
+      "whose database was not read",
+      { why: "db was not read: no room" },
+      /n1: db was not read: no room/,
+    ],
     ["of a later format", { state: "newer", why: "it has format 2" }, /it has format 2/],
     ["of a removed member", { removed: "n1 was removed" }, /of no use any more: n1 was removed/],
     ["that is set aside", { isSetAside: true }, /is to be without the log/],

@@ -93,6 +93,16 @@ describe("a look at a data directory", () => {
     await directory.close();
   });
 
+  it("does not take what it cannot read for damaged", async () => {
+    const [path, scratch] = [await kept(), await temporaryDirectory()];
+    vi.stubEnv("TMPDIR", join(scratch, "nowhere"));
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(await inspectDirectory(path)).toMatchObject({
+      ...{ state: "read", why: expect.stringMatching(/^db was not read: ENOENT/) },
+      ...{ damages: [], log: null, voteCopies: 2 },
+    });
+  });
+
   it("of what is none says why", async () => {
     const path = await temporaryDirectory();
     expect(await inspectDirectory(join(path, "nowhere"))).toMatchObject({
