@@ -190,7 +190,7 @@ class Inspector {
     return FIRST_GENERATION;
   }
 
-  /** `own` null: whatever is in the files counts, as nobody can say whose they are. */
+  /** `own` null: nobody can say whose they are, so they are not judged. */
   async #votesAndMark(
     { number }: Generation,
     own: string | null,
