@@ -63,6 +63,7 @@ export async function runScenario(
     while (cluster.cuts < cuts) {
       rounds += 1;
       await scenario.round({ cluster, load, prng });
+      await cluster.up(cluster.machines);
       await load.pause();
       await cluster.check(load.ledger, cluster.machines);
       load.go();

@@ -131,6 +131,14 @@ export class PowerCluster {
     for (const { node } of machines) node.start();
   }
 
+  /** Resolves when each of these serves. */
+  async up(machines: readonly Machine[]): Promise<void> {
+    await this.#awaited("all to answer", async () => {
+      const all = await this.#views(machines);
+      return all.every(({ view }) => view !== null) ? true : null;
+    });
+  }
+
   /** Resolves when these agree on who leads and have applied all that there is, with one result. */
   async settled(machines: readonly Machine[]): Promise<void> {
     const views = await this.#awaited("all to have everything", async () => {
@@ -157,6 +165,15 @@ export class PowerCluster {
     this.leaderships.check();
   }
 
+  /** Nobody ends by itself. */
+  checkRunning(machines: readonly Machine[]): void {
+    for (const { node } of machines) {
+      if (!node.isRunning && !node.isBeingKilled) {
+        throw new Violation(node.hasAnswered ? "ended" : "refused", node.end);
+      }
+    }
+  }
+
   remove(): Promise<void> {
     return removeAll(this.machines);
   }
@@ -179,9 +196,8 @@ export class PowerCluster {
         if (view !== null) {
           this.#ids.set(node.name, view.id);
           if (view.role === "leader") this.leaderships.leads(view.term, node.name, life);
-        } else if (!node.isRunning && !node.isBeingKilled) {
-          throw new Violation(node.hasAnswered ? "ended" : "refused", node.end);
         }
+        this.checkRunning([machine]);
         return { machine, view };
       }),
     );
