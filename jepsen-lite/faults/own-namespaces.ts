@@ -2,14 +2,10 @@ import { spawn } from "node:child_process";
 import { command } from "./command.ts";
 
 const MARK = "ROLLCALL_OWN_NAMESPACES";
-const UNSHARE = [
-  "unshare",
-  "--mount",
-  "--propagation",
-  "private",
-  "--pid",
-  "--fork",
-  "--kill-child",
+/** Whoever waits outside, what waits there for the inside, and the inside end in this order. */
+const ENTER = [
+  ...["setpriv", "--pdeathsig", "KILL"],
+  ...["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child"],
 ];
 
 /** Whether this process is what `inOwnNamespaces` has started. */
@@ -19,7 +15,8 @@ export function isInOwnNamespaces(): boolean {
 
 /** Null where `inOwnNamespaces` can be called. */
 export async function missingForNamespaces(): Promise<string | null> {
-  const refusal = await command("setpriv", "--pdeathsig", "KILL", ...UNSHARE, "true").catch(String);
+  const [file = "", ...args] = ENTER;
+  const refusal = await command(file, ...args, "true").catch(String);
   return refusal === "" ? null : `a mount and a process namespace (${refusal})`;
 }
 
@@ -30,9 +27,8 @@ export async function missingForNamespaces(): Promise<string | null> {
  * left who cleans up.
  */
 export function inOwnNamespaces(env: Readonly<Record<string, string>>): Promise<number> {
-  const [script = "", ...args] = process.argv.slice(1);
-  const argv = ["--pdeathsig", "KILL", ...UNSHARE, process.execPath, script, ...args];
-  const child = spawn("setpriv", argv, {
+  const [file = "", ...args] = [...ENTER, process.execPath, ...process.argv.slice(1)];
+  const child = spawn(file, args, {
     stdio: "inherit",
     env: { ...process.env, ...env, [MARK]: "yes" },
   });

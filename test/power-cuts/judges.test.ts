@@ -1,7 +1,12 @@
+import { mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Ballots } from "../../jepsen-lite/real/ballots.ts";
 import { Leaderships } from "../../jepsen-lite/real/leaderships.ts";
 import { Ledger } from "../../jepsen-lite/real/ledger.ts";
+import { voteOnDisk } from "../../jepsen-lite/real/vote-on-disk.ts";
+import { encodeVote } from "../../src/storage/vote-record.ts";
 
 const shown = (...entries: [string, string][]): Map<string, string> => new Map(entries);
 const broken = (kind: string, count = 1) => expect.objectContaining({ kind, count });
@@ -70,6 +75,22 @@ describe("the votes on the disks", () => {
   const names = ["n1", "n2", "n3"];
   const vote = (term: number, member: string | null) => ({ term, vote: member, write: 1 });
   const elected = { term: 5, leader: "id1" };
+
+  test("are read as the product writes them: the newer copy that can be read, or none", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "rollcall-votes-"));
+    try {
+      const record = { term: 5, vote: "id1", write: 8, incarnation: "id3" };
+      await writeFile(join(directory, "vote-a"), encodeVote({ ...record, term: 6, vote: null }));
+      await writeFile(join(directory, "vote-b"), encodeVote(record));
+      expect(await voteOnDisk(directory)).toMatchObject({ term: 6, vote: null });
+      await truncate(join(directory, "vote-a"), 20);
+      expect(await voteOnDisk(directory)).toMatchObject(record);
+      await truncate(join(directory, "vote-b"), 0);
+      expect(await voteOnDisk(directory)).toBeNull();
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
 
   test("a disk that names two members in one term has voted twice", () => {
     const ballots = new Ballots(names);
