@@ -89,8 +89,8 @@ export class PowerCluster {
 
   /**
    * At one moment, at which the processes stop too: a node whose disk is shut down under it could
-   * acknowledge what is lost, since ext4 reports some syncs in flight as done. Then they are killed. Their disks are ready for the next start. `onDark` is called when nothing
-   * reaches them any more.
+   * acknowledge what is lost, since ext4 reports some syncs in flight as done. Then they are killed,
+   * and their disks are ready for the next start. `onDark` is called when nothing reaches these.
    */
   async cut(machines: readonly Machine[], onDark: () => void = () => {}): Promise<void> {
     this.cuts += machines.length;
