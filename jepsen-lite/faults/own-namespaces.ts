@@ -16,7 +16,8 @@ export function isInOwnNamespaces(): boolean {
 /** Null where `inOwnNamespaces` can be called. */
 export async function missingForNamespaces(): Promise<string | null> {
   const [file = "", ...args] = ENTER;
-  const refusal = await command(file, ...args, "true").catch(String);
+  const nothing = [process.execPath, "-e", ""];
+  const refusal = await command(file, ...args, ...nothing).catch(({ message }: Error) => message);
   return refusal === "" ? null : `a mount and a process namespace (${refusal})`;
 }
 

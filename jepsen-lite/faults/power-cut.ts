@@ -28,9 +28,14 @@ export async function cutPower(disks: readonly LoopDisk[]): Promise<void> {
 export async function missingForPowerCuts(): Promise<string | null> {
   if (process.platform !== "linux") return "Linux";
   if (process.getuid?.() !== 0) return "root";
+  const unchecked = await command("e2fsck", "-V").then(
+    () => null,
+    ({ message }: Error) => message,
+  );
+  if (unchecked !== null) return `a check of the file system (${unchecked})`;
   const directory = await mkdtemp(join(tmpdir(), "rollcall-power-"));
   try {
-    const disk = await LoopDisk.make(directory, "probe").catch(String);
+    const disk = await LoopDisk.make(directory, "probe").catch(({ message }: Error) => message);
     if (typeof disk === "string") return `ext4 in a loop device (${disk})`;
     try {
       return await probe(disk);
@@ -52,7 +57,10 @@ async function probe(disk: LoopDisk): Promise<string | null> {
   await overwriting.write("not yet");
   await overwriting.close();
   await writeFile(newer, "not yet");
-  const refusal = await cutPower([disk]).then(() => null, String);
+  const refusal = await cutPower([disk]).then(
+    () => null,
+    ({ message }: Error) => message,
+  );
   if (refusal !== null) return `the shutdown ioctl (${refusal})`;
   await disk.recover();
   const names = (await readdir(disk.path)).filter((name) => name !== "lost+found");
