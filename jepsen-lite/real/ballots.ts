@@ -4,15 +4,17 @@ import type { VoteOnDisk } from "./vote-on-disk.ts";
 /**
  * The votes of all members, as their disks have shown them before and after each fault.
  *
- * That a vote is given twice shows in two ways. A disk names two members in one term: n3 voted for
- * n1, lost it, and voted for n2. Or a disk has lost it and nobody asked for it yet: somebody was
- * elected in a term, and too many disks have never heard of that. The second needs no luck, since it
- * looks right behind the fault.
+ * That a vote is given twice shows in three ways. A disk names two members in one term: n3 voted for
+ * n1, lost it, and voted for n2. Or a disk has lost it and nobody has asked for it yet: it has not
+ * what the node had when it followed in that term, or somebody was elected in a term of which too many
+ * disks have never heard. These two need no luck, since they look right behind the fault.
  */
 export class Ballots {
   readonly #names: readonly string[];
   /** By name and term. */
   readonly #votes = new Map<string, Map<number, string>>();
+  /** What each had when it was last at rest. */
+  readonly #atRest = new Map<string, VoteOnDisk>();
 
   /** `names`: all voters. */
   constructor(names: readonly string[]) {
@@ -30,6 +32,12 @@ export class Ballots {
     }
   }
 
+  /** The node has taken part in this term, so it has to be on its disk from now on. */
+  rests(node: string, vote: VoteOnDisk): void {
+    this.saw(node, vote);
+    this.#atRest.set(node, vote);
+  }
+
   /**
    * What a fault has left on disks (null: nothing that can be read), of nodes that have not been
    * started since. `leader` won the election of `term` before it. Of the other nodes nothing is
@@ -42,6 +50,12 @@ export class Ballots {
     for (const [node, vote] of left) {
       if (vote === null) throw new Violation("twoVotes", `${node} has lost term and vote`);
       this.saw(node, vote);
+      const had = this.#atRest.get(node);
+      const isOlder = had !== undefined && (vote.term < had.term || vote.write < had.write);
+      if (isOlder) {
+        const [now, before] = [vote, had].map((record) => JSON.stringify(record));
+        throw new Violation("twoVotes", `${node} has ${now}, and had ${before}`);
+      }
     }
     if (elected === null) return;
     const { term, leader } = elected;

@@ -7,10 +7,7 @@ const LAST_LINES = 5;
 
 /** A line of its log; there is more in it than is named here. */
 export interface LogLine {
-  readonly level: string;
   readonly msg: string;
-  readonly role?: string;
-  readonly term?: number;
 }
 
 /** What is looked at of `/v1/status`. */

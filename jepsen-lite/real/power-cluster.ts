@@ -145,7 +145,7 @@ export class PowerCluster {
     if (states.size > 1) throw new Violation("diverged", [...states].join(", "));
     for (const { node } of machines) {
       const vote = await voteOnDisk(node.dataDir);
-      if (vote !== null) this.#ballots.saw(node.name, vote);
+      if (vote !== null) this.#ballots.rests(node.name, vote);
     }
   }
 

@@ -120,6 +120,14 @@ describe("the votes on the disks", () => {
     new Ballots(names).survived(left, null);
   });
 
+  test("a disk that has an older one than its node had at rest is found, on one disk alone", () => {
+    const ballots = new Ballots(names);
+    ballots.rests("n3", { ...vote(5, "id1"), write: 7 });
+    ballots.survived(new Map([["n3", { ...vote(5, "id1"), write: 7 }]]), elected);
+    const left = new Map([["n3", { ...vote(4, "id2"), write: 6 }]]);
+    expect(thrown(() => ballots.survived(left, elected))).toEqual(broken("twoVotes"));
+  });
+
   test("a disk without a vote that can be read has lost it", () => {
     const lost = thrown(() => new Ballots(names).survived(new Map([["n1", null]]), null));
     expect(lost).toEqual(broken("twoVotes"));
