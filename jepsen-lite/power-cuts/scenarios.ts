@@ -91,9 +91,9 @@ async function blackout(machines: readonly Machine[], world: World): Promise<voi
 async function inTurn(world: World): Promise<void> {
   const { cluster, prng } = world;
   for (const machine of prng.shuffled(cluster.machines)) {
-    await Promise.race([progress(world, prng.between(1, ACKS_MAX)), sleep(prng.below(OFF_MS_MAX))]);
+    await aWhile(world);
     await cluster.cut([machine]);
-    await Promise.race([progress(world, prng.between(1, ACKS_MAX)), sleep(prng.below(OFF_MS_MAX))]);
+    await aWhile(world);
     cluster.start([machine]);
   }
 }
@@ -135,6 +135,11 @@ async function drawnMoment(world: World): Promise<void> {
   const { prng } = world;
   await progress(world, prng.between(1, ACKS_MAX));
   await sleep(prng.below(BEHIND_ACK_MS_MAX));
+}
+
+/** Perhaps there is no majority meanwhile. */
+async function aWhile({ load, prng }: World): Promise<void> {
+  await Promise.race([load.more(prng.between(1, ACKS_MAX)), sleep(prng.below(OFF_MS_MAX))]);
 }
 
 /** So many acknowledgements, which a majority owes its clients. */
