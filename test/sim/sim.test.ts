@@ -1,8 +1,8 @@
-import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { follow, planOf, type RunResult, run } from "../../jepsen-lite/sim/run.ts";
 import { shrink } from "../../jepsen-lite/sim/shrink.ts";
 import { parseTranscript, transcriptOf } from "../../jepsen-lite/sim/transcript.ts";
+import { commitSeed } from "../tooling/commit-seed.ts";
 
 const CHECKERS = [
   "serializable",
@@ -27,16 +27,6 @@ const CHANGES = [
   "removedLeaders",
   "tooEarly",
 ] as const;
-
-/** New seeds with every commit, the same for everybody who has it; 0 outside a checkout. */
-function commitSeed(): number {
-  try {
-    const head = execFileSync("git", ["rev-parse", "HEAD"], { encoding: "utf8" });
-    return Number.parseInt(head.slice(0, 8), 16);
-  } catch {
-    return 0;
-  }
-}
 
 function clean(seeds: readonly number[]): RunResult[] {
   return seeds.map((seed) => {
