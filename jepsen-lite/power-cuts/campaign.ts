@@ -1,9 +1,9 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { Prng } from "../prng.ts";
 import { Load } from "../real/load.ts";
 import { PowerCluster } from "../real/power-cluster.ts";
 import { VIOLATIONS, Violation, type ViolationKind } from "../real/violation.ts";
-import { Prng } from "../sim/prng.ts";
 import type { Scenario } from "./scenarios.ts";
 
 /** What came of one scenario. */

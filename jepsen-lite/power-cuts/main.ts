@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { commandLine, EXIT_USAGE } from "../command-line.ts";
 import {
   inOwnNamespaces,
   isInOwnNamespaces,
@@ -19,20 +19,28 @@ const EXIT_SKIPPED = 77;
 const BIN = fileURLToPath(new URL("../../../bin/rollcall.js", import.meta.url));
 const DIRECTORY = "ROLLCALL_POWER_CUTS_DIRECTORY";
 
-/**
- * `npm run power-cuts -- [--cuts 100] [--seed 1] [--only all,split] [--bin PATH]`: at least so many
- * cuts, spread evenly over the scenarios; a line a round, and a table at the end. Ends with 1 where a
- * promise was broken, and with 77 and one line where it cannot run.
- */
+const USAGE = `npm run power-cuts -- [--cuts N] [--seed S] [--only NAME,NAME] [--bin PATH]
+    cuts the power of real nodes under load at least N times (100), at moments drawn from S (1),
+    spread evenly over the scenarios (${scenarios.map(({ name }) => name).join(", ")});
+    prints a line a round and a table at the end
+Ends with 1 where a promise was broken, with 77 and one line where it cannot run, and with 2 where it
+was called wrongly.`;
+
+const OPTIONS = {
+  cuts: { type: "string", default: "100" },
+  seed: { type: "string", default: "1" },
+  only: { type: "string" },
+  bin: { type: "string", default: BIN },
+} as const;
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      cuts: { type: "string", default: "100" },
-      seed: { type: "string", default: "1" },
-      only: { type: "string" },
-      bin: { type: "string", default: BIN },
-    },
-  });
+  const values = commandLine(USAGE, OPTIONS, ["cuts", "seed"]);
+  const names = values.only?.split(",") ?? scenarios.map(({ name }) => name);
+  const chosen = scenarios.filter(({ name }) => names.includes(name));
+  if (chosen.length !== names.length) {
+    process.stderr.write(`not all of ${names.join()} are scenarios\n\n${USAGE}\n`);
+    process.exit(EXIT_USAGE);
+  }
   if (!isInOwnNamespaces()) {
     process.exitCode = await guarded();
     return;
@@ -42,9 +50,6 @@ async function main(): Promise<void> {
     process.exitCode = skipped(missing);
     return;
   }
-  const names = values.only?.split(",") ?? scenarios.map(({ name }) => name);
-  const chosen = scenarios.filter(({ name }) => names.includes(name));
-  if (chosen.length !== names.length) throw new Error(`not all of ${names.join()} are scenarios`);
   const results: Result[] = [];
   for (const scenario of chosen) {
     const result = await runScenario(scenario, scenarios.indexOf(scenario), {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Prng } from "../prng.ts";
 import type { Load } from "../real/load.ts";
 import type { Machine, PowerCluster } from "../real/power-cluster.ts";
 import { Violation } from "../real/violation.ts";
-import type { Prng } from "../sim/prng.ts";
 
 const PROGRESS_MS_MAX = 40_000;
 const ACKS_MAX = 200;

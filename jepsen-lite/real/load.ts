@@ -4,7 +4,7 @@ import {
   type RollcallClient,
   RollcallError,
 } from "../../src/client/index.ts";
-import type { Prng } from "../sim/prng.ts";
+import type { Prng } from "../prng.ts";
 import { Ledger } from "./ledger.ts";
 
 const CLIENTS = 3;

@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { LoopDisk } from "../faults/loop-disk.ts";
 import { cutPower } from "../faults/power-cut.ts";
-import type { Prng } from "../sim/prng.ts";
+import type { Prng } from "../prng.ts";
 import { Ballots } from "./ballots.ts";
 import { Leaderships } from "./leaderships.ts";
 import type { Ledger } from "./ledger.ts";

@@ -1,7 +1,7 @@
 import type { ConfState } from "../../src/raft/types.ts";
+import type { Prng } from "../prng.ts";
 import type { ChangeOfMembers, FaultKind } from "./fault.ts";
 import type { SimOptions } from "./options.ts";
-import type { Prng } from "./prng.ts";
 
 const MEMBERS_MAX = 7;
 const VOTERS_MAX = 5;

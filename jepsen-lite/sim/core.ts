@@ -1,5 +1,5 @@
+import type { Prng } from "../prng.ts";
 import type { Core, CoreRest } from "./fault.ts";
-import type { Prng } from "./prng.ts";
 import { isQuorum } from "./quorums.ts";
 import type { World } from "./world.ts";
 

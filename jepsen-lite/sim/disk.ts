@@ -2,8 +2,8 @@ import type { Entry, HardState, LogIndex, PersistRequest } from "../../src/raft/
 import { decodeMark } from "../../src/storage/mark-record.ts";
 import { type DiskStep, MemoryDisk, type Opened } from "../../src/storage/memory-storage.ts";
 import { StorageError } from "../../src/storage/storage.ts";
+import type { Prng } from "../prng.ts";
 import { DiskImage } from "./disk-image.ts";
-import type { Prng } from "./prng.ts";
 import { Unsynced } from "./unsynced.ts";
 import { demand, Violation } from "./violation.ts";
 

@@ -1,7 +1,7 @@
+import type { Prng } from "../prng.ts";
 import { ChurnDrawing, type MemberTargets } from "./churn-drawing.ts";
 import type { CutShape, Fault, FaultKind, FaultSource } from "./fault.ts";
 import type { SimOptions } from "./options.ts";
-import type { Prng } from "./prng.ts";
 
 /** What a drawn fault is aimed at. */
 export interface Targets extends MemberTargets {

@@ -1,8 +1,8 @@
 import type { ConfChange } from "../../src/raft/conf-change.ts";
 import { unreachable } from "../../src/util/assert.ts";
+import type { Prng } from "../prng.ts";
 import { drawCore } from "./core.ts";
 import type { Asked, Core, CutShape, Fault } from "./fault.ts";
-import type { Prng } from "./prng.ts";
 import { isQuorum } from "./quorums.ts";
 import type { SimClient } from "./sim-client.ts";
 import type { SimNode } from "./sim-node.ts";

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { parseArgs } from "node:util";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { commandLine } from "../command-line.ts";
 import { follow, planOf, type RunResult, run } from "./run.ts";
 import { shrink } from "./shrink.ts";
 import { lineOf, NOTHING, plus, type Tally, tallyOf } from "./tally.ts";
@@ -37,30 +37,11 @@ const OPTIONS = {
   jobs: { type: "string", default: "1" },
   shrink: { type: "boolean", default: false },
   replay: { type: "string" },
-  help: { type: "boolean", default: false },
 } as const;
 
-function parsed() {
-  try {
-    const { values } = parseArgs({ options: OPTIONS });
-    for (const name of ["seed", "seeds", "from", "jobs"] as const) {
-      const text = values[name];
-      if (text !== undefined && !/^[0-9]+$/.test(text)) {
-        throw new Error(`--${name} is a number, not ${text}`);
-      }
-    }
-    return values;
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : error}\n\n${USAGE}\n`);
-    process.exit(2);
-  }
-}
-
 async function main(): Promise<void> {
-  const values = parsed();
-  if (values.help) {
-    print(USAGE);
-  } else if (values.replay !== undefined) {
+  const values = commandLine(USAGE, OPTIONS, ["seed", "seeds", "from", "jobs"]);
+  if (values.replay !== undefined) {
     tell(follow(parseTranscript(readFileSync(values.replay, "utf8"))).result);
   } else if (values.seed === undefined) {
     const from = Number(values.from);

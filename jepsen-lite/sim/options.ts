@@ -1,4 +1,4 @@
-import type { Prng } from "./prng.ts";
+import type { Prng } from "../prng.ts";
 
 /** What a seed draws before anything happens. Chances are per mille. */
 export interface SimOptions {

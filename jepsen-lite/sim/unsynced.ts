@@ -1,7 +1,7 @@
 import type { BlockFile, FileStep } from "../../src/storage/file-step.ts";
 import type { KeyValueOperation } from "../../src/storage/key-value-store.ts";
 import type { MemoryDisk } from "../../src/storage/memory-storage.ts";
-import type { Prng } from "./prng.ts";
+import type { Prng } from "../prng.ts";
 
 /** Of one block: as it was synced last, then as each write since has made it. */
 type Versions = Uint8Array[];

@@ -1,15 +1,8 @@
 import { CLOCK_OFF_MS_HIGH, DISK_ROOM_BYTES_LOW, LEARNER_LAG_ENTRIES_MAX } from "../limits.ts";
 import type { StatusPage } from "../server/status.ts";
+import { bytesText } from "./bytes.ts";
 import type { ClusterView, MemberView } from "./cluster-view.ts";
-import {
-  broken,
-  bytesText,
-  counted,
-  type Finding,
-  type Verdict,
-  verdictOf,
-  warning,
-} from "./verdict.ts";
+import { broken, counted, type Finding, type Verdict, verdictOf, warning } from "./verdict.ts";
 
 /** A member, or a server, that has answered. */
 interface Answering extends MemberView {

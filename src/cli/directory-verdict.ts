@@ -1,14 +1,7 @@
 import { DISK_ROOM_BYTES_LOW } from "../limits.ts";
 import type { Examined } from "../server/examine-directory.ts";
-import {
-  broken,
-  bytesText,
-  counted,
-  type Finding,
-  type Verdict,
-  verdictOf,
-  warning,
-} from "./verdict.ts";
+import { bytesText } from "./bytes.ts";
+import { broken, counted, type Finding, type Verdict, verdictOf, warning } from "./verdict.ts";
 
 const REPLACE =
   "a new member takes its place: 'rollcall start --join HOST:PORT --learner' with an empty directory, then 'rollcall member replace OLD NEW'";

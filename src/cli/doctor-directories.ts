@@ -1,11 +1,12 @@
 import { resolve } from "node:path";
 import { type Examined, examineDirectory } from "../server/examine-directory.ts";
+import { bytesText } from "./bytes.ts";
 import type { Context } from "./context.ts";
 import { tellDiagnosis } from "./diagnosis.ts";
 import { bestText, judgeDirectories, mostUpToDate, notesOfDirectory } from "./directory-verdict.ts";
 import { CLI_EXIT } from "./exit-codes.ts";
 import type { Column } from "./table.ts";
-import { bytesText, type Verdict } from "./verdict.ts";
+import type { Verdict } from "./verdict.ts";
 
 const COLUMNS: readonly Column[] = [
   { head: "DIRECTORY" },

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { bytesText } from "./bytes.ts";
 import { judgeCluster, notesOf } from "./cluster-verdict.ts";
 import { type ClusterView, type MemberView, surveyCluster } from "./cluster-view.ts";
 import { defineCommand, flag, type Invocation } from "./command.ts";
@@ -6,7 +7,6 @@ import type { Context } from "./context.ts";
 import { tellDiagnosis } from "./diagnosis.ts";
 import { CLI_EXIT } from "./exit-codes.ts";
 import type { Column } from "./table.ts";
-import { bytesText } from "./verdict.ts";
 
 interface DoctorFlags {
   readonly data?: readonly string[];

@@ -37,16 +37,3 @@ export function verdictOf(findings: readonly Finding[], well: string): Verdict {
 export function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
-
-const UNITS = [
-  ["GB", 1e9],
-  ["MB", 1e6],
-  ["KB", 1e3],
-] as const;
-
-/** `3.2 GB`, as `df -H` says it. */
-export function bytesText(bytes: number): string {
-  const [unit, size] = UNITS.find(([, least]) => bytes >= least) ?? ["B", 1];
-  const value = bytes / size;
-  return `${value < 10 && size > 1 ? value.toFixed(1) : Math.round(value)} ${unit}`;
-}

@@ -37,6 +37,5 @@ export function between(before: ProcessorTimes, after: ProcessorTimes): Processo
 export function perOperation({ client, nodes }: ProcessorTimes, ops: number): ProcessorUs | null {
   const [target, ...others] = nodes;
   if (target === undefined || others.length === 0) return null;
-  const other = others.reduce((sum, us) => sum + us, 0) / others.length;
-  return { client: client / ops, target: target / ops, other: other / ops };
+  return { client: client / ops, target: target / ops, others: others.map((us) => us / ops) };
 }

@@ -76,12 +76,14 @@ function ratioOf(pairs: readonly Pair[], figure: (slice: SliceFigures) => number
   return both.length === 0 ? "" : spreadText(pairedRatio(both));
 }
 
-/** The client, the node that takes the load, each of the two others. */
+/** The client, the node that takes the load, and the others: how many, and their average. */
 function processorOf(slices: readonly ProcessorUs[]): string {
   if (slices.length === 0) return "";
   const middle = (figure: (us: ProcessorUs) => number): string =>
     median(slices.map(figure)).toFixed(1);
-  return `${middle((us) => us.client)} + ${middle((us) => us.target)} + 2 × ${middle((us) => us.other)}`;
+  const count = slices[0]?.others.length ?? 0;
+  const other = middle(({ others }) => others.reduce((sum, us) => sum + us, 0) / others.length);
+  return `${middle((us) => us.client)} + ${middle((us) => us.target)} + ${count} × ${other}`;
 }
 
 function spreadText({ median: middle, min, max }: Spread): string {

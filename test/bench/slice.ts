@@ -42,8 +42,8 @@ export interface ProcessorUs {
   readonly client: number;
   /** Of the node that takes the load. */
   readonly target: number;
-  /** Of every other node, on the average. */
-  readonly other: number;
+  /** Of every other node. */
+  readonly others: readonly number[];
 }
 
 export type SliceOutcome =

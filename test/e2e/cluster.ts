@@ -5,9 +5,10 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { until } from "../../jepsen-lite/real/wait.ts";
 import type { MemberStatus, NodeStatus } from "../../src/server/status.ts";
 import { Edge } from "./edge.ts";
-import { until, within } from "./wait.ts";
+import { within } from "./wait.ts";
 
 export const BIN = fileURLToPath(new URL("../../bin/rollcall.js", import.meta.url));
 const START_MS_MAX = 20_000;

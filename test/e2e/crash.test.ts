@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { until } from "../../jepsen-lite/real/wait.ts";
 import { connect, type Status } from "../../src/client/index.ts";
 import { Cluster } from "./cluster.ts";
 import { Follower, registerForEver } from "./registrations.ts";
-import { Inbox, until } from "./wait.ts";
+import { Inbox } from "./wait.ts";
 
 let cluster: Cluster;
 

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { Inbox, until, within } from "./wait.ts";
+import { until } from "../../jepsen-lite/real/wait.ts";
+import { Inbox, within } from "./wait.ts";
 
 const BIN = fileURLToPath(new URL("../../bin/rollcall.js", import.meta.url));
 const BOOT_MS_MAX = 30_000;

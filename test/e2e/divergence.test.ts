@@ -3,10 +3,10 @@ import { access, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { until } from "../../jepsen-lite/real/wait.ts";
 import { connect, type RollcallClient } from "../../src/client/index.ts";
 import { CHECKPOINT_ENTRIES } from "../../src/limits.ts";
 import { BIN, Cluster, type ClusterNode } from "./cluster.ts";
-import { until } from "./wait.ts";
 import { falsify } from "./wrong-log.ts";
 
 const WRONG = "10.0.0.1:1";

@@ -1,10 +1,10 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { until } from "../../jepsen-lite/real/wait.ts";
 import { blocksOf, commandsOf, readPage } from "../docs/page.ts";
 import { fingerprint } from "../storage/fingerprint.ts";
 import { Cluster, type ClusterNode, rollcall } from "./cluster.ts";
-import { until } from "./wait.ts";
 
 let cluster: Cluster;
 

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
+import { until } from "../../jepsen-lite/real/wait.ts";
 import { encodeIdentity } from "../../src/storage/identity.ts";
 import { ClusterNode, freePorts, rollcall } from "./cluster.ts";
-import { until } from "./wait.ts";
 
 const KEPT = fileURLToPath(new URL("../storage/format-1", import.meta.url));
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { until } from "../../jepsen-lite/real/wait.ts";
 import { Cluster } from "./cluster.ts";
-import { until } from "./wait.ts";
 
 /** Long enough for several dials of each peer, were they given up and made again. */
 const FROZEN_MS = 12_000;

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { until } from "../../jepsen-lite/real/wait.ts";
 import { connect, type RollcallClient, type Status } from "../../src/client/index.ts";
 import { ELECTION_TICKS_MIN, TICK_MS } from "../../src/limits.ts";
 import type { NodeStatus } from "../../src/server/status.ts";
 import { Cluster, type ClusterNode } from "./cluster.ts";
-import { until, within } from "./wait.ts";
+import { within } from "./wait.ts";
 
 /** Nobody who goes by the silence of a leader can replace it within this. */
 const SILENCE_MS_MIN = ELECTION_TICKS_MIN * TICK_MS;

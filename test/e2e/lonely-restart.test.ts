@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { until } from "../../jepsen-lite/real/wait.ts";
 import { connect, type RollcallClient, type WatchEvent } from "../../src/client/index.ts";
 import { Cluster, type ClusterNode } from "./cluster.ts";
 import { PlainClient } from "./plain-client.ts";
-import { until } from "./wait.ts";
 
 let cluster: Cluster;
 let lonely: ClusterNode;

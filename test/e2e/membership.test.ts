@@ -1,10 +1,10 @@
 import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { until } from "../../jepsen-lite/real/wait.ts";
 import { connect } from "../../src/client/index.ts";
 import { blocksOf, commandsOf, readPage } from "../docs/page.ts";
 import { Cluster, type ClusterNode, freePorts, rollcall } from "./cluster.ts";
 import { Follower, registerForEver } from "./registrations.ts";
-import { until } from "./wait.ts";
 
 const ANSWER_MS = 20_000;
 const REMOVED = { code: 78, signal: null };

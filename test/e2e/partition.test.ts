@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
+import { until } from "../../jepsen-lite/real/wait.ts";
 import { connect, type RollcallClient, RollcallError } from "../../src/client/index.ts";
 import { Cluster, type ClusterNode } from "./cluster.ts";
-import { until, within } from "./wait.ts";
+import { within } from "./wait.ts";
 
 let cluster: Cluster;
 let lonely: ClusterNode;

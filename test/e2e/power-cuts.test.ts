@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, type TestContext, test } from "vitest";
+import { until } from "../../jepsen-lite/real/wait.ts";
 import { mutated } from "../mutants/mutant.ts";
 import { commitSeed } from "../tooling/commit-seed.ts";
-import { until, within } from "./wait.ts";
+import { within } from "./wait.ts";
 
 const TOP = fileURLToPath(new URL("../..", import.meta.url));
 const MAIN = join(TOP, "dist", "jepsen-lite", "power-cuts", "main.js");
@@ -64,14 +65,15 @@ function start(args: readonly string[]): {
   return { child, ran: within(MS_MAX, "the power cuts", ran) };
 }
 
-/** Skips the test, with a line that says why, where no power can be cut. */
+/** Where no power can be cut, the command says in one line what is missing, and the test as well. */
+function skipped(context: TestContext, line: string): never {
+  console.info(line);
+  return context.skip(line);
+}
+
 async function powerCuts(context: TestContext, args: readonly string[]): Promise<Ran> {
   const ran = await start(args).ran;
-  if (ran.code === EXIT_SKIPPED) {
-    console.info(ran.output.trim());
-    context.skip(ran.output.trim());
-  }
-  return ran;
+  return ran.code === EXIT_SKIPPED ? skipped(context, ran.output.trim()) : ran;
 }
 
 /** The row of the table that counts all scenarios, by the heads of its columns. */
@@ -95,6 +97,16 @@ const KEPT = {
   diverged: 0,
   stuck: 0,
 };
+
+test("a campaign of no cuts is refused: it would find nothing", async () => {
+  for (const wrong of [["--cuts", "x"], ["--cuts", "0"], ["--only", "nobody"], ["--often"]]) {
+    const { code, output } = await start(wrong).ran;
+    expect([code, output]).toEqual([
+      2,
+      expect.stringContaining("npm run power-cuts -- [--cuts N]"),
+    ]);
+  }
+});
 
 test(
   "power cuts lose nothing acknowledged, and no vote is taken back",
@@ -208,7 +220,7 @@ test(
       child.stdout?.once("data", (text: string) => resolve(text.trim()));
     });
     const first = await within(MS_MAX, "the first line", line);
-    if (first.startsWith("skipped")) context.skip(first);
+    if (first.startsWith("skipped")) skipped(context, first);
     expect(await attached()).toBe(true);
     child.kill("SIGKILL");
     // It ends with the last of its processes, which hold its output open.

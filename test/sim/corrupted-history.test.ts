@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { check } from "../../jepsen-lite/checker/check.ts";
 import type { Event } from "../../jepsen-lite/history.ts";
-import { Prng } from "../../jepsen-lite/sim/prng.ts";
+import { Prng } from "../../jepsen-lite/prng.ts";
 import { follow, planOf } from "../../jepsen-lite/sim/run.ts";
 import { corruptions, Subject } from "./corruptions.ts";
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { Prng } from "../../jepsen-lite/prng.ts";
 import { SimDisk } from "../../jepsen-lite/sim/disk.ts";
-import { Prng } from "../../jepsen-lite/sim/prng.ts";
 import { Schedule } from "../../jepsen-lite/sim/schedule.ts";
 import { SimStorage } from "../../jepsen-lite/sim/sim-storage.ts";
 import type { PersistRequest } from "../../src/raft/types.ts";

@@ -65,6 +65,8 @@ export const importTable: readonly Row[] = [
     may: [
       ...common,
       ...judges,
+      "jepsen-lite/command-line.ts",
+      "jepsen-lite/prng.ts",
       "src/raft/",
       "src/registry/",
       "src/replica/",
