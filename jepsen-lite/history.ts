@@ -222,7 +222,7 @@ interface Leader extends At {
   readonly node: string;
 }
 
-/** From here to the end, nothing but clients is disturbed, and who leads can commit. */
+/** From here to the end, nothing but clients is disturbed, and every member has caught up. */
 interface Calm extends At {
   readonly type: "calm";
 }

@@ -42,7 +42,10 @@ export const EXPIRY_PACE_MS = 1000;
 export const MASS_BREAK_SESSIONS_MIN = 20;
 export const MASS_BREAK_FRACTION = 0.1;
 export const MASS_BREAK_WINDOW_MS = 1000;
-/** How long a touch that was not confirmed is told again; also the most it can lengthen a lease. */
+/**
+ * How long a touch that was not confirmed is told again; also the most it can lengthen a lease, but
+ * for a client that resumes: that is told until its node has caught up and can answer it.
+ */
 export const TOUCH_REPEAT_MS = 1000;
 /** How long a ping waits for its touch to be confirmed before it is answered unconfirmed. */
 export const PONG_WAIT_MS = 1000;

@@ -257,7 +257,7 @@ function settle(
   let open = "";
   let isStill = false;
   do {
-    if (!isStill && !world.nodes.some((node) => node.isHeldUp) && isAble(world)) {
+    if (!isStill && !world.nodes.some((node) => node.isHeldUp) && hasCaughtUp(world)) {
       isStill = true;
       world.recorder.record({ type: "calm" });
     }
@@ -292,10 +292,18 @@ function settle(
   demand(open === "", () => `not settled ${world.options.livenessMs} ms after healing: ${open}`);
 }
 
-/** A leader has no leases yet while one of its majority is still being sent a snapshot. */
-function isAble({ leaders }: World): boolean {
+/**
+ * Who is behind is not over what was done to it. A leader has no leases yet while one of its majority
+ * is being sent a snapshot; and a member that catches up tells of a client that resumes there until
+ * it can answer it, which keeps the session alive.
+ */
+function hasCaughtUp({ leaders, members }: World): boolean {
   const status = leaders.at(-1)?.status();
-  return status?.role === "leader" && status.commitIndex === status.lastIndex;
+  return (
+    status?.role === "leader" &&
+    status.commitIndex === status.lastIndex &&
+    members.every((member) => member.status()?.lastApplied === status.commitIndex)
+  );
 }
 
 /** What clients were told, held against the promises; null where all are kept. */
