@@ -36,6 +36,7 @@ export class Configurations {
   /** The last one that was not joint: what a change is told by. */
   #settled: ConfState;
   readonly #counts = { ...NO_CHANGES };
+  readonly #inForce = new Map<MemberId, ConfState>();
 
   constructor(birth: ConfState) {
     this.#committed = [committedAt(0, birth)];
@@ -49,6 +50,15 @@ export class Configurations {
   /** The last one that is committed. */
   get latest(): ConfState {
     return (this.#committed.at(-1) as Committed).conf;
+  }
+
+  /** Whatever a node goes by, or may find on its disk at its next start; committed or not. */
+  get inForce(): readonly ConfState[] {
+    return [this.latest, ...this.#inForce.values()];
+  }
+
+  configured(id: MemberId, conf: ConfState): void {
+    this.#inForce.set(id, conf);
   }
 
   isMember(id: MemberId): boolean {

@@ -196,15 +196,16 @@ export class Faults {
   }
 
   /**
-   * One member at a time, and only where the other voters are a quorum without it: where two had
-   * lost their logs, nobody could be elected who need not have what was in them.
+   * One member at a time, and only where the other voters are a quorum without it, by each
+   * configuration that somebody goes by: where n3 is being made the second voter, and what it has
+   * acknowledged never reached the disk of the leader n1, nobody else can stand for what n3 lost.
    */
   #setAside(node: SimNode): void {
     const { members, configurations } = this.#world;
     const others = (id: string): boolean => id !== node.id;
     if (
       members.includes(node) &&
-      isQuorum(configurations.latest, others) &&
+      configurations.inForce.every((conf) => isQuorum(conf, others)) &&
       !members.some(({ disk }) => disk.isReturning)
     ) {
       node.disk.setAside();

@@ -89,6 +89,7 @@ export class Invariants {
         this.#world.operator.answered(node, notice.request, notice.outcome);
         break;
       case "configuration":
+        this.#world.configurations.configured(node.id, notice.conf);
         this.#leaders.configured(node.id, notice.conf);
         this.#agreedSnapshots.configured(node, notice.conf);
         this.#world.sockets.configured(node.id);
