@@ -13,10 +13,11 @@ import { assert } from "../util/assert.ts";
 import { formatAddress } from "./address.ts";
 import { AddressBook } from "./address-book.ts";
 import { Admission } from "./admission.ts";
-import { Birth } from "./birth.ts";
+import type { Birth } from "./birth.ts";
 import type { NodeConfig } from "./config.ts";
+import { beBorn, birthOf, type Entrance, joinCluster, joinOf } from "./entering.ts";
 import { answerHttp, type HealthCheck, type HttpHost } from "./http.ts";
-import { Join } from "./join.ts";
+import type { Join } from "./join.ts";
 import { Machine } from "./machine.ts";
 import { Member } from "./member.ts";
 import { Metrics } from "./metrics.ts";
@@ -298,8 +299,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       configured: this.#config.bootstrap,
       logger,
     });
-    const become = this.#config.join.length > 0 ? this.#join : this.#beBorn;
-    const birth = directory.birth ?? (await become.call(this, directory, advertise, addresses));
+    const birth = directory.birth ?? (await this.#enter({ directory, advertise, addresses }));
     if (birth === null || this.#stopping !== null) {
       return;
     }
@@ -329,6 +329,19 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     }
   }
 
+  /** Null when it was stopped before. */
+  #enter(place: Entrance): Promise<Membership | null> {
+    const entering = { ...this.#environment, config: this.#config, ...place };
+    if (this.#config.join.length > 0) {
+      const join = joinOf(entering);
+      this.#state = { type: "join", join };
+      return joinCluster(entering, join);
+    }
+    const birth = birthOf(entering);
+    this.#state = { type: "birth", birth };
+    return beBorn(entering, birth);
+  }
+
   /** Clients are sent to those that are members still. It is told more than once. */
   async #leave(directory: DataDirectory, clusterId: string): Promise<void> {
     if (this.#whenStopped.error !== null) {
@@ -345,66 +358,6 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       this.#environment.logger.warn({ err: cause }, "that it was removed cannot be written down");
     }
     await this.drain();
-  }
-
-  /** Null when it was stopped before. */
-  async #join(
-    directory: DataDirectory,
-    advertise: string,
-    addresses: AddressBook,
-  ): Promise<Membership | null> {
-    const { join: seeds, learner } = this.#config;
-    const join = new Join({
-      ...this.#environment,
-      self: { name: this.name, incarnation: directory.identity.incarnation },
-      advertise,
-      seeds,
-      onAdvertised: (name, address) => addresses.heard(name, address),
-    });
-    this.#state = { type: "join", join };
-    this.#environment.logger.info({ seeds }, "a fresh directory: joining a cluster");
-    const membership = await join.run();
-    if (membership === null) {
-      return null;
-    }
-    // It is not told again where they are.
-    await addresses.settled();
-    await directory.bear(membership);
-    const next = learner
-      ? `when it has caught up: 'rollcall member promote ${this.name}'`
-      : "it asks for its vote by itself when it has caught up";
-    const { clusterId: cluster } = membership;
-    this.#environment.logger.info({ cluster, hint: next }, "joined the cluster as a learner");
-    return membership;
-  }
-
-  /** Null when it was stopped before. */
-  async #beBorn(
-    directory: DataDirectory,
-    advertise: string,
-    addresses: AddressBook,
-  ): Promise<Membership | null> {
-    const { incarnation } = directory.identity;
-    const birth = new Birth({
-      ...this.#environment,
-      self: { name: this.name, incarnation },
-      advertise,
-      list: this.#config.bootstrap.map(({ name, address }) => ({
-        name,
-        address: addresses.dialable(name)[0] ?? address,
-      })),
-    });
-    this.#state = { type: "birth", birth };
-    const members = this.#config.bootstrap.map(({ name, address }) => `${name}=${address}`);
-    this.#environment.logger.info({ members }, "a fresh directory: waiting for every first member");
-    const record = await birth.run();
-    if (record === null) {
-      return null;
-    }
-    const membership = { ...record, joinedIndex: 0 };
-    await directory.bear(membership);
-    this.#environment.logger.info({ cluster: record.clusterId }, "born");
-    return membership;
   }
 
   #fail(exitCode: number, error: unknown): void {
