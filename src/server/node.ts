@@ -6,6 +6,7 @@ import { wsDialer } from "../env/ws-dialer.ts";
 import { listen } from "../env/ws-listener.ts";
 import { EXIT } from "../errors.ts";
 import { HANDSHAKE_TIMEOUT_MS, HTTP_PIPELINED_MAX, HTTP_SILENCE_MS_MAX } from "../limits.ts";
+import { LogDamaged } from "../storage/damage.ts";
 import { type DataDirectory, isUnmade, openDirectory } from "../storage/directory.ts";
 import { REMOVED_ADVICE } from "../storage/recovery-advice.ts";
 import { type Membership, StorageError } from "../storage/storage.ts";
@@ -15,16 +16,26 @@ import { AddressBook } from "./address-book.ts";
 import { Admission } from "./admission.ts";
 import type { Birth } from "./birth.ts";
 import type { NodeConfig } from "./config.ts";
-import { beBorn, birthOf, type Entrance, joinCluster, joinOf } from "./entering.ts";
+import {
+  beBorn,
+  birthOf,
+  type Entrance,
+  hasNoCluster,
+  joinCluster,
+  joinOf,
+  notOfACluster,
+} from "./entering.ts";
+import { Healing } from "./healing.ts";
 import { answerHttp, type HealthCheck, type HttpHost } from "./http.ts";
 import type { Join } from "./join.ts";
+import type { LogHost } from "./log-page.ts";
 import { Machine } from "./machine.ts";
-import { Member } from "./member.ts";
+import { Member, type MemberOptions } from "./member.ts";
 import { Metrics } from "./metrics.ts";
 import { configurationError, exitCodeOf, NodeError } from "./node-error.ts";
 import { PageTurns } from "./page-turns.ts";
 import { Promotion } from "./promotion.ts";
-import type { NodeStatus } from "./status.ts";
+import { lineageOf, type NodeStatus } from "./status.ts";
 import { decideUpgrade, type UpgradeHost } from "./upgrades.ts";
 import { packageVersion } from "./version.ts";
 import { WebAccess } from "./web-access.ts";
@@ -69,6 +80,7 @@ type NodeState =
   | { readonly type: "starting" }
   | { readonly type: "birth"; readonly birth: Birth }
   | { readonly type: "join"; readonly join: Join }
+  | { readonly type: "healing"; readonly healing: Healing }
   | { readonly type: "serving"; readonly member: Member }
   | { readonly type: "stopped" };
 
@@ -94,17 +106,6 @@ export async function startNode(
   }
   node.run();
   return node;
-}
-
-function hasNoCluster({ bootstrap, join }: NodeConfig): boolean {
-  return bootstrap.length === 0 && join.length === 0;
-}
-
-function notOfACluster({ dataDir, id }: NodeConfig): NodeError {
-  return configurationError(
-    `${dataDir} is not part of a cluster, and neither --bootstrap nor --join says of which`,
-    `to begin one give all first members, e.g. --bootstrap ${id}=HOST:PORT; to join one that runs, --join HOST:PORT of a member`,
-  );
 }
 
 class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
@@ -193,6 +194,17 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     return this.#state.type === "serving" ? this.#state.member : null;
   }
 
+  log(): LogHost | null {
+    switch (this.#state.type) {
+      case "serving":
+        return this.#state.member.logHost;
+      case "healing":
+        return this.#state.healing.logHost;
+      default:
+        return null;
+    }
+  }
+
   readiness(): readonly HealthCheck[] {
     switch (this.#state.type) {
       case "serving":
@@ -201,6 +213,8 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
         return [{ name: "born", failure: this.#state.birth.waitingFor() }];
       case "join":
         return [{ name: "born", failure: this.#state.join.waitingFor() }];
+      case "healing":
+        return [{ name: "log", failure: this.#state.healing.waitingFor() }];
       case "starting":
         return this.#directory?.birth == null
           ? [{ name: "born", failure: "starting" }]
@@ -308,7 +322,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
         addresses.heard(member, address);
       }
     }
-    const member = await Member.start({
+    const member = await this.#startMember({
       ...this.#environment,
       name,
       version: this.version,
@@ -317,9 +331,12 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       directory,
       addresses,
       metrics: this.metrics,
-      onRemoved: () => void this.#leave(directory, birth.clusterId),
+      onRemoved: () => void this.#leave(birth.clusterId),
       onFatal: (exitCode, error) => this.#fail(exitCode, error),
     });
+    if (member === null) {
+      return;
+    }
     this.#state = { type: "serving", member };
     logger.info({ cluster: birth.clusterId, members: birth.members.length }, "serving");
     this.#settleServing.resolve();
@@ -327,6 +344,39 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       const { timers } = this.#environment;
       this.#promotion = new Promotion({ timers, logger, status: () => member.status() });
     }
+  }
+
+  /** Null when it was stopped before. A log that is damaged is made whole first, once. */
+  async #startMember(options: MemberOptions): Promise<Member | null> {
+    try {
+      return await Member.start(options);
+    } catch (error) {
+      if (!(error instanceof LogDamaged)) {
+        throw error;
+      }
+      const directory = await this.#heal(options, error);
+      return directory === null ? null : Member.start({ ...options, directory });
+    }
+  }
+
+  async #heal(options: MemberOptions, damage: LogDamaged): Promise<DataDirectory | null> {
+    const { directory, addresses, birth } = options;
+    const healing = new Healing({
+      ...this.#environment,
+      salvage: await directory.salvage(),
+      damage,
+      lineage: lineageOf(birth),
+      name: this.name,
+      placesOf: (name) => addresses.dialable(name),
+    });
+    this.#state = { type: "healing", healing };
+    if (!(await healing.run())) {
+      return null;
+    }
+    await directory.close();
+    const { dataDir, id } = this.#config;
+    this.#directory = await openDirectory(dataDir, id, this.#environment.random);
+    return this.#directory;
   }
 
   /** Null when it was stopped before. */
@@ -343,7 +393,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   }
 
   /** Clients are sent to those that are members still. It is told more than once. */
-  async #leave(directory: DataDirectory, clusterId: string): Promise<void> {
+  async #leave(clusterId: string): Promise<void> {
     if (this.#whenStopped.error !== null) {
       return;
     }
@@ -352,7 +402,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     this.#environment.logger.error({ hint: error.hint }, error.message);
     this.#whenStopped = { exitCode: error.exitCode, error };
     try {
-      await directory.leave(text);
+      await this.#directory?.leave(text);
     } catch (cause) {
       // It is told again by the others, whenever it starts.
       this.#environment.logger.warn({ err: cause }, "that it was removed cannot be written down");
@@ -398,5 +448,8 @@ function stopWaiting(state: NodeState): void {
   }
   if (state.type === "join") {
     state.join.stop();
+  }
+  if (state.type === "healing") {
+    state.healing.stop();
   }
 }

@@ -163,6 +163,13 @@ export function decodeEntry(key: Uint8Array, bytes: Uint8Array): DecodedEntry | 
   };
 }
 
+/** Of the value alone, which says under which key it was written. */
+export function decodeStored(bytes: Uint8Array): DecodedEntry | null {
+  const value = bufferOf(bytes);
+  const index = value.length < DATA_AT ? null : readInteger(value, INDEX_AT);
+  return index === null ? null : decodeEntry(entryKey(index), value);
+}
+
 /** Whose database this is, so that a `db/` copied from another directory is not taken for ours. */
 export interface DatabaseFormat {
   readonly formatVersion: number;
