@@ -32,14 +32,16 @@ export function askForPreVotes(state: RaftState): void {
  * While term and vote are on their way to a slow disk nothing could be said in a further term, so
  * each timeout would only raise it. What a snapshot that is being received holds is committed, and
  * this log lacks it: nobody can be elected with it (§5.4.3), and who leads would only be disturbed.
- * Who returns without its log could be elected without what it helped to commit.
+ * Who returns without its log could be elected without what it helped to commit. Who has no room for
+ * entries could not append its no-op.
  */
 export function mayStartElection(state: RaftState): boolean {
   return (
     mayCampaign(state) &&
     isHardStateDurable(state) &&
     state.install === null &&
-    state.lostEnd === null
+    state.lostEnd === null &&
+    !state.isDiskFull
   );
 }
 
