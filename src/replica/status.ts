@@ -24,6 +24,8 @@ export interface ReplicaStatus {
   readonly snapshotIndex: LogIndex;
   /** Of one that is written and waits for a majority to agree on it; 0 where none does. */
   readonly snapshotWaitingIndex: LogIndex;
+  /** Of the current snapshot; 0 where there is none. */
+  readonly snapshotBytes: number;
   /** A snapshot is on its way to the disk, its own or that of another member. */
   readonly isSnapshotUnderWay: boolean;
   /** Of this node, as it was told. */
@@ -83,6 +85,7 @@ export function replicaStatus(
     lastIndex: raft.lastIndex,
     isReturning: raft.lostEnd !== null,
     snapshotIndex: raft.snapshot?.index ?? 0,
+    snapshotBytes: raft.snapshot?.bytes ?? 0,
     firstIndex: raft.log.firstIndex,
     peers: raft.progress().map(({ id, matchIndex, nextIndex }) => {
       return { id, matchIndex, nextIndex, isLinkUp: linksUp.has(id) };

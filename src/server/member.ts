@@ -15,6 +15,7 @@ import type { PeerIdentity } from "../wire/messages.ts";
 import { snapshotCodec } from "../wire/snapshot-codec.ts";
 import type { AddressBook } from "./address-book.ts";
 import { Clients } from "./clients.ts";
+import { type DiskGuard, diskCheck } from "./disk-guard.ts";
 import { Driver } from "./driver.ts";
 import type { HealthCheck, HttpPages } from "./http.ts";
 import { LocalReads } from "./local-reads.ts";
@@ -51,6 +52,7 @@ export interface MemberOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly disk: DiskGuard;
   /** This node is no member any more. */
   readonly onRemoved: () => void;
   readonly onFatal: (exitCode: number, error: unknown) => void;
@@ -172,7 +174,7 @@ export class Member implements HttpPages {
   }
 
   readiness(): readonly HealthCheck[] {
-    const { leader, isCaughtUp, isReturning, doubt } = this.#driver.status();
+    const { leader, isCaughtUp, isReturning, doubt, disk } = this.#driver.status();
     return [
       { name: "leader", failure: leader === null ? "no leader is known" : null },
       { name: "caught-up", failure: isCaughtUp ? null : "not caught up with a leader yet" },
@@ -184,6 +186,7 @@ export class Member implements HttpPages {
             ? null
             : `no state has a majority at ${doubt.index}`,
       },
+      diskCheck(disk),
       { name: "serving", failure: this.#isDraining ? "draining" : null },
     ];
   }
@@ -369,14 +372,16 @@ export class Member implements HttpPages {
   }
 
   #run(): void {
-    const { metrics } = this.#options;
+    const { metrics, disk } = this.#options;
     metrics.observe(() => ({
       replica: this.#driver.status(),
       links: this.#links.status(),
+      disk: disk.status,
       connections: this.#clients.count,
       traffic: this.#clients.traffic,
       nameOf: (id) => this.#nameOf(id),
     }));
+    disk.begin(this.#driver);
     this.#driver.start();
     this.#links.start();
   }

@@ -15,6 +15,7 @@ import { AddressBook } from "./address-book.ts";
 import { Admission } from "./admission.ts";
 import type { Birth } from "./birth.ts";
 import type { NodeConfig } from "./config.ts";
+import { DiskGuard } from "./disk-guard.ts";
 import { beBorn, birthOf, type Entrance, joinCluster, joinOf } from "./entering.ts";
 import { answerHttp, type HealthCheck, type HttpHost } from "./http.ts";
 import type { Join } from "./join.ts";
@@ -122,6 +123,8 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   #listener: Listener | null = null;
   /** Null until `open`. */
   #directory: DataDirectory | null = null;
+  /** Null until `open`. */
+  #disk: DiskGuard | null = null;
   #state: NodeState = { type: "starting" };
   #end: NodeEnd | null = null;
   #whenStopped: NodeEnd = { exitCode: EXIT.ok, error: null };
@@ -236,7 +239,13 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   }
 
   async open(): Promise<void> {
-    const { dataDir, id } = this.#config;
+    const { dataDir, id, diskLowBytes, diskFullBytes, diskReserveBytes } = this.#config;
+    this.#disk = await DiskGuard.open({
+      ...this.#environment,
+      dataDir,
+      marks: { lowBytes: diskLowBytes, fullBytes: diskFullBytes },
+      reserveBytes: diskReserveBytes,
+    });
     this.#directory = await openDirectory(dataDir, id, this.#environment.random);
     if (this.#directory.birth === null && hasNoCluster(this.#config)) {
       throw notOfACluster(this.#config);
@@ -277,6 +286,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       stopWaiting(state);
       this.#state = { type: "stopped" };
       await this.#listener?.close();
+      await this.#disk?.stop();
       await this.#directory?.close();
       this.#environment.logger.info({}, "stopped");
       this.#finish(this.#whenStopped);
@@ -287,8 +297,8 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
 
   async #become(): Promise<void> {
     const { logger } = this.#environment;
-    const directory = this.#directory;
-    assert(directory !== null, "a node runs on the directory that it has opened");
+    const [directory, disk] = [this.#directory, this.#disk];
+    assert(directory !== null && disk !== null, "a node runs on the directory that it has opened");
     const advertise = this.#config.advertise ?? this.address;
     const { name } = this;
     logger.info({ address: this.address, advertise, version: this.version }, "listening");
@@ -317,6 +327,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       directory,
       addresses,
       metrics: this.metrics,
+      disk,
       onRemoved: () => void this.#leave(directory, birth.clusterId),
       onFatal: (exitCode, error) => this.#fail(exitCode, error),
     });
@@ -379,7 +390,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     }
     this.#promotion?.stop();
     stopWaiting(state);
-    const closing = [this.#listener?.close(), this.#directory?.close()];
+    const closing = [this.#listener?.close(), this.#disk?.stop(), this.#directory?.close()];
     void Promise.allSettled(closing).then(() => this.#finish(end));
   }
 
