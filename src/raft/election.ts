@@ -4,7 +4,13 @@ import type { PreVote, PreVoteResponse, RequestVote, RequestVoteResponse } from 
 import { voteResult } from "./quorum.ts";
 import { isUpToDate } from "./returning.ts";
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from "./roles.ts";
-import { isElectionDue, mayCampaign, type RaftState, restartElectionTimer } from "./state.ts";
+import {
+  isElectionDue,
+  leaderOf,
+  mayCampaign,
+  type RaftState,
+  restartElectionTimer,
+} from "./state.ts";
 import type { MemberId } from "./types.ts";
 
 /** §5.2, §5.4.1; PreVote and stickiness: dissertation 9.6 and 4.2.3. */
@@ -18,7 +24,10 @@ export function tickElection(state: RaftState): void {
 
 /** Where this node may campaign. */
 export function askForPreVotes(state: RaftState): void {
-  if (!mayStartElection(state)) return;
+  if (!mayStartElection(state)) {
+    if (state.isDiskFull) giveUpLeader(state);
+    return;
+  }
   becomePreCandidate(state);
   for (const peer of electorate(state)) {
     const term = state.term + 1;
@@ -26,6 +35,11 @@ export function askForPreVotes(state: RaftState): void {
     send(state, { ...header(state, peer), type: "preVote", term, lastLogIndex, lastLogTerm });
   }
   countPreVotes(state);
+}
+
+/** Who does not campaign has no other occasion to notice that nobody leads. */
+function giveUpLeader(state: RaftState): void {
+  if (leaderOf(state) !== null) becomeFollower(state, state.term, null);
 }
 
 /**

@@ -9,8 +9,10 @@ import {
 } from "../limits.ts";
 import { quorumValue } from "../raft/quorum.ts";
 import type { Raft } from "../raft/raft.ts";
-import type { MemberId, Term } from "../raft/types.ts";
+import type { LogIndex, MemberId, Term } from "../raft/types.ts";
 import type { Command } from "../registry/command.ts";
+import type { Notice } from "./inputs.ts";
+import type { ReportConfirmed } from "./peer-messages.ts";
 
 /**
  * Of the room that a node has on its disk. `low`: it is to be led by somebody else, and to be given
@@ -26,6 +28,11 @@ export type Intake = "all" | "removals" | "nothing";
  * same is on its way. Longer than a look at the disk and a report are apart.
  */
 const SETTLING_TICKS = Math.ceil((DISK_LOOK_MS + 2 * HEARTBEAT_TICKS * TICK_MS) / TICK_MS);
+
+const STRANDED: Refusal = {
+  code: "DRAINING",
+  message: "the disk of this node is full, so it would not learn what comes of it; ask another one",
+};
 
 const REFUSALS: Readonly<Record<Exclude<Intake, "all">, Refusal>> = {
   removals: {
@@ -47,6 +54,7 @@ const REFUSALS: Readonly<Record<Exclude<Intake, "all">, Refusal>> = {
  */
 export class DiskStates {
   readonly #raft: Raft;
+  readonly #notice: (notice: Notice) => void;
   #own: DiskState = "ok";
   /** By the last report of each in `#term`, in which this node leads. */
   readonly #reported = new Map<MemberId, DiskState>();
@@ -54,11 +62,15 @@ export class DiskStates {
   /** This node, and all that have reported: as on every other day. */
   #areAllOk = true;
   #told: Intake = "all";
+  /** Committed, by the word of a leader. */
+  #committedIndex: LogIndex = 0;
+  #wasStranded = false;
   /** Before another attempt to hand over. */
   #patienceTicks = 0;
 
-  constructor(raft: Raft) {
+  constructor(raft: Raft, notice: (notice: Notice) => void) {
     this.#raft = raft;
+    this.#notice = notice;
   }
 
   get own(): DiskState {
@@ -88,8 +100,19 @@ export class DiskStates {
   }
 
   /** By the word of the leader. */
-  told(intake: Intake): void {
+  told({ intake, commitIndex }: Pick<ReportConfirmed, "intake" | "commitIndex">): void {
     this.#told = intake;
+    this.#committedIndex = Math.max(this.#committedIndex, commitIndex);
+  }
+
+  /**
+   * n3 is full, and n1 and n2 go on: of what they commit n3 takes nothing, so it can answer no write,
+   * no read and no renewal any more, and its clients are better off with them. While all are full
+   * nobody is stranded.
+   */
+  get isStranded(): boolean {
+    const { leader, lastIndex } = this.#raft;
+    return this.#own === "full" && leader !== null && this.#committedIndex > lastIndex;
   }
 
   /** By the word of the last leader that this node has heard; of itself, once it leads. */
@@ -109,6 +132,7 @@ export class DiskStates {
 
   /** Null for what is taken. Whatever is not to be handed to the leader is refused before it is. */
   refusalOf(type: Command["type"]): Refusal | null {
+    if (this.isStranded) return STRANDED;
     const { intake } = this;
     if (intake === "all") return null;
     return intake === "removals" && isRemoval(type) ? null : REFUSALS[intake];
@@ -119,6 +143,9 @@ export class DiskStates {
    * full: it confirms reads and renewals, and a new leader could not commit its no-op.
    */
   tick(): MemberId | null {
+    const { isStranded } = this;
+    if (isStranded !== this.#wasStranded) this.#notice({ type: "stranded", isStranded });
+    this.#wasStranded = isStranded;
     if (this.#patienceTicks > 0) this.#patienceTicks -= 1;
     const isAsked = this.#own !== "ok" && this.#raft.isLeaderReady;
     if (!isAsked || this.#patienceTicks > 0) return null;

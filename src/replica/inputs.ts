@@ -271,6 +271,8 @@ export type Notice =
   | { readonly type: "caughtUp"; readonly index: LogIndex; readonly ageKnown: boolean }
   /** No state has a majority (not null), or one has again. */
   | { readonly type: "doubt"; readonly doubt: Doubt | null }
+  /** Its disk is full, and the others go on without it; or it has room again, or nobody goes on. */
+  | { readonly type: "stranded"; readonly isStranded: boolean }
   | { readonly type: "massBreak"; readonly sessions: number }
   /** `to` null: no target was found. */
   | {

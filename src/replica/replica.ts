@@ -70,7 +70,7 @@ export class Replica {
       this.#outputs.push(output);
     };
     const start = random(START_BOUND);
-    this.#disks = new DiskStates(this.#raft);
+    this.#disks = new DiskStates(this.#raft, (notice) => this.#notice(notice));
     this.#handovers = new Handovers(this.#raft, this.#disks, (notice) => this.#notice(notice));
     this.#memberChanges = new MemberChanges(this.#raft, joinedIndex, (n) => this.#notice(n));
     this.#freshness = new Freshness(joinedIndex);
@@ -250,7 +250,7 @@ export class Replica {
     if (this.#freshness.confirmed(proof, this.#lastApplied)) {
       this.#caughtUp(true, now);
     }
-    this.#disks.told(message.intake);
+    this.#disks.told(message);
     this.#attachments.confirmed(message, this.#lastApplied, now.monotonicMs);
   }
 

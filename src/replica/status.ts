@@ -32,6 +32,8 @@ export interface ReplicaStatus {
   readonly disk: DiskState;
   /** What this node hands to the leader, or takes as leader. */
   readonly intake: Intake;
+  /** Its disk is full, and the others go on without it. */
+  readonly isStranded: boolean;
   /** The first entry that is still in the log. */
   readonly firstIndex: LogIndex;
   readonly revision: number;
@@ -60,7 +62,7 @@ type OwnStatus = Pick<
   "agreedIndex" | "doubt" | "lastApplied" | "watches" | "isCaughtUp" | "ageMs"
 > & {
   readonly snapshots: Pick<Snapshots, "waitingIndex" | "isUnderWay">;
-  readonly disks: Pick<DiskStates, "own" | "intake">;
+  readonly disks: Pick<DiskStates, "own" | "intake" | "isStranded">;
 };
 
 /**
@@ -100,6 +102,7 @@ export function replicaStatus(
     isSnapshotUnderWay: own.snapshots.isUnderWay,
     disk: own.disks.own,
     intake: own.disks.intake,
+    isStranded: own.disks.isStranded,
     lastApplied: own.lastApplied,
     watches: own.watches,
     isCaughtUp: own.isCaughtUp,

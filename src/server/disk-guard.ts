@@ -167,8 +167,12 @@ export class DiskGuard {
   }
 }
 
-/** A node that is short of disk serves reads and renewals, so it stays ready. */
-export function diskCheck(state: DiskState): HealthCheck {
-  const check = { name: "disk", failure: null };
-  return state === "ok" ? check : { ...check, note: WARNINGS[state] };
+/** A node that is short of disk serves reads and renewals, so it stays ready, unless it is stranded. */
+export function diskCheck({
+  disk,
+  isStranded,
+}: Pick<ReplicaStatus, "disk" | "isStranded">): HealthCheck {
+  const name = "disk";
+  if (isStranded) return { name, failure: "it is full, and the others go on without this node" };
+  return disk === "ok" ? { name, failure: null } : { name, failure: null, note: WARNINGS[disk] };
 }

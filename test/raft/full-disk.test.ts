@@ -89,6 +89,18 @@ describe("a follower whose disk is full", () => {
     expect(member.up.role).toBe("follower");
   });
 
+  test("does not take a leader that is silent for one for ever", () => {
+    const member = memberOf([1]);
+    member.up.setDiskFull(true);
+    member.up.step(heartbeat(1));
+    member.tick(9);
+    expect(member.up.leader).toBe("n2");
+    member.tick(11);
+    expect([member.up.role, member.up.leader, member.up.term]).toEqual(["follower", null, 1]);
+    member.up.step(heartbeat(1));
+    expect(member.up.leader).toBe("n2");
+  });
+
   test("is given what it lacks as soon as there is room, without anything else happening", () => {
     const cluster = led();
     fill(cluster, "n3");

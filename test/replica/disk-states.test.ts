@@ -135,6 +135,34 @@ describe("a leader with room", () => {
   });
 });
 
+describe("a follower whose disk is full", () => {
+  test("refuses writes once the others have gone on, so that its clients go to them", () => {
+    const { cluster, clients } = ledWith(["ok", "ok", "full"]);
+    const stranded = cluster.node("n3");
+    expect(stranded.status.isStranded).toBe(false);
+    clients[0]?.register("ahead:1");
+    cluster.pass(HEARD_MS);
+    expect(stranded.status.isStranded).toBe(true);
+    expect(answers(cluster, clients.slice(2))).toEqual([each("DRAINING")]);
+    become(cluster, ["ok", "ok", "ok"]);
+    expect(stranded.status.isStranded).toBe(false);
+    expect(answers(cluster, clients.slice(2))).toEqual([each("ok")]);
+    const told = stranded.notices.flatMap((notice) =>
+      notice.type === "stranded" ? [notice.isStranded] : [],
+    );
+    expect(told).toEqual([true, false]);
+  });
+
+  test("is of use again where nobody leads who could go on", () => {
+    const { cluster, clients } = ledWith(["ok", "ok", "full"]);
+    clients[0]?.register("ahead:1");
+    cluster.pass(HEARD_MS);
+    cluster.isolate("n3");
+    cluster.pass(5_000);
+    expect(cluster.node("n3").status).toMatchObject({ leader: null, isStranded: false });
+  });
+});
+
 describe("a leader whose disk is full", () => {
   test("hands over to one that is low, where nobody has room", () => {
     const { cluster, clients } = ledWith(["full", "low", "low"]);

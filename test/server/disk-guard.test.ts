@@ -115,9 +115,14 @@ describe("a guard", () => {
     expect([disk.states, disk.cancelled]).toEqual([["ok"], 1]);
   });
 
-  test("is a check that does not make a node unready", () => {
-    expect(diskCheck("ok")).toEqual({ name: "disk", failure: null });
-    expect(diskCheck("full")).toMatchObject({ failure: null, note: /takes no entries/ });
+  test("is a check that does not make a node unready, unless the others go on without it", () => {
+    const check = (disk: DiskState, isStranded = false) => diskCheck({ disk, isStranded });
+    expect(check("ok")).toEqual({ name: "disk", failure: null });
+    expect(check("full")).toMatchObject({
+      failure: null,
+      note: expect.stringContaining("takes no entries"),
+    });
+    expect(check("full", true).failure).toContain("the others go on");
   });
 });
 
