@@ -143,6 +143,10 @@ describe.skipIf(missing !== null)("disks that fill up", () => {
     await states({ n1: "full", n2: "full", n3: "full" }, "nothing");
     await refused(register());
     await refused(kept.update({ weight: 7 }));
+    // One that has no session yet.
+    const late = await connect({ servers: cluster.urls });
+    await refused(late.provider.register({ application: "late", protocol: "http", addr: "l:1" }));
+    await late.close();
     const until = performance.now() + 2 * TTL_MS;
     while (performance.now() < until) {
       const read = await client.consumer.get("kept", { read: "linearizable" });
