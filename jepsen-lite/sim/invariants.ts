@@ -110,6 +110,7 @@ export class Invariants {
       case "caughtUp":
       case "configurationCommitted":
       case "snapshotWaits":
+      case "stranded":
       case "massBreak":
         break;
     }
