@@ -151,6 +151,16 @@ export class Invariants {
     );
   }
 
+  /** But a snapshot of which all had come before, which the log then begins with. */
+  tookNothingOnFullDisk(node: SimNode, before: ReplicaStatus): void {
+    const now = node.status();
+    if (before.disk !== "full" || now?.disk !== "full") return;
+    demand(
+      now.lastIndex <= Math.max(before.lastIndex, now.firstIndex - 1),
+      () => `${node.id} took ${now.lastIndex} on a full disk`,
+    );
+  }
+
   /** Nobody is stopped whose program and memory are whole. */
   diverged(node: SimNode, divergence: Divergence): void {
     demand(this.#isFaulty(node), () => `${node.id} diverged: ${JSON.stringify(divergence)}`);

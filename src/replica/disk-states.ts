@@ -115,8 +115,12 @@ export class DiskStates {
     return this.#own === "full" && leader !== null && this.#committedIndex > lastIndex;
   }
 
-  /** By the word of the last leader that this node has heard; of itself, once it leads. */
+  /**
+   * By the word of the last leader that this node has heard; of itself, once it leads and has heard
+   * the others, but for what it can know by itself.
+   */
   get intake(): Intake {
+    if (this.#own === "full" && this.#raft.role === "leader") return "nothing";
     return this.#raft.isLeaderReady ? this.#decide() : this.#told;
   }
 

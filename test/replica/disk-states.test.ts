@@ -179,6 +179,25 @@ describe("a leader whose disk is full", () => {
   });
 });
 
+describe("a leader whose disk becomes full before its no-op is committed", () => {
+  test("proposes nothing of what it is given meanwhile", () => {
+    const { cluster, clients } = ledWith(["ok", "ok", "ok"]);
+    cluster.passes = ({ type }) => type !== "appendEntriesResponse";
+    cluster.node("n1").step({ type: "transferLeadership", to: null });
+    cluster.pass(HEARD_MS);
+    const [leader = ""] = leaders(cluster);
+    const { status } = cluster.node(leader);
+    expect(status.lastIndex).toBeGreaterThan(status.commitIndex);
+    cluster.node(leader).step({ type: "disk", state: "full" });
+    for (const client of clients) client.register(`${client.session}:2`);
+    cluster.deliver();
+    expect(cluster.node(leader).status).toMatchObject({
+      lastIndex: status.lastIndex,
+      intake: "nothing",
+    });
+  });
+});
+
 describe("while all disks are full", () => {
   test("reads and renewals go on, nobody is expired, and all ends by itself", () => {
     const { cluster, clients } = ledWith(["full", "full", "full"]);
