@@ -66,6 +66,18 @@ export class NodeProcess {
     return `ws://127.0.0.1:${this.port}`;
   }
 
+  /** While it runs. */
+  get pid(): number {
+    const pid = this.#process?.pid;
+    if (pid === undefined || !this.isRunning) throw new Error(`${this.name} does not run`);
+    return pid;
+  }
+
+  /** Resolves when this life of it is over, and its last line was read. */
+  get ended(): Promise<void> {
+    return this.#ended;
+  }
+
   get isRunning(): boolean {
     return this.#process?.exitCode === null && this.#process.signalCode === null;
   }
@@ -80,8 +92,10 @@ export class NodeProcess {
     return `${this.name} ended with ${this.exitCode ?? "a signal"}: ${this.#lastLines.join("\n")}`;
   }
 
-  start(): void {
-    const child = spawn(process.execPath, [...this.#argv], { stdio: ["ignore", "ignore", "pipe"] });
+  /** `by`: a command that becomes this node, such as one that limits it first. */
+  start(by: readonly string[] = []): void {
+    const [file = "", ...args] = [...by, process.execPath, ...this.#argv];
+    const child = spawn(file, args, { stdio: ["ignore", "ignore", "pipe"] });
     this.life += 1;
     this.isBeingKilled = false;
     this.hasAnswered = false;
