@@ -1,0 +1,66 @@
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Strace } from "../faults/strace.ts";
+import type { World } from "../real/campaign.ts";
+import type { Machine } from "../real/power-cluster.ts";
+import { progress } from "../real/progress.ts";
+import { Violation } from "../real/violation.ts";
+
+const DELAYS_MS = [5, 50, 500, 5_000] as const;
+const MEASURED_MS = 2_000;
+/** Past which a leader's own disk counts as hanging, with what it takes to hand over. */
+const GIVEN_UP_MS = 4_000;
+
+/**
+ * Every sync takes longer. One slow disk of three slows nobody down; a leader whose disk hangs leaves
+ * it to another; where all are slow, the cluster is slow, and nothing worse.
+ */
+export async function slowSync(machines: readonly Machine[], world: World): Promise<string> {
+  const { cluster, load, prng } = world;
+  const delayMs = prng.pick(DELAYS_MS);
+  const isAll = machines.length === cluster.machines.length;
+  const leads = await cluster.leader();
+  // Being traced costs something too.
+  const usualMs = await p99Ms(machines, 0, MEASURED_MS, world);
+  const slowMs = await p99Ms(machines, delayMs, MEASURED_MS + 2 * delayMs, world, async () => {
+    if (isAll || delayMs < GIVEN_UP_MS || !machines.includes(leads)) return;
+    const others = cluster.machines.filter((machine) => machine !== leads);
+    await cluster.leader(others);
+  });
+  const ratio =
+    slowMs === null || usualMs === null ? "none acknowledged" : ratioOf(slowMs, usualMs);
+  if (slowMs === null && !isAll) {
+    throw new Violation("stuck", `${load.acknowledged} acknowledged, none with one slow disk`);
+  }
+  await progress(world, 1);
+  return `${delayMs} ms a sync; p99 of a write ${ratio}`;
+}
+
+function ratioOf(slowMs: number, usualMs: number): string {
+  return `${usualMs.toFixed(0)} → ${slowMs.toFixed(0)} ms (x ${(slowMs / usualMs).toFixed(1)})`;
+}
+
+/** Null where nothing was acknowledged. */
+async function p99Ms(
+  machines: readonly Machine[],
+  delayMs: number,
+  forMs: number,
+  { load, place }: World,
+  meanwhile: () => Promise<void> = async () => {},
+): Promise<number | null> {
+  const tampering = {
+    calls: ["fdatasync", "fsync"],
+    how: `delay_enter=${delayMs === 0 ? "1us" : `${delayMs}ms`}`,
+    paths: null,
+  };
+  const straces = await Promise.all(
+    machines.map(({ node }) => {
+      return Strace.attach(node.pid, tampering, join(place, `strace-${node.name}`));
+    }),
+  );
+  load.takeLatenciesMs();
+  await Promise.all([meanwhile(), sleep(forMs)]);
+  const latenciesMs = [...load.takeLatenciesMs()].sort((a, b) => a - b);
+  await Promise.all(straces.map((strace) => strace.detach()));
+  return latenciesMs[Math.floor(latenciesMs.length * 0.99)] ?? null;
+}
