@@ -24,10 +24,10 @@ const REFUSAL = "refuses clients: too many connections";
  * open the next file: then it goes on until it has to, and ends saying so.
  */
 export async function descriptors(machines: readonly Machine[], world: World): Promise<string> {
-  const { prng } = world;
+  const { prng, turn } = world;
   const [machine] = machines as [Machine];
   await progress(world, prng.between(1, ACKS_MAX));
-  return prng.chance(500) ? await fewFromTheStart(machine, world) : await takenAway(machine, world);
+  return await turn([fewFromTheStart, takenAway])(machine, world);
 }
 
 async function fewFromTheStart(machine: Machine, world: World): Promise<string> {

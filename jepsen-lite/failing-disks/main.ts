@@ -33,7 +33,7 @@ const OPTIONS = {
 const COLUMNS: Columns = {
   counted: ["ends", "cuts", "elections", "acknowledged", "unknown", "refused"],
   broken: [
-    ...["lost", "strange", "twoLeaders", "twoVotes", "expired", "silent", "retried"],
+    ...["lost", "strange", "twoLeaders", "twoVotes", "expired", "undurable", "silent", "retried"],
     ...["refused", "ended", "diverged", "stuck"],
   ] as Columns["broken"],
 };

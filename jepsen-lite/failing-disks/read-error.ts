@@ -11,7 +11,6 @@ import { type DataFile, pathOf } from "./files.ts";
 
 const ACKS_MAX = 100;
 const START_MS_MAX = 20_000;
-const AT_WORK_PER_MILLE = 200;
 /** LevelDB numbers its files in one row; so many of the next ones may be tables. */
 const NEXT_FILES = 8;
 const FILES: readonly DataFile[] = [
@@ -28,12 +27,11 @@ const FILES: readonly DataFile[] = [
  * mapping is a SIGBUS, which nobody can bring about without a device that has one.)
  */
 export async function readError(machines: readonly Machine[], world: World): Promise<string> {
-  const { cluster, prng } = world;
+  const { cluster, prng, turn } = world;
   const [machine] = machines as [Machine];
   await progress(world, prng.between(1, ACKS_MAX));
-  const what = prng.chance(AT_WORK_PER_MILLE)
-    ? await atWork(machine, world)
-    : await atStart(machine, prng.pick(FILES), world);
+  const file = turn([null, ...FILES]);
+  const what = file === null ? await atWork(machine, world) : await atStart(machine, file, world);
   cluster.start([machine]);
   return `${what} at ${machine.node.name}`;
 }
@@ -42,8 +40,13 @@ async function atStart(machine: Machine, file: DataFile, world: World): Promise<
   const { cluster, place } = world;
   const { node } = machine;
   await node.kill();
-  const path = await pathOf(machine, file);
-  if (path === null) return `there is no ${file} to read yet`;
+  if ((await pathOf(machine, file)) === null) {
+    // A start makes a table of the log that it finds.
+    cluster.start([machine]);
+    await cluster.up([machine]);
+    await node.kill();
+  }
+  const path = (await pathOf(machine, file)) ?? file;
   const how = "error=EIO:when=1";
   const tampering: Tampering = { calls: ["read", "pread64", "mmap"], how, paths: [path] };
   const logPath = join(place, "strace");

@@ -16,8 +16,8 @@ const GIVEN_UP_MS = 4_000;
  * it to another; where all are slow, the cluster is slow, and nothing worse.
  */
 export async function slowSync(machines: readonly Machine[], world: World): Promise<string> {
-  const { cluster, load, prng } = world;
-  const delayMs = prng.pick(DELAYS_MS);
+  const { cluster, load, turn } = world;
+  const delayMs = turn(DELAYS_MS);
   const isAll = machines.length === cluster.machines.length;
   const leads = await cluster.leader();
   // Being traced costs something too.

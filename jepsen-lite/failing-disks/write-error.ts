@@ -9,7 +9,6 @@ import { type DataFile, pathOf } from "./files.ts";
 const ACKS_MAX = 100;
 const CALLS_MAX = 8;
 const ERRORS = ["EIO", "ENOSPC", "EDQUOT", "EROFS"] as const;
-const AT_START_PER_MILLE = 200;
 
 interface Step {
   readonly file: DataFile;
@@ -35,14 +34,16 @@ const VOTE_STEPS: readonly Step[] = [
  * well: what it has acknowledged though the failed call has left it in memory is lost then.
  */
 export async function writeError(machines: readonly Machine[], world: World): Promise<string> {
-  const { cluster, prng } = world;
+  const { cluster, prng, turn } = world;
   const [machine] = machines as [Machine];
   const isAlone = cluster.machines.length === 1;
   const error = prng.pick(ERRORS);
   await progress(world, prng.between(1, ACKS_MAX));
-  const what = prng.chance(AT_START_PER_MILLE)
-    ? await atStart(machine, error, world)
-    : await atWork(machine, error, prng.pick(isAlone ? STEPS : [...STEPS, ...VOTE_STEPS]), world);
+  const step = turn([null, ...STEPS, ...(isAlone ? [] : VOTE_STEPS)]);
+  const what =
+    step === null
+      ? await atStart(machine, error, world)
+      : await atWork(machine, error, step, world);
   if (!isAlone) await progress(world, prng.between(1, ACKS_MAX));
   if (prng.chance(500)) await cluster.cut([machine]);
   cluster.start([machine]);
@@ -65,9 +66,14 @@ async function atWork(
   machine.node.isBeingKilled = true;
   const strace = await Strace.attach(machine.node.pid, tampering, join(place, "strace"));
   const ends = endsNaming(cluster, machine, path);
-  if (isVote) await newTerm(machine, ends, world);
-  await ends;
-  checkNotRetried(await strace.detach(), path);
+  ends.catch(() => {});
+  try {
+    if (isVote) await newTerm(machine, ends, world);
+    await ends;
+  } finally {
+    // Comes first: one that has tried again goes on, too.
+    checkNotRetried(await strace.detach(), path);
+  }
   return `${call} ${when} on ${file}`;
 }
 

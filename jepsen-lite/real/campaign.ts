@@ -10,6 +10,8 @@ export interface World {
   readonly cluster: PowerCluster;
   readonly load: Load;
   readonly prng: Prng;
+  /** One a round; each once before any comes again, in an order that the seed draws. */
+  readonly turn: <T>(items: readonly T[]) => T;
   /** For what is to be kept of a round that breaks something. */
   readonly place: string;
 }
@@ -78,8 +80,11 @@ export async function runScenario(
   });
   try {
     while (!isOver(rounds, cluster)) {
+      const turn = <T>(items: readonly T[]): T => {
+        return new Prng(seed, stream).shuffled(items)[(rounds - 1) % items.length] as T;
+      };
       rounds += 1;
-      await scenario.round({ cluster, load, prng, place });
+      await scenario.round({ cluster, load, prng, turn, place });
       await cluster.up(cluster.machines);
       await load.pause();
       await cluster.check(load.ledger, cluster.machines);

@@ -14,6 +14,8 @@ import { voteOnDisk } from "./vote-on-disk.ts";
 import { until } from "./wait.ts";
 
 const SETTLE_MS_MAX = 40_000;
+/** From a fault to the end of the node, with the write that meets it. */
+const END_MS_MAX = 15_000;
 /** A part of what nobody has synced is on the disk all the same: the kernel writes when it likes. */
 const FLUSH_PER_MILLE = 300;
 
@@ -127,11 +129,11 @@ export class PowerCluster {
    * of its disk was brought about; `isBeingKilled` was set before.
    */
   async endOf({ node }: Machine, exitCode: number): Promise<string> {
-    await this.#awaited(`${node.name} to end`, async () => (node.isRunning ? null : true)).catch(
-      (error) => {
-        throw new Violation("silent", error.message);
-      },
-    );
+    await until(END_MS_MAX, `${node.name} to end`, async () =>
+      node.isRunning ? null : true,
+    ).catch((error) => {
+      throw new Violation("silent", error.message);
+    });
     await node.ended;
     if (node.exitCode !== exitCode) throw new Violation("silent", node.end);
     this.ends += 1;

@@ -20,10 +20,12 @@ export const VIOLATIONS = {
   stuck: "stuck",
   /** A session of a provider that lives was ended. */
   expired: "expired",
+  /** Something was acknowledged while no disk took anything. */
+  undurable: "acknowledged without a disk",
   /** A fault of the disk that a node has to end with, and it did not, or not with code and reason. */
   silent: "silent",
-  /** Something was synced once more after it had failed. */
-  retried: "retried",
+  /** A file was synced once more after a write or sync of it had failed. */
+  retried: "synced after a failure",
 } as const;
 
 /** A promise was broken; everything else that is thrown is the harness's own fault. */

@@ -13,6 +13,9 @@ import {
   hardState,
   random,
   request,
+  snapshotAt,
+  stage,
+  switchTo,
   temporaryDirectory,
   usedDirectory,
 } from "./fixture.ts";
@@ -59,6 +62,25 @@ describe("the first failed write", () => {
     await expect(storage.persist(bug)).rejects.toThrow(AssertionError);
     const good = request(2, { hardState: hardState(1), entries: [entry(1, 1)] });
     await expect(storage.persist(good)).rejects.toThrow(AssertionError);
+    await storage.close();
+  });
+});
+
+describe("a chunk of a snapshot that is to be sent", () => {
+  it("is not made up where it cannot be read: what failed is told", async () => {
+    const store = new FailingStore();
+    const { storage } = await openOn(store);
+    const snapshot = snapshotAt(5, 1, 1);
+    const log = { hardState: hardState(1), entries: entriesBetween(1, 5, 1), commitIndex: 5 };
+    const steps = [log, { snapshot: stage(snapshot) }, { snapshot: switchTo(snapshot) }];
+    for (const [at, parts] of steps.entries()) await storage.persist(request(at + 1, parts));
+    expect(await storage.readChunk(snapshot, 0)).not.toBeNull();
+    store.failure = new Error("IO error: db/000012.ldb: Input/output error");
+    await expect(storage.readChunk(snapshot, 0)).rejects.toMatchObject({
+      code: "DISK",
+      message: expect.stringContaining("db/000012.ldb"),
+    });
+    store.failure = null;
     await storage.close();
   });
 });
