@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { commandLine, EXIT_USAGE } from "../command-line.ts";
-import { Freezer, missingForFreezer, startFreezer } from "../faults/freezer.ts";
+import { missingCommand } from "../faults/command.ts";
+import { Freezer, startFreezer } from "../faults/freezer.ts";
 import { missingForPowerCuts } from "../faults/power-cut.ts";
 import { missingForStrace } from "../faults/strace.ts";
 import { type Result, runScenario } from "../real/campaign.ts";
@@ -76,7 +77,12 @@ async function main(): Promise<void> {
 }
 
 async function missing(): Promise<string | null> {
-  return (await missingForPowerCuts()) ?? (await missingForStrace()) ?? (await missingForFreezer());
+  return (
+    (await missingForPowerCuts()) ??
+    (await missingForStrace()) ??
+    (await missingCommand("fsfreeze", "--version")) ??
+    (await missingCommand("prlimit", "--version"))
+  );
 }
 
 function lineOf({ scenario, rounds, counted, seconds }: Result): string {

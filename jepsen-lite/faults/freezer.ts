@@ -3,19 +3,9 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { command } from "./command.ts";
 import type { LoopDisk } from "./loop-disk.ts";
 
 const MAIN = fileURLToPath(new URL("./freezer/main.js", import.meta.url));
-
-/** Null where `Freezer` can be used. */
-export async function missingForFreezer(): Promise<string | null> {
-  const refusal = await command("fsfreeze", "--version").then(
-    () => null,
-    ({ message }: Error) => message,
-  );
-  return refusal === null ? null : `fsfreeze (${refusal})`;
-}
 
 /**
  * Called outside, with a process that has what is mounted inside. *Guards against:* what writes to a
