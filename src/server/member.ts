@@ -18,6 +18,7 @@ import { Clients } from "./clients.ts";
 import { Driver } from "./driver.ts";
 import type { HealthCheck, HttpPages } from "./http.ts";
 import { LocalReads } from "./local-reads.ts";
+import type { LogHost } from "./log-page.ts";
 import type { Metrics } from "./metrics.ts";
 import { Notices } from "./notices.ts";
 import { type Operation, type OperationAnswer, Operations } from "./operations.ts";
@@ -120,6 +121,7 @@ export class Member implements HttpPages {
         readied: (seconds) => metrics.readySeconds.observe(seconds),
       },
       setAside: (text) => directory.setAside(text),
+      giveUp: (text) => directory.giveUp(text),
       onFatal: options.onFatal,
     });
     const { conf: inForce, committedConf } = this.#replica.status(now);
@@ -157,6 +159,11 @@ export class Member implements HttpPages {
   /** Fields of every log line. */
   get logState(): Readonly<Record<string, unknown>> {
     return this.#notices.state;
+  }
+
+  get logHost(): LogHost {
+    const leader = this.#nameOf(this.#driver.status().leader);
+    return { source: this.#options.directory, lineage: this.lineage, leader };
   }
 
   get isDraining(): boolean {

@@ -1,9 +1,8 @@
-import { readdir } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { Level } from "level";
 import { damaged } from "./damage.ts";
 import { causeCode, messageOf, openingError } from "./disk-errors.ts";
-import { isThere, readIfThere, syncDirectory } from "./durable-file.ts";
+import { isThere, syncDirectory } from "./durable-file.ts";
 import type { KeyRange, KeyValueOperation, KeyValueStore } from "./key-value-store.ts";
 import { bufferOf } from "./layout.ts";
 
@@ -29,8 +28,6 @@ export async function openLevelStore(
   if (!options.create && !(await isThere(path))) {
     throw damaged(dirname(path), `${path} is missing`);
   }
-  if (!options.create) await checkLogsReadable(path);
-  // It begins to open by itself.
   const level = new Level<Buffer, Buffer>(path, {
     keyEncoding: "buffer",
     valueEncoding: "buffer",
@@ -46,16 +43,6 @@ export async function openLevelStore(
     throw openingError(path, error);
   }
   return new LevelStore(path, level);
-}
-
-/**
- * n1 starts, and a part of its LevelDB's log cannot be read. LevelDB takes that for the end of the
- * log, opens without a word, and deletes the file: what n1 had acknowledged is gone, though the disk
- * has it and may give it back another time. So it is all read before, and is in memory then.
- */
-async function checkLogsReadable(path: string): Promise<void> {
-  const logs = (await readdir(path)).filter((name) => name.endsWith(".log"));
-  for (const name of logs) await readIfThere(join(path, name));
 }
 
 /** `level` tells only of what it has in browsers too; under Node it is a classic-level. */
