@@ -2,12 +2,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { cp, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { TestContext } from "vitest";
+import { expect, type TestContext } from "vitest";
+import { until } from "../../jepsen-lite/real/wait.ts";
 import { mutated } from "../mutants/mutant.ts";
 import { within } from "./wait.ts";
 
 const TOP = fileURLToPath(new URL("../..", import.meta.url));
 const EXIT_SKIPPED = 77;
+const DETACHED_MS_MAX = 20_000;
 
 export interface Ran {
   readonly code: number | null;
@@ -62,8 +64,28 @@ export class Campaign {
     }
   }
 
+  /**
+   * Killed when it has said a line, a campaign leaves nothing. It is over with the last of its
+   * processes, since these hold its output open.
+   */
+  async leavesNothing(context: TestContext, args: readonly string[]): Promise<void> {
+    const { child, ran } = this.start(args);
+    const first = new Promise<string>((resolve) => {
+      child.stdout?.once("data", (text: string) => resolve(text.trim()));
+    });
+    const line = await within(this.#msMax, "the first line", first);
+    if (line.startsWith("skipped")) skipped(context, line);
+    expect(await this.#hasDevices()).toBe(true);
+    child.kill("SIGKILL");
+    await within(DETACHED_MS_MAX, "the last of its processes to go", ran);
+    await until(DETACHED_MS_MAX, "the loop devices to go", async () => {
+      return (await this.#hasDevices()) ? null : true;
+    });
+    expect(await readFile("/proc/mounts", "utf8")).not.toContain(this.#directory);
+  }
+
   /** Whether a loop device has a file of it. */
-  async hasDevices(): Promise<boolean> {
+  async #hasDevices(): Promise<boolean> {
     const devices = await readdir("/sys/block");
     const files = devices.map((name) => join("/sys/block", name, "loop", "backing_file"));
     const backing = await Promise.all(files.map((file) => readFile(file, "utf8").catch(() => "")));
@@ -72,7 +94,7 @@ export class Campaign {
 }
 
 /** Where it cannot run, the command says in one line what is missing, and the test as well. */
-export function skipped(context: TestContext, line: string): never {
+function skipped(context: TestContext, line: string): never {
   console.info(line);
   return context.skip(line);
 }
