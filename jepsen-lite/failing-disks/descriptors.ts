@@ -1,6 +1,5 @@
 import { readFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
-import { join } from "node:path";
 import { command } from "../faults/command.ts";
 import type { World } from "../real/campaign.ts";
 import type { Machine } from "../real/power-cluster.ts";
@@ -31,14 +30,14 @@ export async function descriptors(machines: readonly Machine[], world: World): P
 }
 
 async function fewFromTheStart(machine: Machine, world: World): Promise<string> {
-  const { cluster, place } = world;
+  const { cluster } = world;
   const { node } = machine;
   await node.kill();
-  node.start(["prlimit", `--nofile=${FEW}:${FEW}`]);
+  node.start({ wrapped: (argv) => ["prlimit", `--nofile=${FEW}:${FEW}`, ...argv] });
   await cluster.up([machine]);
   const sockets = open(node.port, FEW);
   const says = async () => {
-    return (await readFile(join(place, `${node.name}.log`), "utf8")).includes(REFUSAL) || null;
+    return (await readFile(node.logPath, "utf8")).includes(REFUSAL) || null;
   };
   try {
     await until(SAID_MS_MAX, REFUSAL, says).catch(({ message }: Error) => {

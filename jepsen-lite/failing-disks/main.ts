@@ -4,7 +4,7 @@ import { commandLine, EXIT_USAGE } from "../command-line.ts";
 import { missingCommand } from "../faults/command.ts";
 import { Freezer, startFreezer } from "../faults/freezer.ts";
 import { missingForPowerCuts } from "../faults/power-cut.ts";
-import { missingForStrace } from "../faults/strace.ts";
+import { missingForStrace } from "../faults/tampering.ts";
 import { type Result, runScenario } from "../real/campaign.ts";
 import { runCampaign, say } from "../real/run.ts";
 import type { Columns } from "../real/table.ts";

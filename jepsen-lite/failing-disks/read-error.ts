@@ -1,5 +1,5 @@
 import { basename, dirname, join } from "node:path";
-import { readSeen, Strace, type Tampering, underStrace } from "../faults/strace.ts";
+import { readSeen, Strace, type Tampering, underStrace } from "../faults/tampering.ts";
 import type { World } from "../real/campaign.ts";
 import type { Machine } from "../real/power-cluster.ts";
 import { progress } from "../real/progress.ts";
@@ -50,7 +50,7 @@ async function atStart(machine: Machine, file: DataFile, world: World): Promise<
   const how = "error=EIO:when=1";
   const tampering: Tampering = { calls: ["read", "pread64", "mmap"], how, paths: [path] };
   const logPath = join(place, "strace");
-  node.start(underStrace(tampering, logPath));
+  node.start({ wrapped: (argv) => underStrace(tampering, logPath, argv) });
   node.isBeingKilled = true;
   await until(START_MS_MAX, "it to start, or to end", async () => {
     return !node.isRunning || (await node.view()) !== null ? true : null;

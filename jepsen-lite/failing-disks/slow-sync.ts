@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Strace } from "../faults/strace.ts";
+import { Strace } from "../faults/tampering.ts";
 import type { World } from "../real/campaign.ts";
 import type { Machine } from "../real/power-cluster.ts";
 import { progress } from "../real/progress.ts";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { Strace, type Tampering, underStrace } from "../faults/strace.ts";
+import { Strace, type Tampering, underStrace } from "../faults/tampering.ts";
 import type { World } from "../real/campaign.ts";
 import type { Machine } from "../real/power-cluster.ts";
 import { progress } from "../real/progress.ts";
@@ -95,7 +95,8 @@ async function atStart(
   const calls = ["fdatasync", "fsync"];
   const tampering: Tampering = { calls, how: `error=${error}:when=1`, paths: null };
   await machine.node.kill();
-  machine.node.start(underStrace(tampering, join(place, "strace")));
+  const logPath = join(place, "strace");
+  machine.node.start({ wrapped: (argv) => underStrace(tampering, logPath, argv) });
   machine.node.isBeingKilled = true;
   await endsNaming(cluster, machine, machine.node.dataDir);
   return "the first sync of a start";

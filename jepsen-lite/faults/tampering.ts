@@ -56,10 +56,14 @@ export class Strace {
   }
 }
 
-/** What a command is begun with so that its system calls are tampered with from the first one on. */
-export function underStrace(tampering: Tampering, logPath: string): readonly string[] {
+/** A command whose system calls are tampered with from the first one on. */
+export function underStrace(
+  tampering: Tampering,
+  logPath: string,
+  argv: readonly string[],
+): readonly string[] {
   // As a grandchild of it, so that the command itself is what was started, and what is killed.
-  return ["strace", "-D", ...argsOf(tampering, logPath)];
+  return ["strace", "-D", ...argsOf(tampering, logPath), ...argv];
 }
 
 export async function readSeen(logPath: string): Promise<readonly string[]> {
