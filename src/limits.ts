@@ -188,6 +188,11 @@ export const DISK_RESERVE_SNAPSHOTS = 2;
 export const DISK_RESERVE_DELAY_MS = 10_000;
 /** Written and synced at a time. */
 export const DISK_RESERVE_STEP_BYTES = 1024 * 1024;
+/** Between two files that are read again, so that a scrub is no load. */
+export const SCRUB_PAUSE_MS = 2_000;
+/** From the end of one scrub of the whole directory to the next. */
+export const SCRUB_REST_MS = 3_600_000;
+
 /** Room on a disk below which `rollcall doctor` says so. */
 export const DISK_ROOM_BYTES_LOW = 1024 * 1024 * 1024;
 /** How far a clock may be off before `rollcall doctor` says so. */

@@ -32,6 +32,20 @@ export function diskNote(status: StatusPage): string {
 }
 
 export function ofDisk(status: StatusPage): readonly Finding[] {
+  return [...ofRot(status), ...ofRoom(status)];
+}
+
+function ofRot({ name, damagedFiles = [] }: StatusPage): readonly Finding[] {
+  if (damagedFiles.length === 0) return [];
+  return [
+    warning(
+      `the disk of ${name} has lost parts of ${damagedFiles.join(", ")}`,
+      `see to that disk, then restart ${name} while the others run: it fetches what it lacks, or says what it cannot`,
+    ),
+  ];
+}
+
+function ofRoom(status: StatusPage): readonly Finding[] {
   const { name, disk, diskState } = status;
   const left = disk == null ? "" : `: ${leftText(disk)}`;
   if (diskState === "full") {

@@ -1,6 +1,7 @@
 import { statfs } from "node:fs/promises";
 import type { Clock, Timers } from "../env/env.ts";
 import { deferred } from "../util/deferred.ts";
+import type { Scrubber } from "./scrubber.ts";
 
 export interface DiskRoom {
   /** For whoever is not root. */
@@ -14,6 +15,8 @@ export interface MachineStatus {
   readonly wallMs: number;
   /** Of the data directory; null where the disk does not answer. */
   readonly disk: DiskRoom | null;
+  /** Of the data directory: what a scrub found not to be as it was written. */
+  readonly damagedFiles: readonly string[];
 }
 
 const PATIENCE_MS = 100;
@@ -38,12 +41,17 @@ export class Machine {
   readonly #timers: Timers;
   readonly #look: typeof diskRoomOf;
   #asked: Promise<DiskRoom | null> | null = null;
+  #scrubber: Pick<Scrubber, "damagedFiles"> | null = null;
 
   constructor(dataDir: string, clock: Clock, timers: Timers, look = diskRoomOf) {
     this.#dataDir = dataDir;
     this.#clock = clock;
     this.#timers = timers;
     this.#look = look;
+  }
+
+  scrubbedBy(scrubber: Pick<Scrubber, "damagedFiles">): void {
+    this.#scrubber = scrubber;
   }
 
   async status(): Promise<MachineStatus> {
@@ -54,6 +62,7 @@ export class Machine {
     const timer = this.#timers.after(PATIENCE_MS, () => late.resolve(null));
     const disk = await Promise.race([this.#asked, late.promise]);
     timer.cancel();
-    return { wallMs: this.#clock.wallMs(), disk };
+    const damagedFiles = this.#scrubber?.damagedFiles ?? [];
+    return { wallMs: this.#clock.wallMs(), disk, damagedFiles };
   }
 }

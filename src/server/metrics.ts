@@ -27,6 +27,19 @@ export class Metrics {
   readonly sessionsEnded: Counter<"reason">;
   readonly snapshots: Counter<"how">;
   readonly httpRequests: Counter<"route" | "code">;
+  readonly #scrubbedBytes = this.#counter(
+    "rollcall_scrubbed_bytes_total",
+    "Bytes at rest in the data directory that were read again",
+  );
+  readonly #scrubs = this.#counter(
+    "rollcall_scrubs_total",
+    "Times that all of the data directory was read again",
+  );
+  readonly #damagedFiles = new Gauge({
+    name: "rollcall_damaged_files",
+    help: "Files of the data directory that were found not to be as they were written",
+    registers: [this.#registry],
+  });
   readonly #gauges = new Map<string, Gauge>();
   readonly #states = new Map<string, Gauge>();
   readonly #linkUp: Gauge<"peer">;
@@ -54,11 +67,10 @@ export class Metrics {
       "Time of one slice of writing to clients",
       LOOP_BUCKETS,
     );
-    this.leaderChanges = new Counter({
-      name: "rollcall_raft_leader_changes_total",
-      help: "Leaders this node has come to know, one after another",
-      registers,
-    });
+    this.leaderChanges = this.#counter(
+      "rollcall_raft_leader_changes_total",
+      "Leaders this node has come to know, one after another",
+    );
     this.sessionsEnded = new Counter({
       name: "rollcall_sessions_ended_total",
       help: "Sessions that ended, by reason, as applied on this node",
@@ -108,8 +120,19 @@ export class Metrics {
     collectDefaultMetrics({ register: this.#registry, prefix: "rollcall_" });
   }
 
+  #counter(name: string, help: string): Counter {
+    return new Counter({ name, help, registers: [this.#registry] });
+  }
+
   get contentType(): string {
     return this.#registry.contentType;
+  }
+
+  /** `damagedFiles`: as of now. */
+  scrubbed(bytes: number, damagedFiles: number, isPassComplete: boolean): void {
+    this.#scrubbedBytes.inc(bytes);
+    this.#damagedFiles.set(damagedFiles);
+    if (isPassComplete) this.#scrubs.inc();
   }
 
   /** Where to look at a scrape; null while there is nothing to see. */

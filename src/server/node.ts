@@ -35,6 +35,7 @@ import { Metrics } from "./metrics.ts";
 import { configurationError, exitCodeOf, NodeError } from "./node-error.ts";
 import { PageTurns } from "./page-turns.ts";
 import { Promotion } from "./promotion.ts";
+import { Scrubber } from "./scrubber.ts";
 import type { NodeStatus } from "./status.ts";
 import { decideUpgrade, type UpgradeHost } from "./upgrades.ts";
 import { packageVersion } from "./version.ts";
@@ -130,6 +131,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   #whenStopped: NodeEnd = { exitCode: EXIT.ok, error: null };
   #stopping: Promise<void> | null = null;
   #promotion: Promotion | null = null;
+  #scrubber: Scrubber | null = null;
   #settleServing: { resolve: () => void; reject: (error: unknown) => void };
   #settleEnded: (end: NodeEnd) => void;
 
@@ -291,6 +293,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     const state = this.#state;
     this.#listener?.stop();
     this.#promotion?.stop();
+    this.#scrubber?.stop();
     try {
       if (state.type === "serving") {
         await state.member.stop();
@@ -349,6 +352,12 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       return;
     }
     this.#state = { type: "serving", member };
+    this.#scrubber = new Scrubber({
+      ...this.#environment,
+      directory: this.#directory ?? directory,
+      metrics: this.metrics,
+    });
+    this.machine.scrubbedBy(this.#scrubber);
     logger.info({ cluster: birth.clusterId, members: birth.members.length }, "serving");
     this.#settleServing.resolve();
     if (this.#config.join.length > 0 && !this.#config.learner) {
@@ -420,6 +429,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       state.member.abandon();
     }
     this.#promotion?.stop();
+    this.#scrubber?.stop();
     if ("waiting" in state) {
       state.waiting.stop();
     }

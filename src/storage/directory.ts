@@ -41,6 +41,7 @@ import {
 } from "./recovery-advice.ts";
 import { beginReturn } from "./returning.ts";
 import { Salvage } from "./salvage.ts";
+import { type Scrubbed, scrub } from "./scrub.ts";
 import {
   type Identity,
   type LogSource,
@@ -184,6 +185,8 @@ export interface DataDirectory extends LogSource {
    * @throws StorageError DISK.
    */
   returned(): Promise<void>;
+  /** Reads what is at rest in it once more: see `scrub`. */
+  scrub(nowMs: number, pause: () => Promise<void>): AsyncIterable<Scrubbed>;
   /** Closes the storage too, and lets others in. */
   close(): Promise<void>;
 }
@@ -261,6 +264,13 @@ class LevelDirectory implements DataDirectory {
   async readDownFrom(to: LogIndex, bytesMax: number): Promise<readonly Uint8Array[]> {
     if (this.#database.damage !== null) return [];
     return entriesDownFrom(this.#database.store, to, bytesMax);
+  }
+
+  scrub(nowMs: number, pause: () => Promise<void>): AsyncIterable<Scrubbed> {
+    const { number } = this.#generation;
+    const place = { database: databaseOf(number), mark: markOf(number), nowMs };
+    const { incarnation } = this.identity;
+    return scrub({ path: this.path, incarnation, ...place }, pause);
   }
 
   setAside(text: string): Promise<void> {

@@ -32,12 +32,22 @@ const MASK_DELTA = 0xa282ead8;
  * may be compressed; a block ends where the checksum of what was read so far stands.
  */
 export function badPartOfTable(table: Buffer): BadPart | null {
+  const looking = lookForBadPart(table);
+  for (;;) {
+    const { done, value } = looking.next();
+    if (done === true) return value;
+  }
+}
+
+/** The same, with a break behind each block, for whoever has something else to do meanwhile. */
+export function* lookForBadPart(table: Buffer): Generator<void, BadPart | null> {
   const end = table.length - FOOTER_BYTES;
   if (end < 0 || table.readBigUInt64LE(table.length - 8) !== TABLE_MAGIC) {
     return { offset: Math.max(0, end), text: "the footer is not that of a table" };
   }
   let before = { from: 0, to: 0 };
   for (let at = 0; at < end; at = before.to) {
+    yield;
     const to = endOfBlock(table, at, at, end);
     if (to !== null) {
       before = { from: at, to };

@@ -27,6 +27,10 @@ export function lostDirectoryAdvice(name: string): string {
 /** Of a directory that was found to be older than what its member has acknowledged. */
 export const OUTDATED_ADVICE = `It has forgotten acknowledgements, and perhaps votes, so it is not opened again. Start the node from the directory that it last ran on, or ${NEW_MEMBER}. ${WITHOUT_IT}`;
 
+/** Of a node that runs, and goes on. */
+export const DAMAGED_AT_REST_ADVICE =
+  "What the node works with is in its memory, and right. See to the disk, then restart the node while the others run: a log that is damaged is fetched from them, and what cannot be is named.";
+
 /** Of a member that the others have removed. */
 export const REMOVED_ADVICE =
   "its directory is of no use any more: to add the machine again, start it with an empty one and --join HOST:PORT of a member";

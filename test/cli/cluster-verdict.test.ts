@@ -167,6 +167,11 @@ describe("a cluster that works", () => {
       { page: { disk: { freeBytes: 2e8, totalBytes: 1e10 } } },
       /^the disk of n2 has 200 MB left of 10 GB$/,
     ],
+    [
+      "has rotted",
+      { page: { damagedFiles: ["db/000005.ldb", "vote-a"] } },
+      "the disk of n2 has lost parts of db/000005.ldb, vote-a",
+    ],
     ["is low", { diskState: "low" }, "the disk of n2 is low, so it leads only if it must"],
     [
       "takes no entries",
