@@ -32,15 +32,16 @@ export async function slowSync(machines: readonly Machine[], world: World): Prom
     throw new Violation("stuck", `${load.acknowledged} acknowledged, none with one slow disk`);
   }
   await progress(world, 1);
+  const rate = `${usual.perSecond.toFixed(0)} → ${slow.perSecond.toFixed(0)} writes a second`;
+  if (slow.p99Ms === null || usual.p99Ms === null) return `${delayMs} ms a sync; ${rate}`;
   const times = (slow.p99Ms / usual.p99Ms).toFixed(1);
-  const p99 = `p99 of a write ${usual.p99Ms.toFixed(0)} → ${slow.p99Ms.toFixed(0)} ms (x ${times})`;
-  const rate = `${usual.perSecond.toFixed(0)} → ${slow.perSecond.toFixed(0)} a second`;
-  return `${delayMs} ms a sync; ${p99}, ${rate}`;
+  const p99 = `p99 ${usual.p99Ms.toFixed(0)} → ${slow.p99Ms.toFixed(0)} ms (x ${times})`;
+  return `${delayMs} ms a sync; ${rate}, ${p99}`;
 }
 
 interface Measured {
-  /** NaN where nothing was acknowledged. */
-  readonly p99Ms: number;
+  /** From call to answer; null where nothing was acknowledged. */
+  readonly p99Ms: number | null;
   readonly perSecond: number;
 }
 
@@ -70,7 +71,7 @@ async function measured(
   const latenciesMs = [...load.takeLatenciesMs()].sort((a, b) => a - b);
   await Promise.all(straces.map((strace) => strace.detach()));
   return {
-    p99Ms: latenciesMs[Math.floor(latenciesMs.length * 0.99)] ?? Number.NaN,
+    p99Ms: latenciesMs[Math.floor(latenciesMs.length * 0.99)] ?? null,
     perSecond: latenciesMs.length / seconds,
   };
 }
