@@ -15,9 +15,10 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { messageOf } from "./disk-errors.ts";
-import { isThere } from "./durable-file.ts";
+import { isThere, readIfThere } from "./durable-file.ts";
 import type { KeyValueStore } from "./key-value-store.ts";
 import { badPartOfLog, badPartOfTable } from "./level-files.ts";
+import { tablesInUse } from "./level-manifest.ts";
 import { openLevelStore } from "./level-store.ts";
 import { StorageError } from "./storage.ts";
 
@@ -99,8 +100,11 @@ async function copied<Result>(
   await mkdir(copy);
   await checkRoom(database, files, copy);
   const bad: BadFile[] = [];
+  const inUse = await tablesOf(database);
   for (const file of files) {
     await copyFile(join(database, file), join(copy, file), constants.COPYFILE_FICLONE);
+    const table = /^(\d+)\.(?:ldb|sst)$/.exec(file)?.[1];
+    if (table !== undefined && inUse?.has(Number(table)) === false) continue;
     const text = badPartOf(file, await readFile(join(copy, file)));
     if (text !== null) bad.push({ file, text });
   }
@@ -111,6 +115,14 @@ async function copied<Result>(
   } finally {
     await store.close();
   }
+}
+
+/** Null where it cannot be told: then all of them are. */
+async function tablesOf(database: string): Promise<ReadonlySet<number> | null> {
+  const current = (await readIfThere(join(database, "CURRENT")))?.toString("latin1").trim() ?? "";
+  if (!/^MANIFEST-\d+$/.test(current)) return null;
+  const manifest = await readIfThere(join(database, current));
+  return manifest === null || badPartOfLog(manifest) !== null ? null : tablesInUse(manifest);
 }
 
 function badPartOf(file: string, content: Buffer): string | null {

@@ -16,6 +16,8 @@ const FOOTER_BYTES = 48;
 const TABLE_MAGIC = 0xdb4775248b80fb57n;
 const LOG_BLOCK_BYTES = 32 * 1024;
 const RECORD_HEAD_BYTES = 7;
+/** The middle of a record has 3. */
+const RECORD_TYPE = { full: 1, first: 2, last: 4 } as const;
 const RECORD_TYPE_MAX = 4;
 const MASK_DELTA = 0xa282ead8;
 
@@ -81,6 +83,23 @@ export function badPartOfLog(log: Buffer): BadPart | null {
     }
   }
   return null;
+}
+
+/** Its records up to the first that is not whole, each put together from its parts. */
+export function* recordsIn(log: Buffer): Generator<Buffer, void, void> {
+  let parts: Buffer[] = [];
+  for (let block = 0; block < log.length; block += LOG_BLOCK_BYTES) {
+    const end = Math.min(block + LOG_BLOCK_BYTES, log.length);
+    for (let at = block; at + RECORD_HEAD_BYTES <= end; ) {
+      const next = at + RECORD_HEAD_BYTES + log.readUInt16LE(at + 4);
+      if (!isRecord(log, at, next, end)) return;
+      const type = log[at + 6];
+      if (type === RECORD_TYPE.full || type === RECORD_TYPE.first) parts = [];
+      parts.push(log.subarray(at + RECORD_HEAD_BYTES, next));
+      if (type === RECORD_TYPE.full || type === RECORD_TYPE.last) yield Buffer.concat(parts);
+      at = next;
+    }
+  }
 }
 
 function isRecord(log: Buffer, at: number, next: number, end: number): boolean {
