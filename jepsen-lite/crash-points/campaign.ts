@@ -1,0 +1,154 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { Prng } from "../prng.ts";
+import { VIOLATIONS, Violation, type ViolationKind } from "../real/violation.ts";
+import { kindOf, type Point, textOf } from "./points.ts";
+
+/** An operation, and where it can be crashed. */
+export interface Site {
+  readonly name: string;
+  points(): Promise<readonly Point[]>;
+  /**
+   * Does it all anew up to that point, and looks at what is left. False where the point was not
+   * reached. Rejects with a Violation.
+   */
+  crash(point: Point): Promise<boolean>;
+  remove(): Promise<void>;
+}
+
+/** Makes a site in a directory that is its own; contents are drawn from `seed`. */
+export interface Plan {
+  readonly name: string;
+  /** How many points of it are drawn in the time of one. */
+  readonly weight: number;
+  readonly prepare: (directory: string, seed: number) => Promise<Site>;
+}
+
+/** What came of the points of one operation. */
+export interface Result {
+  readonly name: string;
+  /** That there are, of the seeds that were drawn from. */
+  readonly known: number;
+  readonly steps: number;
+  readonly syscalls: number;
+  /** Points that a run has come to its end without. */
+  readonly missed: number;
+  readonly seconds: number;
+  readonly broken: Readonly<Record<ViolationKind, number>>;
+  readonly violations: readonly string[];
+}
+
+export interface CampaignOptions {
+  readonly seed: number;
+  readonly points: number;
+  readonly directory: string;
+  readonly onResult: (result: Result) => void;
+}
+
+interface Drawn {
+  readonly plan: Plan;
+  readonly site: Site;
+  readonly known: number;
+  readonly points: readonly Point[];
+}
+
+/**
+ * Crashes at `points` points, each another one: all that there are of one seed where that is enough,
+ * and a part of them, as large for every operation, where it is not. Then of the next seeds.
+ */
+export async function runCampaign(
+  plans: readonly Plan[],
+  { seed, points, directory, onResult }: CampaignOptions,
+): Promise<readonly Result[]> {
+  const tallies = new Map(plans.map(({ name }) => [name, new Tally(name)]));
+  let left = points;
+  for (let turn = 0; left > 0; turn += 1) {
+    const place = join(directory, `seed-${seed + turn}`);
+    await mkdir(place);
+    const drawn = await draw(plans, place, seed + turn, left);
+    for (const { plan, site, known, points } of drawn) {
+      const tally = tallies.get(plan.name);
+      if (tally === undefined) throw new Error(`no tally of ${plan.name}`);
+      await tally.run(site, known, points);
+      left -= points.length;
+      await site.remove();
+      onResult(tally.result);
+    }
+  }
+  return [...tallies.values()].map(({ result }) => result);
+}
+
+async function draw(
+  plans: readonly Plan[],
+  directory: string,
+  seed: number,
+  count: number,
+): Promise<readonly Drawn[]> {
+  const prng = new Prng(seed, plans.length);
+  const all: { plan: Plan; site: Site; waiting: Point[]; known: number; chosen: Point[] }[] = [];
+  for (const plan of plans) {
+    const site = await plan.prepare(directory, seed);
+    const waiting = spread(await site.points(), prng);
+    all.push({ plan, site, waiting, known: waiting.length, chosen: [] });
+  }
+  let left = count;
+  while (left > 0 && all.some(({ waiting }) => waiting.length > 0)) {
+    for (const { plan, waiting, chosen } of all) {
+      const next = waiting.splice(0, Math.min(plan.weight, left));
+      chosen.push(...next);
+      left -= next.length;
+    }
+  }
+  return all.map(({ plan, site, known, chosen }) => ({ plan, site, known, points: chosen }));
+}
+
+/** Shuffled, with one of every kind before the second of any. */
+function spread(points: readonly Point[], prng: Prng): Point[] {
+  const kinds = new Map<string, Point[]>();
+  for (const point of prng.shuffled(points)) {
+    const kind = kindOf(point);
+    kinds.set(kind, [...(kinds.get(kind) ?? []), point]);
+  }
+  const rows = prng.shuffled([...kinds.values()]);
+  const longest = Math.max(0, ...rows.map(({ length }) => length));
+  const turns = Array.from({ length: longest }, (_, turn) =>
+    rows.flatMap((row) => row[turn] ?? []),
+  );
+  return turns.flat();
+}
+
+class Tally {
+  readonly #name: string;
+  readonly #counts = { known: 0, steps: 0, syscalls: 0, missed: 0, seconds: 0 };
+  readonly #broken = Object.fromEntries(VIOLATIONS.map((kind) => [kind, 0])) as Record<
+    ViolationKind,
+    number
+  >;
+  readonly #violations: string[] = [];
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  get result(): Result {
+    const broken = { ...this.#broken };
+    return { name: this.#name, ...this.#counts, broken, violations: [...this.#violations] };
+  }
+
+  async run(site: Site, known: number, points: readonly Point[]): Promise<void> {
+    const startedMs = performance.now();
+    this.#counts.known += known;
+    for (const point of points) {
+      try {
+        if (await site.crash(point)) this.#counts[`${point.type}s`] += 1;
+        else this.#counts.missed += 1;
+      } catch (error) {
+        if (!(error instanceof Violation)) throw error;
+        this.#counts[`${point.type}s`] += 1;
+        this.#broken[error.kind] += 1;
+        this.#violations.push(`${error.kind}: ${this.#name}, ${textOf(point)}: ${error.message}`);
+      }
+    }
+    this.#counts.seconds += (performance.now() - startedMs) / 1000;
+  }
+}

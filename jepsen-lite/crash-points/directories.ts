@@ -1,0 +1,162 @@
+import { spawn } from "node:child_process";
+import { cp, mkdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { killedAt, syscallsIn, traced } from "../faults/strace.ts";
+import type { Site } from "./campaign.ts";
+import { after, expected, type Found, MADE, UNMADE } from "./expected.ts";
+import type { Fault } from "./held-back.ts";
+import { judge } from "./judge.ts";
+import { type Operation, type Scripts, scriptsOf } from "./operations.ts";
+import { momentOf, type Point, pointsOfCalls, pointsOfSteps, without } from "./points.ts";
+import { dataIn } from "./seam.ts";
+import { type Told, toldBy } from "./told.ts";
+import type { VictimOrder } from "./victim.ts";
+
+const VICTIM = fileURLToPath(new URL("victim.js", import.meta.url));
+const VICTIM_MS_MAX = 60_000;
+
+interface Ended {
+  readonly told: Told;
+  readonly isKilled: boolean;
+}
+
+/** An operation on directories of its own, which are all the same at first. */
+export class Directories implements Site {
+  readonly #place: string;
+  readonly #operation: Operation;
+  readonly #seed: number;
+  readonly #fault: Fault | null;
+  readonly #hasStrace: boolean;
+  readonly #scripts: Scripts;
+  readonly #base: Found;
+
+  private constructor(
+    place: string,
+    operation: Operation,
+    seed: number,
+    fault: Fault | null,
+    hasStrace: boolean,
+  ) {
+    this.#place = place;
+    this.#hasStrace = hasStrace;
+    this.#operation = operation;
+    this.#seed = seed;
+    this.#fault = fault;
+    this.#scripts = scriptsOf(operation, seed);
+    const isMade = operation.setup !== null;
+    this.#base = isMade ? after(this.#scripts.setup, MADE) : UNMADE;
+  }
+
+  get name(): string {
+    return this.#operation.name;
+  }
+
+  get #basePath(): string {
+    return join(this.#place, "base");
+  }
+
+  /** With what the operation begins with, as a process that is killed leaves it. In `directory`. */
+  static async prepare(
+    directory: string,
+    operation: Operation,
+    seed: number,
+    fault: Fault | null,
+    hasStrace: boolean,
+  ): Promise<Directories> {
+    const place = join(directory, operation.name);
+    await mkdir(place);
+    const directories = new Directories(place, operation, seed, fault, hasStrace);
+    if (operation.setup === null) return directories;
+    const { told } = await directories.#run(directories.#basePath, "setup", null, (argv) => argv);
+    if (told.done !== directories.#scripts.setup.length) throw new Error(`no setup of ${place}`);
+    return directories;
+  }
+
+  /** All that can be reached, from a run that nobody kills and, with strace, another one. */
+  async points(): Promise<readonly Point[]> {
+    const path = await this.#fresh();
+    const { told } = await this.#run(path, "act", null, (argv) => argv);
+    const ofSteps = this.#ofOperation(pointsOfSteps(told.steps), pointsOfSteps(told.opening));
+    if (!this.#hasStrace) return ofSteps;
+    const file = join(this.#place, "trace");
+    const again = await this.#fresh();
+    await this.#run(again, "act", null, (argv) => traced(file, argv));
+    const calls = syscallsIn(await readFile(file, "utf8"));
+    const opened = calls.findIndex(({ rest }) => rest.startsWith(', "opened\\n"'));
+    const [all, first] = [calls, calls.slice(0, opened)].map((of) => pointsOfCalls(of, again));
+    return [...ofSteps, ...this.#ofOperation(all ?? [], first ?? [])];
+  }
+
+  /** Without those of the opening, where the operation is another one. */
+  #ofOperation(points: readonly Point[], opening: readonly Point[]): Point[] {
+    const isOpening = this.#scripts.act.length === 0 || this.#operation.setup === null;
+    return isOpening ? [...points] : without(points, opening);
+  }
+
+  /** False where the process came to its end before. Rejects with a Violation. */
+  async crash(point: Point): Promise<boolean> {
+    const path = await this.#fresh();
+    const { told, isKilled } = await this.#run(path, "act", point, (argv) =>
+      point.type === "step" ? argv : killedAt(momentOf(point, path), argv),
+    );
+    if (!isKilled && !told.isClosed) throw new Error(`the victim of ${this.#place} has failed`);
+    const { act } = this.#scripts;
+    const may = expected(this.#base, act, told);
+    const opened = told.isOpened && !this.#base.isMade ? MADE : this.#base;
+    const reported = after(act.slice(0, told.done), opened);
+    await judge(path, this.#seed, may, reported);
+    await rm(join(path, ".."), { recursive: true });
+    return isKilled;
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#place, { recursive: true, force: true });
+  }
+
+  async #fresh(): Promise<string> {
+    const place = join(this.#place, "run");
+    await rm(place, { recursive: true, force: true });
+    await mkdir(place);
+    const path = dataIn(place);
+    if (this.#base.isMade) await cp(this.#basePath, path, { recursive: true });
+    return path;
+  }
+
+  async #run(
+    path: string,
+    part: VictimOrder["part"],
+    point: Point | null,
+    wrapped: (argv: readonly string[]) => readonly string[],
+  ): Promise<Ended> {
+    const order: VictimOrder = {
+      path,
+      operation: this.#operation.name,
+      part,
+      seed: this.#seed,
+      moment: point?.type === "step" ? point.moment : null,
+      fault: this.#fault,
+    };
+    const [file = "", ...args] = wrapped([process.execPath, VICTIM, JSON.stringify(order)]);
+    // One thread does what the script asks for, so that the calls of two runs have one order.
+    const env = { ...process.env, UV_THREADPOOL_SIZE: "1" };
+    const child = spawn(file, args, { env, stdio: ["ignore", "pipe", "inherit"] });
+    let output = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+    let isLate = false;
+    const late = setTimeout(() => {
+      isLate = true;
+      child.kill("SIGKILL");
+    }, VICTIM_MS_MAX);
+    const signal = await new Promise<NodeJS.Signals | null>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (_, killedBy) => resolve(killedBy));
+    });
+    clearTimeout(late);
+    if (isLate)
+      throw new Error(`${this.name}: not to its end within ${VICTIM_MS_MAX} ms: ${output}`);
+    return { told: toldBy(output), isKilled: signal === "SIGKILL" };
+  }
+}

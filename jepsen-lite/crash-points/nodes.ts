@@ -1,0 +1,214 @@
+import { mkdir, readFile, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { killedAt, syscallsIn, traced } from "../faults/strace.ts";
+import { Prng } from "../prng.ts";
+import { Load } from "../real/load.ts";
+import { NodeCluster } from "../real/node-cluster.ts";
+import type { NodeProcess } from "../real/node-process.ts";
+import { Violation } from "../real/violation.ts";
+import { voteOnDisk } from "../real/vote-on-disk.ts";
+import type { Site } from "./campaign.ts";
+import type { StepMoment } from "./failpoint.ts";
+import type { NodeOperation, NodeWorld } from "./node-operations.ts";
+import { momentOf, type Point, pointsOfCalls, pointsOfSteps, without } from "./points.ts";
+import { NODE_ORDER, type NodeOrder } from "./preload.ts";
+import { passedIn } from "./told.ts";
+
+const PRELOAD = new URL("preload.js", import.meta.url).href;
+const BIN = fileURLToPath(new URL("../../../bin/rollcall.js", import.meta.url));
+/** What a run does before it has come to its end without a crash. */
+const WORK_ACKS = 300;
+const BIRTH_ACKS = 20;
+const WORK_MS_MAX = 20_000;
+const PROGRESS_MS_MAX = 40_000;
+const LIMITS = {
+  logBytesMin: 16 * 1024,
+  tailBytes: 4 * 1024,
+  laggardBytesMax: 8 * 1024,
+  chunkBytes: 2 * 1024,
+};
+
+/** An operation of a real node in a cluster that lives through all of its crashes. */
+export class Nodes implements Site {
+  readonly #place: string;
+  readonly #operation: NodeOperation;
+  readonly #prng: Prng;
+  readonly #hasStrace: boolean;
+  #world: NodeWorld | null = null;
+  #worlds = 0;
+
+  private constructor(place: string, operation: NodeOperation, seed: number, hasStrace: boolean) {
+    this.#place = place;
+    this.#operation = operation;
+    this.#prng = new Prng(seed);
+    this.#hasStrace = hasStrace;
+  }
+
+  static async prepare(
+    directory: string,
+    operation: NodeOperation,
+    seed: number,
+    hasStrace: boolean,
+  ): Promise<Nodes> {
+    const place = join(directory, operation.name);
+    await mkdir(place);
+    return new Nodes(place, operation, seed, hasStrace);
+  }
+
+  get name(): string {
+    return this.#operation.name;
+  }
+
+  async points(): Promise<readonly Point[]> {
+    const steps = join(this.#place, "steps");
+    const ofSteps = await this.#listed(steps, { steps }, (text) => pointsOfSteps(passedIn(text)));
+    if (!this.#hasStrace) return ofSteps;
+    const trace = join(this.#place, "trace");
+    const wrapped = (argv: readonly string[]) => traced(trace, argv);
+    const ofCalls = await this.#listed(trace, { wrapped }, (text, path) =>
+      pointsOfCalls(syscallsIn(text), path),
+    );
+    return [...ofSteps, ...ofCalls];
+  }
+
+  async crash(point: Point): Promise<boolean> {
+    const world = await this.#worldBefore();
+    const { victim } = world;
+    if (point.type === "step") this.#start(victim, { moment: point.moment });
+    else {
+      const moment = momentOf(point, victim.dataDir);
+      this.#start(victim, { wrapped: (argv) => killedAt(moment, argv) });
+    }
+    victim.isBeingKilled = true;
+    await Promise.race([victim.ended, this.#work(world)]);
+    const isKilled = !victim.isRunning;
+    await victim.kill();
+    await this.#judge(world);
+    return isKilled;
+  }
+
+  async remove(): Promise<void> {
+    await this.#endWorld();
+    await rm(this.#place, { recursive: true, force: true });
+  }
+
+  /** A start of the victim that nobody kills, and the points of what is in `file` then. */
+  async #listed(
+    file: string,
+    how: Partial<Armed>,
+    pointsOf: (text: string, path: string) => Point[],
+  ): Promise<Point[]> {
+    const world = await this.#worldBefore();
+    const { cluster, victim } = world;
+    const { isMeant, sign, name } = this.#operation;
+    const said = await sizeOf(victim.logPath);
+    this.#start(victim, how);
+    await cluster.up([victim]);
+    const size = await sizeOf(file);
+    await this.#work(world);
+    victim.isBeingKilled = true;
+    await victim.kill();
+    const text = await readFile(file, "utf8");
+    const log = (await readFile(victim.logPath)).subarray(said).toString("utf8");
+    if (!sign.test(log)) throw new Error(`${name} has not happened: no ${sign} in\n${log}`);
+    await this.#judge(world);
+    const atStart = pointsOf(text.slice(0, size), victim.dataDir);
+    const behind = without(pointsOf(text, victim.dataDir), atStart);
+    return [
+      ...atStart.filter((point) => isMeant(point, false)),
+      ...behind.filter((point) => isMeant(point, true)),
+    ];
+  }
+
+  #start(
+    victim: NodeProcess,
+    { moment = null, steps = null, wrapped = (argv) => argv }: Partial<Armed>,
+  ): void {
+    const order: NodeOrder = { path: victim.dataDir, moment, steps, limits: LIMITS };
+    victim.start({ wrapped, env: { [NODE_ORDER]: JSON.stringify(order) } });
+  }
+
+  /** Resolves when all is well and much was done, or when it has taken long. */
+  async #work({ cluster, load, victim }: NodeWorld): Promise<void> {
+    const done = (async () => {
+      while (victim.isRunning && (await victim.view())?.isCaughtUp !== true) await sleep(20);
+      await load.more(this.#operation.isBirth === true ? BIRTH_ACKS : WORK_ACKS);
+    })();
+    await Promise.race([done, late(WORK_MS_MAX)]);
+    cluster.checkRunning(cluster.nodes);
+  }
+
+  /** All that has to be there, behind a clean start of the victim, which is killed again then. */
+  async #judge({ cluster, load, victim }: NodeWorld): Promise<void> {
+    if (victim.exitCode !== null) throw new Violation("ended", victim.end);
+    // Nobody can have voted for a leader before there was a directory.
+    if ((await voteOnDisk(victim.dataDir)) !== null) {
+      await cluster.checkVotes([victim], cluster.elected);
+    }
+    this.#start(victim, {});
+    await cluster.up(cluster.nodes);
+    await load.pause();
+    await cluster.check(load.ledger, cluster.nodes);
+    load.go();
+    const isLate = await Promise.race([load.more(1).then(() => false), late(PROGRESS_MS_MAX)]);
+    if (isLate) throw new Violation("stuck", `no acknowledgement within ${PROGRESS_MS_MAX} ms`);
+    await victim.kill();
+  }
+
+  /** With the victim down, and ready for the operation. */
+  async #worldBefore(): Promise<NodeWorld> {
+    if (this.#operation.isBirth === true) await this.#endWorld();
+    this.#world ??= await this.#newWorld();
+    if (this.#operation.isBirth !== true) await this.#operation.before(this.#world);
+    return this.#world;
+  }
+
+  async #newWorld(): Promise<NodeWorld> {
+    this.#worlds += 1;
+    const directory = join(this.#place, `world-${this.#worlds}`);
+    await mkdir(directory);
+    const names = Array.from({ length: this.#operation.size }, (_, i) => `n${i + 1}`);
+    const dataDirs = names.map((name) => join(directory, name));
+    const program = ["--import", PRELOAD, BIN];
+    const cluster = await NodeCluster.make({ directory, program, dataDirs });
+    const [victim] = cluster.nodes;
+    if (victim === undefined) throw new Error("a cluster without nodes");
+    const isBirth = this.#operation.isBirth === true;
+    if (!isBirth) {
+      for (const node of cluster.nodes) this.#start(node, {});
+      await cluster.settled(cluster.nodes);
+    }
+    const load = await Load.start(cluster.urls, this.#prng);
+    const start = (node: NodeProcess): void => this.#start(node, {});
+    this.#world = { bin: BIN, cluster, load, victim, start };
+    if (isBirth) return this.#world;
+    await load.more(WORK_ACKS);
+    await victim.kill();
+    return this.#world;
+  }
+
+  async #endWorld(): Promise<void> {
+    const world = this.#world;
+    this.#world = null;
+    if (world === null) return;
+    await world.cluster.kill();
+    await world.load.close();
+  }
+}
+
+/** Of a start of the victim. */
+interface Armed {
+  readonly moment: StepMoment | null;
+  readonly steps: string | null;
+  readonly wrapped: (argv: readonly string[]) => readonly string[];
+}
+
+async function sizeOf(file: string): Promise<number> {
+  return (await stat(file).catch(() => null))?.size ?? 0;
+}
+
+function late(ms: number): Promise<true> {
+  return sleep(ms, true as const, { ref: false });
+}
