@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Prng } from "../prng.ts";
 import { VIOLATIONS, Violation, type ViolationKind } from "../real/violation.ts";
@@ -7,13 +7,15 @@ import { kindOf, type Point, textOf } from "./points.ts";
 /** An operation, and where it can be crashed. */
 export interface Site {
   readonly name: string;
-  points(): Promise<readonly Point[]>;
+  /** All that can be reached, by a run that nobody kills. */
+  points(type: Point["type"]): Promise<readonly Point[]>;
   /**
    * Does it all anew up to that point, and looks at what is left. False where the point was not
    * reached. Rejects with a Violation.
    */
   crash(point: Point): Promise<boolean>;
-  remove(): Promise<void>;
+  /** Nothing of it runs any more. */
+  close(): Promise<void>;
 }
 
 /** Makes a site in a directory that is its own; contents are drawn from `seed`. */
@@ -42,6 +44,8 @@ export interface CampaignOptions {
   readonly seed: number;
   readonly points: number;
   readonly directory: string;
+  readonly types: readonly Point["type"][];
+  readonly isMeant: (point: Point) => boolean;
   readonly onResult: (result: Result) => void;
 }
 
@@ -58,21 +62,24 @@ interface Drawn {
  */
 export async function runCampaign(
   plans: readonly Plan[],
-  { seed, points, directory, onResult }: CampaignOptions,
+  options: CampaignOptions,
 ): Promise<readonly Result[]> {
   const tallies = new Map(plans.map(({ name }) => [name, new Tally(name)]));
-  let left = points;
+  let left = options.points;
   for (let turn = 0; left > 0; turn += 1) {
-    const place = join(directory, `seed-${seed + turn}`);
+    const seed = options.seed + turn;
+    const place = join(options.directory, `seed-${seed}`);
     await mkdir(place);
-    const drawn = await draw(plans, place, seed + turn, left);
+    const drawn = await draw(plans, place, seed, left, options);
+    if (drawn.every(({ points }) => points.length === 0)) throw new Error("no such point");
     for (const { plan, site, known, points } of drawn) {
       const tally = tallies.get(plan.name);
       if (tally === undefined) throw new Error(`no tally of ${plan.name}`);
-      await tally.run(site, known, points);
+      const isKept = await tally.run(site, known, points);
       left -= points.length;
-      await site.remove();
-      onResult(tally.result);
+      await site.close();
+      if (isKept) await rm(join(place, plan.name), { recursive: true, force: true });
+      options.onResult(tally.result);
     }
   }
   return [...tallies.values()].map(({ result }) => result);
@@ -83,13 +90,17 @@ async function draw(
   directory: string,
   seed: number,
   count: number,
+  { types, isMeant }: CampaignOptions,
 ): Promise<readonly Drawn[]> {
   const prng = new Prng(seed, plans.length);
   const all: { plan: Plan; site: Site; waiting: Point[]; known: number; chosen: Point[] }[] = [];
   for (const plan of plans) {
-    const site = await plan.prepare(directory, seed);
-    const waiting = spread(await site.points(), prng);
-    all.push({ plan, site, waiting, known: waiting.length, chosen: [] });
+    const place = join(directory, plan.name);
+    await mkdir(place);
+    const site = await plan.prepare(place, seed);
+    const points: Point[] = [];
+    for (const type of types) points.push(...(await site.points(type)).filter(isMeant));
+    all.push({ plan, site, waiting: spread(points, prng), known: points.length, chosen: [] });
   }
   let left = count;
   while (left > 0 && all.some(({ waiting }) => waiting.length > 0)) {
@@ -135,7 +146,8 @@ class Tally {
     return { name: this.#name, ...this.#counts, broken, violations: [...this.#violations] };
   }
 
-  async run(site: Site, known: number, points: readonly Point[]): Promise<void> {
+  /** False where something was broken. */
+  async run(site: Site, known: number, points: readonly Point[]): Promise<boolean> {
     const startedMs = performance.now();
     this.#counts.known += known;
     for (const point of points) {
@@ -146,9 +158,11 @@ class Tally {
         if (!(error instanceof Violation)) throw error;
         this.#counts[`${point.type}s`] += 1;
         this.#broken[error.kind] += 1;
-        this.#violations.push(`${error.kind}: ${this.#name}, ${textOf(point)}: ${error.message}`);
+        const where = `${this.#name}, "${textOf(point)}"`;
+        this.#violations.push(`${error.kind}: ${where}: ${error.message}`);
       }
     }
     this.#counts.seconds += (performance.now() - startedMs) / 1000;
+    return this.#violations.length === 0;
   }
 }

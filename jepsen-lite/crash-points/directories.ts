@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { cp, mkdir, readFile, rm } from "node:fs/promises";
+import { cp, mkdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { killedAt, syscallsIn, traced } from "../faults/strace.ts";
@@ -27,19 +27,12 @@ export class Directories implements Site {
   readonly #operation: Operation;
   readonly #seed: number;
   readonly #fault: Fault | null;
-  readonly #hasStrace: boolean;
   readonly #scripts: Scripts;
   readonly #base: Found;
+  #broken = 0;
 
-  private constructor(
-    place: string,
-    operation: Operation,
-    seed: number,
-    fault: Fault | null,
-    hasStrace: boolean,
-  ) {
+  private constructor(place: string, operation: Operation, seed: number, fault: Fault | null) {
     this.#place = place;
-    this.#hasStrace = hasStrace;
     this.#operation = operation;
     this.#seed = seed;
     this.#fault = fault;
@@ -62,30 +55,27 @@ export class Directories implements Site {
     operation: Operation,
     seed: number,
     fault: Fault | null,
-    hasStrace: boolean,
   ): Promise<Directories> {
-    const place = join(directory, operation.name);
-    await mkdir(place);
-    const directories = new Directories(place, operation, seed, fault, hasStrace);
+    const directories = new Directories(directory, operation, seed, fault);
     if (operation.setup === null) return directories;
     const { told } = await directories.#run(directories.#basePath, "setup", null, (argv) => argv);
-    if (told.done !== directories.#scripts.setup.length) throw new Error(`no setup of ${place}`);
+    if (told.done !== directories.#scripts.setup.length)
+      throw new Error(`no setup of ${operation.name}`);
     return directories;
   }
 
-  /** All that can be reached, from a run that nobody kills and, with strace, another one. */
-  async points(): Promise<readonly Point[]> {
+  async points(type: Point["type"]): Promise<readonly Point[]> {
     const path = await this.#fresh();
-    const { told } = await this.#run(path, "act", null, (argv) => argv);
-    const ofSteps = this.#ofOperation(pointsOfSteps(told.steps), pointsOfSteps(told.opening));
-    if (!this.#hasStrace) return ofSteps;
+    if (type === "step") {
+      const { told } = await this.#run(path, "act", null, (argv) => argv);
+      return this.#ofOperation(pointsOfSteps(told.steps), pointsOfSteps(told.opening));
+    }
     const file = join(this.#place, "trace");
-    const again = await this.#fresh();
-    await this.#run(again, "act", null, (argv) => traced(file, argv));
+    await this.#run(path, "act", null, (argv) => traced(file, argv));
     const calls = syscallsIn(await readFile(file, "utf8"));
     const opened = calls.findIndex(({ rest }) => rest.startsWith(', "opened\\n"'));
-    const [all, first] = [calls, calls.slice(0, opened)].map((of) => pointsOfCalls(of, again));
-    return [...ofSteps, ...this.#ofOperation(all ?? [], first ?? [])];
+    const opening = pointsOfCalls(calls.slice(0, opened), path);
+    return this.#ofOperation(pointsOfCalls(calls, path), opening);
   }
 
   /** Without those of the opening, where the operation is another one. */
@@ -94,31 +84,37 @@ export class Directories implements Site {
     return isOpening ? [...points] : without(points, opening);
   }
 
-  /** False where the process came to its end before. Rejects with a Violation. */
   async crash(point: Point): Promise<boolean> {
     const path = await this.#fresh();
+    const moment = point.type === "syscall" ? await momentOf(point, path) : null;
     const { told, isKilled } = await this.#run(path, "act", point, (argv) =>
-      point.type === "step" ? argv : killedAt(momentOf(point, path), argv),
+      moment === null ? argv : killedAt(moment, argv),
     );
-    if (!isKilled && !told.isClosed) throw new Error(`the victim of ${this.#place} has failed`);
+    if (!isKilled && !told.isClosed) throw new Error(`a victim of ${this.name} has failed`);
     const { act } = this.#scripts;
-    const may = expected(this.#base, act, told);
     const opened = told.isOpened && !this.#base.isMade ? MADE : this.#base;
     const reported = after(act.slice(0, told.done), opened);
-    await judge(path, this.#seed, may, reported);
-    await rm(join(path, ".."), { recursive: true });
+    try {
+      await judge(path, this.#seed, expected(this.#base, act, told), reported);
+    } catch (error) {
+      this.#broken += 1;
+      await rename(this.#runPlace, join(this.#place, `broken-${this.#broken}`));
+      throw error;
+    }
     return isKilled;
   }
 
-  async remove(): Promise<void> {
-    await rm(this.#place, { recursive: true, force: true });
+  /** Nothing is left running behind a crash. */
+  async close(): Promise<void> {}
+
+  get #runPlace(): string {
+    return join(this.#place, "run");
   }
 
   async #fresh(): Promise<string> {
-    const place = join(this.#place, "run");
-    await rm(place, { recursive: true, force: true });
-    await mkdir(place);
-    const path = dataIn(place);
+    await rm(this.#runPlace, { recursive: true, force: true });
+    await mkdir(this.#runPlace);
+    const path = dataIn(this.#runPlace);
     if (this.#base.isMade) await cp(this.#basePath, path, { recursive: true });
     return path;
   }

@@ -1,7 +1,8 @@
-import { mkdir, readFile, rm, stat } from "node:fs/promises";
+import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { DYING_WITH_PARENT } from "../faults/dying-with.ts";
 import { killedAt, syscallsIn, traced } from "../faults/strace.ts";
 import { Prng } from "../prng.ts";
 import { Load } from "../real/load.ts";
@@ -12,7 +13,7 @@ import { voteOnDisk } from "../real/vote-on-disk.ts";
 import type { Site } from "./campaign.ts";
 import type { StepMoment } from "./failpoint.ts";
 import type { NodeOperation, NodeWorld } from "./node-operations.ts";
-import { momentOf, type Point, pointsOfCalls, pointsOfSteps, without } from "./points.ts";
+import { kindOf, momentOf, type Point, pointsOfCalls, pointsOfSteps, without } from "./points.ts";
 import { NODE_ORDER, type NodeOrder } from "./preload.ts";
 import { passedIn } from "./told.ts";
 
@@ -35,63 +36,67 @@ export class Nodes implements Site {
   readonly #place: string;
   readonly #operation: NodeOperation;
   readonly #prng: Prng;
-  readonly #hasStrace: boolean;
   #world: NodeWorld | null = null;
   #worlds = 0;
 
-  private constructor(place: string, operation: NodeOperation, seed: number, hasStrace: boolean) {
-    this.#place = place;
+  /** All of it is in `directory`. */
+  constructor(directory: string, operation: NodeOperation, seed: number) {
+    this.#place = directory;
     this.#operation = operation;
     this.#prng = new Prng(seed);
-    this.#hasStrace = hasStrace;
-  }
-
-  static async prepare(
-    directory: string,
-    operation: NodeOperation,
-    seed: number,
-    hasStrace: boolean,
-  ): Promise<Nodes> {
-    const place = join(directory, operation.name);
-    await mkdir(place);
-    return new Nodes(place, operation, seed, hasStrace);
   }
 
   get name(): string {
     return this.#operation.name;
   }
 
-  async points(): Promise<readonly Point[]> {
-    const steps = join(this.#place, "steps");
-    const ofSteps = await this.#listed(steps, { steps }, (text) => pointsOfSteps(passedIn(text)));
-    if (!this.#hasStrace) return ofSteps;
-    const trace = join(this.#place, "trace");
-    const wrapped = (argv: readonly string[]) => traced(trace, argv);
-    const ofCalls = await this.#listed(trace, { wrapped }, (text, path) =>
-      pointsOfCalls(syscallsIn(text), path),
-    );
-    return [...ofSteps, ...ofCalls];
+  async points(type: Point["type"]): Promise<readonly Point[]> {
+    const file = join(this.#place, type);
+    const wrapped = (argv: readonly string[]) => traced(file, argv);
+    try {
+      return type === "step"
+        ? await this.#listed(file, { steps: file }, (text) => pointsOfSteps(passedIn(text)))
+        : await this.#listed(file, { wrapped }, (text, path) =>
+            pointsOfCalls(syscallsIn(text), path),
+          );
+    } finally {
+      // Others are listed meanwhile, and want the machine.
+      await this.close();
+    }
   }
 
   async crash(point: Point): Promise<boolean> {
+    try {
+      return await this.#crash(point);
+    } catch (error) {
+      // The next one begins with a cluster in which nothing is broken.
+      await this.close();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    const world = this.#world;
+    this.#world = null;
+    if (world === null) return;
+    await world.cluster.kill();
+    await world.load.close();
+  }
+
+  async #crash(point: Point): Promise<boolean> {
     const world = await this.#worldBefore();
     const { victim } = world;
     if (point.type === "step") this.#start(victim, { moment: point.moment });
     else {
-      const moment = momentOf(point, victim.dataDir);
+      const moment = await momentOf(point, victim.dataDir);
       this.#start(victim, { wrapped: (argv) => killedAt(moment, argv) });
     }
     victim.isBeingKilled = true;
-    await Promise.race([victim.ended, this.#work(world)]);
+    await Promise.race([victim.ended, this.#work(world, 2 * WORK_ACKS)]);
     const isKilled = !victim.isRunning;
     await victim.kill();
     await this.#judge(world);
     return isKilled;
-  }
-
-  async remove(): Promise<void> {
-    await this.#endWorld();
-    await rm(this.#place, { recursive: true, force: true });
   }
 
   /** A start of the victim that nobody kills, and the points of what is in `file` then. */
@@ -107,7 +112,7 @@ export class Nodes implements Site {
     this.#start(victim, how);
     await cluster.up([victim]);
     const size = await sizeOf(file);
-    await this.#work(world);
+    await this.#work(world, this.#operation.isBirth === true ? BIRTH_ACKS : WORK_ACKS);
     victim.isBeingKilled = true;
     await victim.kill();
     const text = await readFile(file, "utf8");
@@ -116,25 +121,25 @@ export class Nodes implements Site {
     await this.#judge(world);
     const atStart = pointsOf(text.slice(0, size), victim.dataDir);
     const behind = without(pointsOf(text, victim.dataDir), atStart);
-    return [
+    return early([
       ...atStart.filter((point) => isMeant(point, false)),
       ...behind.filter((point) => isMeant(point, true)),
-    ];
+    ]);
   }
 
   #start(
     victim: NodeProcess,
-    { moment = null, steps = null, wrapped = (argv) => argv }: Partial<Armed>,
+    { moment = null, steps = null, wrapped = dying }: Partial<Armed>,
   ): void {
     const order: NodeOrder = { path: victim.dataDir, moment, steps, limits: LIMITS };
     victim.start({ wrapped, env: { [NODE_ORDER]: JSON.stringify(order) } });
   }
 
   /** Resolves when all is well and much was done, or when it has taken long. */
-  async #work({ cluster, load, victim }: NodeWorld): Promise<void> {
+  async #work({ cluster, load, victim }: NodeWorld, acks: number): Promise<void> {
     const done = (async () => {
       while (victim.isRunning && (await victim.view())?.isCaughtUp !== true) await sleep(20);
-      await load.more(this.#operation.isBirth === true ? BIRTH_ACKS : WORK_ACKS);
+      await load.more(acks);
     })();
     await Promise.race([done, late(WORK_MS_MAX)]);
     cluster.checkRunning(cluster.nodes);
@@ -159,7 +164,7 @@ export class Nodes implements Site {
 
   /** With the victim down, and ready for the operation. */
   async #worldBefore(): Promise<NodeWorld> {
-    if (this.#operation.isBirth === true) await this.#endWorld();
+    if (this.#operation.isBirth === true) await this.close();
     this.#world ??= await this.#newWorld();
     if (this.#operation.isBirth !== true) await this.#operation.before(this.#world);
     return this.#world;
@@ -188,14 +193,6 @@ export class Nodes implements Site {
     await victim.kill();
     return this.#world;
   }
-
-  async #endWorld(): Promise<void> {
-    const world = this.#world;
-    this.#world = null;
-    if (world === null) return;
-    await world.cluster.kill();
-    await world.load.close();
-  }
 }
 
 /** Of a start of the victim. */
@@ -203,6 +200,22 @@ interface Armed {
   readonly moment: StepMoment | null;
   readonly steps: string | null;
   readonly wrapped: (argv: readonly string[]) => readonly string[];
+}
+
+/** The first two thirds of each kind: the next run may put more into one write, and write less often. */
+function early(points: readonly Point[]): Point[] {
+  const counts = new Map<string, number>();
+  for (const point of points) counts.set(kindOf(point), (counts.get(kindOf(point)) ?? 0) + 1);
+  const taken = new Map<string, number>();
+  return points.filter((point) => {
+    const kind = kindOf(point);
+    taken.set(kind, (taken.get(kind) ?? 0) + 1);
+    return (taken.get(kind) ?? 0) <= Math.ceil(((counts.get(kind) ?? 0) * 2) / 3);
+  });
+}
+
+function dying(argv: readonly string[]): readonly string[] {
+  return [...DYING_WITH_PARENT, ...argv];
 }
 
 async function sizeOf(file: string): Promise<number> {

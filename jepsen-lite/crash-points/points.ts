@@ -1,12 +1,12 @@
-import { join } from "node:path";
+import { readdir } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { DIRECTORY_FILES } from "../../src/storage/layout.ts";
 import { SYSCALLS, type Syscall, type SyscallMoment } from "../faults/strace.ts";
 import type { StepMoment } from "./failpoint.ts";
 import type { Passed } from "./told.ts";
 
 /** Counted for itself: the own files, LevelDB's log, and all else of LevelDB but its messages. */
-const CLASSES = ["files", "log", "tables"] as const;
-type FileClass = (typeof CLASSES)[number];
+type FileClass = "files" | "log" | "tables";
 
 /** Where a process is killed. */
 export type Point =
@@ -18,38 +18,46 @@ export type Point =
       readonly count: number;
     };
 
-/** LevelDB counts its files up; nobody gets so far here. */
-const NUMBERS = Array.from({ length: 40 }, (_, i) => String(i + 1).padStart(6, "0"));
-const GENERATIONS = ["", ".1"];
+/** How far LevelDB counts its files up at most, in one run. */
+const NUMBERS_AHEAD = 60;
+const { database: DATABASE, mark: MARK } = DIRECTORY_FILES;
+const OWN_FILES = Object.values(DIRECTORY_FILES).filter((name) => name !== DATABASE);
+const DATABASES = [DATABASE, `${DATABASE}.1`, `${DATABASE}.2`];
+const CLASS_OF: readonly (readonly [FileClass, RegExp])[] = [
+  ["log", /^db(?:\.\d+)?\/\d+\.log$/],
+  ["tables", /^db(?:\.\d+)?(?:\/(?:CURRENT|MANIFEST-\d+|\d+\.(?:ldb|dbtmp)))?$/],
+  ["files", /^[\w-]*(?:\.tmp|\.\d+)?$/],
+];
 
-/** Strace knows whole paths only, so each that there may be is named. */
-const NAMES: Readonly<Record<FileClass, readonly string[]>> = {
-  files: [
-    "",
-    ...Object.values(DIRECTORY_FILES)
-      .filter((name) => name !== DIRECTORY_FILES.database)
-      .flatMap((name) => [name, `${name}.tmp`]),
-    `${DIRECTORY_FILES.mark}.1`,
-  ],
-  log: ofDatabases((database) => NUMBERS.map((number) => `${database}/${number}.log`)),
-  tables: ofDatabases((database) => [
-    database,
-    `${database}/CURRENT`,
-    ...NUMBERS.flatMap((number) => [
-      `${database}/${number}.ldb`,
-      `${database}/${number}.dbtmp`,
-      `${database}/MANIFEST-${number}`,
-    ]),
-  ]),
-};
-
-function ofDatabases(names: (database: string) => readonly string[]): readonly string[] {
-  return GENERATIONS.flatMap((suffix) => names(`${DIRECTORY_FILES.database}${suffix}`));
+function classOf(name: string): FileClass | null {
+  return CLASS_OF.find(([, pattern]) => pattern.test(name))?.[0] ?? null;
 }
 
-export function momentOf(point: Point & { type: "syscall" }, path: string): SyscallMoment {
-  const { syscall, count, files } = point;
-  return { syscall, count, paths: NAMES[files].map((name) => join(path, name)) };
+/** Strace knows whole paths only, so each that there is or may come is named. */
+async function namesIn(path: string): Promise<readonly string[]> {
+  const names = ["", ...OWN_FILES.flatMap((name) => [name, `${name}.tmp`])];
+  names.push(`${MARK}.1`, `${MARK}.2`);
+  for (const database of DATABASES) {
+    const there = await readdir(join(path, database)).catch(() => []);
+    const numbers = there.map((name) => Number(/\d+/.exec(name)?.[0] ?? 0));
+    const last = Math.max(0, ...numbers);
+    for (let ahead = 1; ahead <= NUMBERS_AHEAD; ahead += 1) numbers.push(last + ahead);
+    const files = [...new Set(numbers)].flatMap((number) => {
+      const digits = String(number).padStart(6, "0");
+      return [`${digits}.log`, `${digits}.ldb`, `${digits}.dbtmp`, `MANIFEST-${digits}`];
+    });
+    names.push(database, ...["CURRENT", ...files].map((name) => `${database}/${name}`));
+  }
+  return names;
+}
+
+/** In what is in `path` now, and may be there soon. */
+export async function momentOf(
+  { syscall, count, files }: Point & { type: "syscall" },
+  path: string,
+): Promise<SyscallMoment> {
+  const names = (await namesIn(path)).filter((name) => classOf(name) === files);
+  return { syscall, count, paths: names.map((name) => join(path, name)) };
 }
 
 /** All but the number. */
@@ -79,14 +87,13 @@ export function pointsOfSteps(steps: readonly Passed[]): Point[] {
  * that make as many calls of a kind, the first one dies.
  */
 export function pointsOfCalls(calls: readonly Syscall[], path: string): Point[] {
-  const classOf = new Map<string, FileClass>();
-  for (const files of CLASSES)
-    for (const name of NAMES[files]) classOf.set(join(path, name), files);
   const ofThread = new Map<string, number>();
   const highest = new Map<string, number>();
   return calls.flatMap(({ thread, syscall, paths }): Point[] => {
-    const files = paths.map((each) => classOf.get(each)).find((each) => each !== undefined);
-    if (files === undefined || !(SYSCALLS as readonly string[]).includes(syscall)) return [];
+    const names = paths.map((each) => relative(path, each));
+    const files = names.map(classOf).find((each) => each !== null);
+    if (files === undefined || files === null || !(SYSCALLS as readonly string[]).includes(syscall))
+      return [];
     const kind = `${syscall} of ${files}`;
     const count = (ofThread.get(`${thread} ${kind}`) ?? 0) + 1;
     ofThread.set(`${thread} ${kind}`, count);

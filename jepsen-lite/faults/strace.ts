@@ -34,19 +34,8 @@ export function killedAt(
 ): readonly string[] {
   const inject = `inject=${syscall}:signal=KILL:when=${count}`;
   const places = paths.flatMap((path) => ["-P", path]);
-  const said = ["-o", "/dev/null"];
-  return [
-    "strace",
-    "-f",
-    "-qq",
-    ...said,
-    ...places,
-    "-e",
-    `trace=${syscall}`,
-    "-e",
-    inject,
-    ...argv,
-  ];
+  const options = ["-o", "/dev/null", ...places, "-e", `trace=${syscall}`, "-e", inject];
+  return [...STRACE, ...options, ...watched(argv)];
 }
 
 /** One that writes into `file` what it calls, with the path of every descriptor. */
