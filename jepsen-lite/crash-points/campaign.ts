@@ -58,7 +58,8 @@ interface Drawn {
 
 /**
  * Crashes at `points` points, each another one: all that there are of one seed where that is enough,
- * and a part of them, as large for every operation, where it is not. Then of the next seeds.
+ * and a part of them, as large for every operation, where it is not. Then of the next seeds. Fewer
+ * where there are none.
  */
 export async function runCampaign(
   plans: readonly Plan[],
@@ -71,7 +72,7 @@ export async function runCampaign(
     const place = join(options.directory, `seed-${seed}`);
     await mkdir(place);
     const drawn = await draw(plans, place, seed, left, options);
-    if (drawn.every(({ points }) => points.length === 0)) throw new Error("no such point");
+    if (drawn.every(({ points }) => points.length === 0)) break;
     for (const { plan, site, known, points } of drawn) {
       const tally = tallies.get(plan.name);
       if (tally === undefined) throw new Error(`no tally of ${plan.name}`);

@@ -131,7 +131,7 @@ export class Directories implements Site {
       part,
       seed: this.#seed,
       moment: point?.type === "step" ? point.moment : null,
-      fault: this.#fault,
+      fault: part === "setup" ? null : this.#fault,
     };
     const [file = "", ...args] = wrapped([process.execPath, VICTIM, JSON.stringify(order)]);
     // One thread does what the script asks for, so that the calls of two runs have one order.

@@ -80,6 +80,11 @@ async function main(): Promise<void> {
       isMeant: (point) => !isOne || textOf(point) === at,
       onResult: (result) => say(lineOf(result)),
     });
+    if (results.every(({ known }) => known === 0)) {
+      process.stderr.write(`there is no point ${at}\n\n${USAGE}\n`);
+      process.exitCode = EXIT_USAGE;
+      return;
+    }
     for (const { violations } of results) for (const violation of violations) say(violation);
     isKept = results.some(({ violations }) => violations.length > 0);
     say(`seed ${values.seed}\n\n${table(results)}`);

@@ -10,6 +10,7 @@ import { NodeCluster } from "../real/node-cluster.ts";
 import type { NodeProcess } from "../real/node-process.ts";
 import { Violation } from "../real/violation.ts";
 import { voteOnDisk } from "../real/vote-on-disk.ts";
+import { until } from "../real/wait.ts";
 import type { Site } from "./campaign.ts";
 import type { StepMoment } from "./failpoint.ts";
 import type { NodeOperation, NodeWorld } from "./node-operations.ts";
@@ -22,7 +23,9 @@ const BIN = fileURLToPath(new URL("../../../bin/rollcall.js", import.meta.url));
 /** What a run does before it has come to its end without a crash. */
 const WORK_ACKS = 300;
 const BIRTH_ACKS = 20;
-const WORK_MS_MAX = 20_000;
+const FIRST_ACKS = 100;
+const WORK_MS_MAX = 30_000;
+const SIGN_MS_MAX = 60_000;
 const PROGRESS_MS_MAX = 40_000;
 const LIMITS = {
   logBytesMin: 16 * 1024,
@@ -38,6 +41,8 @@ export class Nodes implements Site {
   readonly #prng: Prng;
   #world: NodeWorld | null = null;
   #worlds = 0;
+  /** What was acknowledged in the run that showed the points. */
+  #acks = WORK_ACKS;
 
   /** All of it is in `directory`. */
   constructor(directory: string, operation: NodeOperation, seed: number) {
@@ -60,8 +65,8 @@ export class Nodes implements Site {
             pointsOfCalls(syscallsIn(text), path),
           );
     } finally {
-      // Others are listed meanwhile, and want the machine.
-      await this.close();
+      // Others are listed meanwhile, and want the machine; one node that is down takes no load.
+      if (this.#operation.size > 1) await this.#world?.load.pause();
     }
   }
 
@@ -92,7 +97,7 @@ export class Nodes implements Site {
       this.#start(victim, { wrapped: (argv) => killedAt(moment, argv) });
     }
     victim.isBeingKilled = true;
-    await Promise.race([victim.ended, this.#work(world, 2 * WORK_ACKS)]);
+    await Promise.race([victim.ended, this.#work(world, 2 * this.#acks)]);
     const isKilled = !victim.isRunning;
     await victim.kill();
     await this.#judge(world);
@@ -106,18 +111,24 @@ export class Nodes implements Site {
     pointsOf: (text: string, path: string) => Point[],
   ): Promise<Point[]> {
     const world = await this.#worldBefore();
-    const { cluster, victim } = world;
+    const { cluster, load, victim } = world;
     const { isMeant, sign, name } = this.#operation;
     const said = await sizeOf(victim.logPath);
     this.#start(victim, how);
     await cluster.up([victim]);
     const size = await sizeOf(file);
+    const acknowledged = load.acknowledged;
     await this.#work(world, this.#operation.isBirth === true ? BIRTH_ACKS : WORK_ACKS);
+    const log = async (): Promise<string> =>
+      (await readFile(victim.logPath)).subarray(said).toString("utf8");
+    // Otherwise nothing of it is crashed.
+    await until(SIGN_MS_MAX, `${name}: ${sign}`, async () =>
+      sign.test(await log()) ? true : null,
+    );
+    this.#acks = load.acknowledged - acknowledged;
     victim.isBeingKilled = true;
     await victim.kill();
     const text = await readFile(file, "utf8");
-    const log = (await readFile(victim.logPath)).subarray(said).toString("utf8");
-    if (!sign.test(log)) throw new Error(`${name} has not happened: no ${sign} in\n${log}`);
     await this.#judge(world);
     const atStart = pointsOf(text.slice(0, size), victim.dataDir);
     const behind = without(pointsOf(text, victim.dataDir), atStart);
@@ -166,6 +177,7 @@ export class Nodes implements Site {
   async #worldBefore(): Promise<NodeWorld> {
     if (this.#operation.isBirth === true) await this.close();
     this.#world ??= await this.#newWorld();
+    this.#world.load.go();
     if (this.#operation.isBirth !== true) await this.#operation.before(this.#world);
     return this.#world;
   }
@@ -176,7 +188,7 @@ export class Nodes implements Site {
     await mkdir(directory);
     const names = Array.from({ length: this.#operation.size }, (_, i) => `n${i + 1}`);
     const dataDirs = names.map((name) => join(directory, name));
-    const program = ["--import", PRELOAD, BIN];
+    const program = [`--import=${PRELOAD}`, BIN];
     const cluster = await NodeCluster.make({ directory, program, dataDirs });
     const [victim] = cluster.nodes;
     if (victim === undefined) throw new Error("a cluster without nodes");
@@ -189,7 +201,7 @@ export class Nodes implements Site {
     const start = (node: NodeProcess): void => this.#start(node, {});
     this.#world = { bin: BIN, cluster, load, victim, start };
     if (isBirth) return this.#world;
-    await load.more(WORK_ACKS);
+    await load.more(FIRST_ACKS);
     await victim.kill();
     return this.#world;
   }

@@ -29,7 +29,7 @@ export const operations: readonly Operation[] = [
   {
     name: "vote",
     setup: used,
-    act: (script) => script.vote().term().vote().append(1).term("a1".repeat(8)),
+    act: (script) => script.term().vote().append(1).term("a1".repeat(8)).term(),
   },
   {
     name: "append",

@@ -74,7 +74,7 @@ export async function missingForStrace(): Promise<string | null> {
   const directory = await mkdtemp(join(tmpdir(), "rollcall-strace-"));
   try {
     const path = join(directory, "file");
-    const program = `const fs = require("fs"); for (const text of "abc") fs.appendFileSync(${JSON.stringify(path)}, text);`;
+    const program = `for (const text of "abc") fs.appendFileSync(${JSON.stringify(path)}, text);`;
     const moment = { syscall: "write", count: 2, paths: [path] };
     const [file = "", ...args] = killedAt(moment, [process.execPath, "-e", program]);
     const end = await command(file, ...args).catch(({ message }: Error) => message);

@@ -1,90 +1,15 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, type TestContext, test } from "vitest";
+import { describe, expect, type TestContext, test } from "vitest";
 import { until } from "../../jepsen-lite/real/wait.ts";
 import { mutated } from "../mutants/mutant.ts";
 import { commitSeed } from "../tooling/commit-seed.ts";
+import { Campaign, skipped, TOP, total } from "./campaign.ts";
 import { within } from "./wait.ts";
 
-const TOP = fileURLToPath(new URL("../..", import.meta.url));
-const MAIN = join(TOP, "dist", "jepsen-lite", "power-cuts", "main.js");
 const CUTS = 12;
 const MS_MAX = 240_000;
-const EXIT_SKIPPED = 77;
-
-let directory: string;
-let running: ChildProcess[];
-
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), "rollcall-power-test-"));
-  running = [];
-});
-
-afterEach(async () => {
-  for (const child of running) killGroup(child);
-  await rm(directory, { recursive: true, force: true });
-});
-
-/** With all that it has started, whatever has become of itself. */
-function killGroup({ pid }: ChildProcess): void {
-  try {
-    if (pid !== undefined) process.kill(-pid, "SIGKILL");
-  } catch {
-    // Nobody is left.
-  }
-}
-
-interface Ran {
-  readonly code: number | null;
-  readonly output: string;
-}
-
-/** The command; all that it makes is in the directory of the test. */
-function start(args: readonly string[]): {
-  readonly child: ChildProcess;
-  readonly ran: Promise<Ran>;
-} {
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { ...process.env, TMPDIR: directory },
-    stdio: ["ignore", "pipe", "pipe"],
-    detached: true,
-  });
-  running.push(child);
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      output += text;
-    });
-  }
-  const ran = new Promise<Ran>((resolve) => {
-    child.once("close", (code) => resolve({ code, output }));
-  });
-  return { child, ran: within(MS_MAX, "the power cuts", ran) };
-}
-
-/** Where no power can be cut, the command says in one line what is missing, and the test as well. */
-function skipped(context: TestContext, line: string): never {
-  console.info(line);
-  return context.skip(line);
-}
-
-async function powerCuts(context: TestContext, args: readonly string[]): Promise<Ran> {
-  const ran = await start(args).ran;
-  return ran.code === EXIT_SKIPPED ? skipped(context, ran.output.trim()) : ran;
-}
-
-/** The row of the table that counts all scenarios, by the heads of its columns. */
-function total({ output }: Ran): Record<string, number> {
-  const cells = output
-    .split("\n")
-    .filter((line) => line.startsWith("| "))
-    .map((line) => line.split("|").map((cell) => cell.trim()));
-  const [heads = [], last = []] = [cells[0], cells.at(-1)];
-  return Object.fromEntries(heads.map((head, i) => [head, Number(last[i])]).slice(2, -1));
-}
+const campaign = new Campaign("power-cuts", MS_MAX);
 
 /** What the table counts of promises that were broken. */
 const KEPT = {
@@ -100,7 +25,7 @@ const KEPT = {
 
 test("a campaign of no cuts is refused: it would find nothing", async () => {
   for (const wrong of [["--cuts", "x"], ["--cuts", "0"], ["--only", "nobody"], ["--often"]]) {
-    const { code, output } = await start(wrong).ran;
+    const { code, output } = await campaign.start(wrong).ran;
     expect([code, output]).toEqual([
       2,
       expect.stringContaining("npm run power-cuts -- [--cuts N]"),
@@ -112,7 +37,7 @@ test(
   "power cuts lose nothing acknowledged, and no vote is taken back",
   async (context) => {
     const seed = String(commitSeed());
-    const ran = await powerCuts(context, ["--cuts", String(CUTS), "--seed", seed]);
+    const ran = await campaign.run(context, ["--cuts", String(CUTS), "--seed", seed]);
     console.info(ran.output);
     const counted = total(ran);
     expect(counted, ran.output).toMatchObject(KEPT);
@@ -160,6 +85,7 @@ describe("the same, with a node that is broken", () => {
     context: TestContext,
     faults: readonly Fault[],
   ): Promise<Record<string, number>> {
+    const { directory } = campaign;
     for (const name of ["bin", "dist", "package.json"]) {
       await cp(join(TOP, name), join(directory, name), { recursive: true });
     }
@@ -170,7 +96,7 @@ describe("the same, with a node that is broken", () => {
       await writeFile(path, mutated(await readFile(path, "utf8"), mutant));
     }
     const bin = join(directory, "bin", "rollcall.js");
-    const ran = await powerCuts(context, ["--cuts", "8", "--only", "single", "--bin", bin]);
+    const ran = await campaign.run(context, ["--cuts", "8", "--only", "single", "--bin", bin]);
     expect(ran.code, ran.output).toBe(1);
     return total(ran);
   }
@@ -207,7 +133,8 @@ describe("the same, with a node that is broken", () => {
 test(
   "killed in the middle of it, the command leaves no process, mount or loop device",
   async (context) => {
-    const { child, ran } = start(["--cuts", "100", "--only", "all"]);
+    const { directory } = campaign;
+    const { child, ran } = campaign.start(["--cuts", "100", "--only", "all"]);
     const attached = async (): Promise<boolean> => {
       const devices = await readdir("/sys/block");
       const files = devices.map((name) => join("/sys/block", name, "loop", "backing_file"));
