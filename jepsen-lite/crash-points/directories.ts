@@ -9,7 +9,6 @@ import type { Fault } from "./held-back.ts";
 import { judge } from "./judge.ts";
 import { type Operation, type Scripts, scriptsOf } from "./operations.ts";
 import { momentOf, type Point, pointsOfCalls, pointsOfSteps, without } from "./points.ts";
-import { dataIn } from "./seam.ts";
 import { type Told, toldBy } from "./told.ts";
 import type { VictimOrder } from "./victim.ts";
 
@@ -114,7 +113,7 @@ export class Directories implements Site {
   async #fresh(): Promise<string> {
     await rm(this.#runPlace, { recursive: true, force: true });
     await mkdir(this.#runPlace);
-    const path = dataIn(this.#runPlace);
+    const path = join(this.#runPlace, "n1");
     if (this.#base.isMade) await cp(this.#basePath, path, { recursive: true });
     return path;
   }

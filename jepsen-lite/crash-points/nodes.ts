@@ -159,10 +159,10 @@ export class Nodes implements Site {
   /** All that has to be there, behind a clean start of the victim, which is killed again then. */
   async #judge({ cluster, load, victim }: NodeWorld): Promise<void> {
     if (victim.exitCode !== null) throw new Violation("ended", victim.end);
-    // Nobody can have voted for a leader before there was a directory.
-    if ((await voteOnDisk(victim.dataDir)) !== null) {
-      await cluster.checkVotes([victim], cluster.elected);
-    }
+    // Before there is a directory there is nothing that it could have forgotten.
+    const isUnmade =
+      this.#operation.isBirth === true && (await voteOnDisk(victim.dataDir)) === null;
+    if (!isUnmade) await cluster.checkVotes([victim], cluster.elected);
     this.#start(victim, {});
     await cluster.up(cluster.nodes);
     await load.pause();

@@ -1,6 +1,6 @@
 import promises, { type FileHandle } from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
-import { join, relative, resolve } from "node:path";
+import { relative, resolve } from "node:path";
 import type {
   KeyRange,
   KeyValueOperation,
@@ -95,9 +95,4 @@ export function kindsOf(operations: readonly KeyValueOperation[]): string {
 function letterOf(key: Uint8Array): string {
   const text = Buffer.from(key).toString("latin1");
   return text.startsWith("m/") ? text : text.slice(0, 1);
-}
-
-/** What a data directory is called in a directory of its own; nobody else looks at `.probe` of it. */
-export function dataIn(directory: string): string {
-  return join(directory, "n1");
 }

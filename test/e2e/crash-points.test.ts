@@ -125,10 +125,13 @@ describe("a process that is killed loses nothing, and leaves nothing that is cal
 });
 
 describe("the same finds a storage", () => {
-  async function found(fault: string, operation: string): Promise<Record<string, number>> {
-    const ran = await campaign.start([
-      ...["--points", "8", "--at", "steps", "--only", operation, "--fault", fault],
-    ]).ran;
+  async function found(
+    fault: string,
+    operation: string,
+    points = 8,
+  ): Promise<Record<string, number>> {
+    const where = ["--points", String(points), "--at", "steps", "--only", operation];
+    const ran = await campaign.start([...where, "--fault", fault]).ran;
     expect(ran.code, ran.output).toBe(1);
     return total(ran);
   }
@@ -139,7 +142,8 @@ describe("the same finds a storage", () => {
   });
 
   test("that tells of a vote before it is written", async () => {
-    expect((await found("early-vote", "vote"))["votes taken back"]).toBeGreaterThan(0);
+    // Elsewhere the term is found to be behind an entry, or within a step nothing was told yet.
+    expect((await found("early-vote", "vote", 20))["votes taken back"]).toBeGreaterThan(0);
   });
 
   test("whose mark is ahead of a truncated log", async () => {
