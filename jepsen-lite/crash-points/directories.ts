@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { killedAt, syscallsIn, traced } from "../faults/strace.ts";
 import type { Site } from "./campaign.ts";
-import { after, expected, type Found, MADE, UNMADE } from "./expected.ts";
+import { behindAll, expected, type Found, MADE, UNMADE } from "./expected.ts";
 import type { Fault } from "./held-back.ts";
 import { judge } from "./judge.ts";
 import { type Operation, type Scripts, scriptsOf } from "./operations.ts";
@@ -37,7 +37,7 @@ export class Directories implements Site {
     this.#fault = fault;
     this.#scripts = scriptsOf(operation, seed);
     const isMade = operation.setup !== null;
-    this.#base = isMade ? after(this.#scripts.setup, MADE) : UNMADE;
+    this.#base = isMade ? behindAll(this.#scripts.setup, MADE) : UNMADE;
   }
 
   get name(): string {
@@ -92,7 +92,7 @@ export class Directories implements Site {
     if (!isKilled && !told.isClosed) throw new Error(`a victim of ${this.name} has failed`);
     const { act } = this.#scripts;
     const opened = told.isOpened && !this.#base.isMade ? MADE : this.#base;
-    const reported = after(act.slice(0, told.done), opened);
+    const reported = behindAll(act.slice(0, told.done), opened);
     try {
       await judge(path, this.#seed, expected(this.#base, act, told), reported);
     } catch (error) {

@@ -45,7 +45,7 @@ export function behind(action: Action, found: Found): Found {
 }
 
 /** After all of `actions`, which were carried out on a directory that was `found`. */
-export function after(actions: readonly Action[], found: Found): Found {
+export function behindAll(actions: readonly Action[], found: Found): Found {
   return actions.reduce((before, action) => behind(action, before), found);
 }
 
@@ -64,7 +64,7 @@ export function expected(base: Found, act: readonly Action[], told: Told): reado
     );
   }
   const opened = base.isMade ? base : MADE;
-  const found = after(act.slice(0, told.done), opened);
+  const found = behindAll(act.slice(0, told.done), opened);
   const next = act[told.done];
   return told.isUnderway && next !== undefined ? within(next, found, told.current) : [found];
 }
