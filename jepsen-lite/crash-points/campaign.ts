@@ -76,7 +76,7 @@ export async function runCampaign(
     for (const { plan, site, known, points } of drawn) {
       const tally = tallies.get(plan.name);
       if (tally === undefined) throw new Error(`no tally of ${plan.name}`);
-      const isKept = await tally.run(site, known, points);
+      const isKept = await tally.run(site, seed, known, points);
       left -= points.length;
       await site.close();
       if (isKept) await rm(join(place, plan.name), { recursive: true, force: true });
@@ -148,7 +148,7 @@ class Tally {
   }
 
   /** False where something was broken. */
-  async run(site: Site, known: number, points: readonly Point[]): Promise<boolean> {
+  async run(site: Site, seed: number, known: number, points: readonly Point[]): Promise<boolean> {
     const startedMs = performance.now();
     this.#counts.known += known;
     for (const point of points) {
@@ -159,7 +159,7 @@ class Tally {
         if (!(error instanceof Violation)) throw error;
         this.#counts[`${point.type}s`] += 1;
         this.#broken[error.kind] += 1;
-        const where = `${this.#name}, "${textOf(point)}"`;
+        const where = `${this.#name} of seed ${seed}, "${textOf(point)}"`;
         this.#violations.push(`${error.kind}: ${where}: ${error.message}`);
       }
     }
