@@ -132,7 +132,7 @@ function spread(points: readonly Point[], prng: Prng): Point[] {
 class Tally {
   readonly #name: string;
   readonly #counts = { known: 0, steps: 0, syscalls: 0, missed: 0, seconds: 0 };
-  readonly #broken = Object.fromEntries(VIOLATIONS.map((kind) => [kind, 0])) as Record<
+  readonly #broken = Object.fromEntries(Object.keys(VIOLATIONS).map((kind) => [kind, 0])) as Record<
     ViolationKind,
     number
   >;

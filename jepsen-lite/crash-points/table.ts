@@ -1,7 +1,8 @@
 import type { ViolationKind } from "../real/violation.ts";
 import type { Result } from "./campaign.ts";
 
-const BROKEN: Readonly<Record<ViolationKind, string>> = {
+/** What a crash can break; here, what nobody has written is silent damage. */
+const BROKEN = {
   lost: "lost",
   strange: "silent",
   twoVotes: "votes taken back",
@@ -10,7 +11,7 @@ const BROKEN: Readonly<Record<ViolationKind, string>> = {
   ended: "ended by itself",
   diverged: "diverged",
   twoLeaders: "two leaders",
-};
+} as const satisfies Partial<Record<ViolationKind, string>>;
 
 const COUNTED = ["known", "steps", "syscalls", "missed"] as const;
 
@@ -28,6 +29,6 @@ export function table(results: readonly Result[]): string {
 
 function cells(result: Result): number[] {
   const counted = COUNTED.map((name) => result[name]);
-  const kinds = Object.keys(BROKEN) as ViolationKind[];
+  const kinds = Object.keys(BROKEN) as (keyof typeof BROKEN)[];
   return [...counted, ...kinds.map((kind) => result.broken[kind]), Math.round(result.seconds)];
 }

@@ -67,10 +67,10 @@ export class NodeCluster {
     return last === null || leader === undefined ? null : { term: last.term, leader };
   }
 
-  /** Resolves with who leads by the word of its own. */
-  async leader(): Promise<NodeProcess> {
+  /** Resolves with who leads by the word of its own, of these. */
+  async leader(among: readonly NodeProcess[] = this.nodes): Promise<NodeProcess> {
     return await this.#awaited("a leader", async () => {
-      const leading = (await this.#views(this.nodes)).filter(({ view }) => view?.role === "leader");
+      const leading = (await this.#views(among)).filter(({ view }) => view?.role === "leader");
       leading.sort((a, b) => (b.view?.term ?? 0) - (a.view?.term ?? 0));
       return leading[0]?.node ?? null;
     });

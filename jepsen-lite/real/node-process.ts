@@ -76,6 +76,13 @@ export class NodeProcess {
     return `ws://127.0.0.1:${this.port}`;
   }
 
+  /** While it runs. */
+  get pid(): number {
+    const pid = this.#process?.pid;
+    if (pid === undefined || !this.isRunning) throw new Error(`${this.name} does not run`);
+    return pid;
+  }
+
   get isRunning(): boolean {
     return this.#process?.exitCode === null && this.#process.signalCode === null;
   }

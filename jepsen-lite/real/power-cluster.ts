@@ -9,7 +9,10 @@ import { NodeCluster } from "./node-cluster.ts";
 import type { NodeProcess } from "./node-process.ts";
 import { Violation } from "./violation.ts";
 import { voteOnDisk } from "./vote-on-disk.ts";
+import { until } from "./wait.ts";
 
+/** From a fault to the end of the node, with the write that meets it. */
+const END_MS_MAX = 15_000;
 /** A part of what nobody has synced is on the disk all the same: the kernel writes when it likes. */
 const FLUSH_PER_MILLE = 300;
 
@@ -26,6 +29,8 @@ export class PowerCluster {
   readonly #prng: Prng;
   /** Of one machine each. */
   cuts = 0;
+  /** Nodes that have ended as they have to (`endOf`). */
+  ends = 0;
 
   private constructor(cluster: NodeCluster, disks: readonly LoopDisk[], prng: Prng) {
     this.#cluster = cluster;
@@ -68,10 +73,10 @@ export class PowerCluster {
     return this.#cluster.urls;
   }
 
-  /** Resolves with who leads by the word of its own. */
-  async leader(): Promise<Machine> {
-    const leader = await this.#cluster.leader();
-    const machine = this.machines.find(({ node }) => node === leader);
+  /** Resolves with who leads by the word of its own, of these. */
+  async leader(among: readonly Machine[] = this.machines): Promise<Machine> {
+    const leader = await this.#cluster.leader(nodesOf(among));
+    const machine = among.find(({ node }) => node === leader);
     if (machine === undefined) throw new Error(`${leader.name} has no machine`);
     return machine;
   }
@@ -84,6 +89,7 @@ export class PowerCluster {
   async cut(machines: readonly Machine[], onDark: () => void = () => {}): Promise<void> {
     this.cuts += machines.length;
     this.checkRunning(machines);
+    const running = machines.filter(({ node }) => node.isRunning);
     for (const { node } of machines) {
       node.signal("SIGSTOP");
       node.isBeingKilled = true;
@@ -98,11 +104,26 @@ export class PowerCluster {
     await Promise.all(machines.map(({ node }) => node.kill()));
     // By then: whoever is elected later is told in a log that is still being read.
     const { elected } = this.#cluster;
-    for (const { node, disk } of machines) {
-      if (node.exitCode !== null) throw new Violation("ended", node.end);
-      await disk.recover();
-    }
+    const ended = running.find(({ node }) => node.exitCode !== null);
+    if (ended !== undefined) throw new Violation("ended", ended.node.end);
+    for (const { disk } of machines) await disk.recover();
     await this.#cluster.checkVotes(nodesOf(machines), elected);
+  }
+
+  /**
+   * Resolves with the last that it said when a node has ended by itself as it has to, where a fault
+   * of its disk was brought about; `isBeingKilled` was set before.
+   */
+  async endOf({ node }: Machine, exitCode: number): Promise<string> {
+    await until(END_MS_MAX, `${node.name} to end`, async () =>
+      node.isRunning ? null : true,
+    ).catch((error) => {
+      throw new Violation("silent", error.message);
+    });
+    await node.ended;
+    if (node.exitCode !== exitCode) throw new Violation("silent", node.end);
+    this.ends += 1;
+    return node.end;
   }
 
   /** The power is back. */

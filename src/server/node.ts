@@ -13,12 +13,24 @@ import { assert } from "../util/assert.ts";
 import { formatAddress } from "./address.ts";
 import { AddressBook } from "./address-book.ts";
 import { Admission } from "./admission.ts";
-import { Birth } from "./birth.ts";
+import type { Birth } from "./birth.ts";
 import type { NodeConfig } from "./config.ts";
+import { DiskGuard } from "./disk-guard.ts";
+import {
+  beBorn,
+  birthOf,
+  type Entrance,
+  hasNoCluster,
+  joinCluster,
+  joinOf,
+  notOfACluster,
+} from "./entering.ts";
+import { type Healing, startHealed } from "./healing.ts";
 import { answerHttp, type HealthCheck, type HttpHost } from "./http.ts";
-import { Join } from "./join.ts";
+import type { Join } from "./join.ts";
+import { type LogHost, logHostOf } from "./log-page.ts";
 import { Machine } from "./machine.ts";
-import { Member } from "./member.ts";
+import type { Member, MemberOptions } from "./member.ts";
 import { Metrics } from "./metrics.ts";
 import { configurationError, exitCodeOf, NodeError } from "./node-error.ts";
 import { PageTurns } from "./page-turns.ts";
@@ -66,8 +78,9 @@ export interface NodeHandle {
 
 type NodeState =
   | { readonly type: "starting" }
-  | { readonly type: "birth"; readonly birth: Birth }
-  | { readonly type: "join"; readonly join: Join }
+  | { readonly type: "birth"; readonly waiting: Birth }
+  | { readonly type: "join"; readonly waiting: Join }
+  | { readonly type: "healing"; readonly waiting: Healing }
   | { readonly type: "serving"; readonly member: Member }
   | { readonly type: "stopped" };
 
@@ -95,17 +108,6 @@ export async function startNode(
   return node;
 }
 
-function hasNoCluster({ bootstrap, join }: NodeConfig): boolean {
-  return bootstrap.length === 0 && join.length === 0;
-}
-
-function notOfACluster({ dataDir, id }: NodeConfig): NodeError {
-  return configurationError(
-    `${dataDir} is not part of a cluster, and neither --bootstrap nor --join says of which`,
-    `to begin one give all first members, e.g. --bootstrap ${id}=HOST:PORT; to join one that runs, --join HOST:PORT of a member`,
-  );
-}
-
 class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   readonly name: string;
   readonly version = packageVersion();
@@ -121,6 +123,8 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   #listener: Listener | null = null;
   /** Null until `open`. */
   #directory: DataDirectory | null = null;
+  /** Null until `open`. */
+  #disk: DiskGuard | null = null;
   #state: NodeState = { type: "starting" };
   #end: NodeEnd | null = null;
   #whenStopped: NodeEnd = { exitCode: EXIT.ok, error: null };
@@ -177,7 +181,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   }
 
   birth(): Birth | null {
-    return this.#state.type === "birth" ? this.#state.birth : null;
+    return this.#state.type === "birth" ? this.#state.waiting : null;
   }
 
   logState(): Readonly<Record<string, unknown>> {
@@ -192,14 +196,26 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     return this.#state.type === "serving" ? this.#state.member : null;
   }
 
+  log(): LogHost | null {
+    switch (this.#state.type) {
+      case "serving":
+        return this.#directory && logHostOf(this.#state.member, this.#directory);
+      case "healing":
+        return this.#state.waiting.logHost;
+      default:
+        return null;
+    }
+  }
+
   readiness(): readonly HealthCheck[] {
     switch (this.#state.type) {
       case "serving":
         return [{ name: "born", failure: null }, ...this.#state.member.readiness()];
       case "birth":
-        return [{ name: "born", failure: this.#state.birth.waitingFor() }];
       case "join":
-        return [{ name: "born", failure: this.#state.join.waitingFor() }];
+        return [{ name: "born", failure: this.#state.waiting.waitingFor() }];
+      case "healing":
+        return [{ name: "log", failure: this.#state.waiting.waitingFor() }];
       case "starting":
         return this.#directory?.birth == null
           ? [{ name: "born", failure: "starting" }]
@@ -235,7 +251,13 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   }
 
   async open(): Promise<void> {
-    const { dataDir, id } = this.#config;
+    const { dataDir, id, diskLowBytes, diskFullBytes, diskReserveBytes } = this.#config;
+    this.#disk = await DiskGuard.open({
+      ...this.#environment,
+      dataDir,
+      marks: { lowBytes: diskLowBytes, fullBytes: diskFullBytes },
+      reserveBytes: diskReserveBytes,
+    });
     this.#directory = await openDirectory(dataDir, id, this.#environment.random);
     if (this.#directory.birth === null && hasNoCluster(this.#config)) {
       throw notOfACluster(this.#config);
@@ -273,9 +295,12 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       if (state.type === "serving") {
         await state.member.stop();
       }
-      stopWaiting(state);
+      if ("waiting" in state) {
+        state.waiting.stop();
+      }
       this.#state = { type: "stopped" };
       await this.#listener?.close();
+      await this.#disk?.stop();
       await this.#directory?.close();
       this.#environment.logger.info({}, "stopped");
       this.#finish(this.#whenStopped);
@@ -286,8 +311,8 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
 
   async #become(): Promise<void> {
     const { logger } = this.#environment;
-    const directory = this.#directory;
-    assert(directory !== null, "a node runs on the directory that it has opened");
+    const [directory, disk] = [this.#directory, this.#disk];
+    assert(directory !== null && disk !== null, "a node runs on the directory that it has opened");
     const advertise = this.#config.advertise ?? this.address;
     const { name } = this;
     logger.info({ address: this.address, advertise, version: this.version }, "listening");
@@ -298,8 +323,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       configured: this.#config.bootstrap,
       logger,
     });
-    const become = this.#config.join.length > 0 ? this.#join : this.#beBorn;
-    const birth = directory.birth ?? (await become.call(this, directory, advertise, addresses));
+    const birth = directory.birth ?? (await this.#enter({ directory, advertise, addresses }));
     if (birth === null || this.#stopping !== null) {
       return;
     }
@@ -308,7 +332,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
         addresses.heard(member, address);
       }
     }
-    const member = await Member.start({
+    const member = await this.#startMember({
       ...this.#environment,
       name,
       version: this.version,
@@ -317,9 +341,13 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       directory,
       addresses,
       metrics: this.metrics,
-      onRemoved: () => void this.#leave(directory, birth.clusterId),
+      disk,
+      onRemoved: () => void this.#leave(birth.clusterId),
       onFatal: (exitCode, error) => this.#fail(exitCode, error),
     });
+    if (member === null) {
+      return;
+    }
     this.#state = { type: "serving", member };
     logger.info({ cluster: birth.clusterId, members: birth.members.length }, "serving");
     this.#settleServing.resolve();
@@ -329,8 +357,35 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     }
   }
 
+  /** Null when it was stopped before. */
+  async #startMember(options: MemberOptions): Promise<Member | null> {
+    const { dataDir, id } = this.#config;
+    return startHealed(options, {
+      onHealing: (healing) => {
+        this.#state = { type: "healing", waiting: healing };
+      },
+      reopen: async () => {
+        this.#directory = await openDirectory(dataDir, id, this.#environment.random);
+        return this.#directory;
+      },
+    });
+  }
+
+  /** Null when it was stopped before. */
+  #enter(place: Entrance): Promise<Membership | null> {
+    const entering = { ...this.#environment, config: this.#config, ...place };
+    if (this.#config.join.length > 0) {
+      const join = joinOf(entering);
+      this.#state = { type: "join", waiting: join };
+      return joinCluster(entering, join);
+    }
+    const birth = birthOf(entering);
+    this.#state = { type: "birth", waiting: birth };
+    return beBorn(entering, birth);
+  }
+
   /** Clients are sent to those that are members still. It is told more than once. */
-  async #leave(directory: DataDirectory, clusterId: string): Promise<void> {
+  async #leave(clusterId: string): Promise<void> {
     if (this.#whenStopped.error !== null) {
       return;
     }
@@ -339,72 +394,12 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     this.#environment.logger.error({ hint: error.hint }, error.message);
     this.#whenStopped = { exitCode: error.exitCode, error };
     try {
-      await directory.leave(text);
+      await this.#directory?.leave(text);
     } catch (cause) {
       // It is told again by the others, whenever it starts.
       this.#environment.logger.warn({ err: cause }, "that it was removed cannot be written down");
     }
     await this.drain();
-  }
-
-  /** Null when it was stopped before. */
-  async #join(
-    directory: DataDirectory,
-    advertise: string,
-    addresses: AddressBook,
-  ): Promise<Membership | null> {
-    const { join: seeds, learner } = this.#config;
-    const join = new Join({
-      ...this.#environment,
-      self: { name: this.name, incarnation: directory.identity.incarnation },
-      advertise,
-      seeds,
-      onAdvertised: (name, address) => addresses.heard(name, address),
-    });
-    this.#state = { type: "join", join };
-    this.#environment.logger.info({ seeds }, "a fresh directory: joining a cluster");
-    const membership = await join.run();
-    if (membership === null) {
-      return null;
-    }
-    // It is not told again where they are.
-    await addresses.settled();
-    await directory.bear(membership);
-    const next = learner
-      ? `when it has caught up: 'rollcall member promote ${this.name}'`
-      : "it asks for its vote by itself when it has caught up";
-    const { clusterId: cluster } = membership;
-    this.#environment.logger.info({ cluster, hint: next }, "joined the cluster as a learner");
-    return membership;
-  }
-
-  /** Null when it was stopped before. */
-  async #beBorn(
-    directory: DataDirectory,
-    advertise: string,
-    addresses: AddressBook,
-  ): Promise<Membership | null> {
-    const { incarnation } = directory.identity;
-    const birth = new Birth({
-      ...this.#environment,
-      self: { name: this.name, incarnation },
-      advertise,
-      list: this.#config.bootstrap.map(({ name, address }) => ({
-        name,
-        address: addresses.dialable(name)[0] ?? address,
-      })),
-    });
-    this.#state = { type: "birth", birth };
-    const members = this.#config.bootstrap.map(({ name, address }) => `${name}=${address}`);
-    this.#environment.logger.info({ members }, "a fresh directory: waiting for every first member");
-    const record = await birth.run();
-    if (record === null) {
-      return null;
-    }
-    const membership = { ...record, joinedIndex: 0 };
-    await directory.bear(membership);
-    this.#environment.logger.info({ cluster: record.clusterId }, "born");
-    return membership;
   }
 
   #fail(exitCode: number, error: unknown): void {
@@ -425,8 +420,10 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       state.member.abandon();
     }
     this.#promotion?.stop();
-    stopWaiting(state);
-    const closing = [this.#listener?.close(), this.#directory?.close()];
+    if ("waiting" in state) {
+      state.waiting.stop();
+    }
+    const closing = [this.#listener?.close(), this.#disk?.stop(), this.#directory?.close()];
     void Promise.allSettled(closing).then(() => this.#finish(end));
   }
 
@@ -436,14 +433,5 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       this.#settleServing.reject(end.error ?? new Error("the node was stopped"));
       this.#settleEnded(end);
     }
-  }
-}
-
-function stopWaiting(state: NodeState): void {
-  if (state.type === "birth") {
-    state.birth.stop();
-  }
-  if (state.type === "join") {
-    state.join.stop();
   }
 }

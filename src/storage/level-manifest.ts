@@ -1,4 +1,4 @@
-import { recordsIn } from "./level-files.ts";
+import { recordsOf } from "./level-files.ts";
 
 /** What may stand in a record of a MANIFEST (LevelDB's `db/version_edit.cc`). */
 const TAG = {
@@ -22,7 +22,7 @@ const TAG = {
  */
 export function tablesInUse(manifest: Buffer): ReadonlySet<number> | null {
   const tables = new Set<number>();
-  for (const record of recordsIn(manifest)) {
+  for (const record of recordsOf(manifest)) {
     const fields = new Fields(record);
     while (!fields.isAtEnd) {
       switch (fields.integer()) {

@@ -1,6 +1,7 @@
-import { readdir, readFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, type TestContext, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, type TestContext, test } from "vitest";
 import { until } from "../../jepsen-lite/real/wait.ts";
 import { readPage, rowsOf } from "../docs/page.ts";
 import { commitSeed } from "../tooling/commit-seed.ts";
@@ -14,7 +15,19 @@ const ON_DIRECTORIES = [
   ...["make", "start", "vote", "append", "rotate", "truncate", "take", "cut", "install", "sweep"],
   ...["aside", "return", "leave"],
 ];
-const campaign = new Campaign("crash-points", MS_MAX);
+
+let directory: string;
+let campaign: Campaign;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "rollcall-crash-points-test-"));
+  campaign = new Campaign("crash-points", directory, MS_MAX);
+});
+
+afterEach(async () => {
+  campaign.kill();
+  await rm(directory, { recursive: true, force: true });
+});
 
 /** What the table counts of promises that were broken. */
 const KEPT = {
@@ -167,7 +180,7 @@ test(
       const lines = await Promise.all(
         pids.map((pid) => readFile(join("/proc", pid, "cmdline"), "utf8").catch(() => "")),
       );
-      return lines.filter((line) => line.includes(campaign.directory)).length;
+      return lines.filter((line) => line.includes(directory)).length;
     };
     await until(60_000, "a node", async () => ((await running()) > 0 ? true : null));
     child.kill("SIGKILL");
