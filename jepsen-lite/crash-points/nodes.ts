@@ -119,11 +119,9 @@ export class Nodes implements Site {
     const size = await sizeOf(file);
     const acknowledged = load.acknowledged;
     await this.#work(world, this.#operation.isBirth === true ? BIRTH_ACKS : WORK_ACKS);
-    const log = async (): Promise<string> =>
-      (await readFile(victim.logPath)).subarray(said).toString("utf8");
     // Otherwise nothing of it is crashed.
     await until(SIGN_MS_MAX, `${name}: ${sign}`, async () =>
-      sign.test(await log()) ? true : null,
+      sign.test(await logOf(victim, said)) ? true : null,
     );
     this.#acks = load.acknowledged - acknowledged;
     victim.isBeingKilled = true;
@@ -163,8 +161,13 @@ export class Nodes implements Site {
     const isUnmade =
       this.#operation.isBirth === true && (await voteOnDisk(victim.dataDir)) === null;
     if (!isUnmade) await cluster.checkVotes([victim], cluster.elected);
+    const said = await sizeOf(victim.logPath);
     this.#start(victim, {});
     await cluster.up(cluster.nodes);
+    const log = await logOf(victim, said);
+    // It would be mended from peers, without anything being lost.
+    const mended = /^.*(?:the log is whole again|nobody has what is missing|unreadable, rewritten).*$/m.exec(log);
+    if (mended !== null) throw new Violation("refused", `it was called damaged: ${mended[0]}`);
     await load.pause();
     await cluster.check(load.ledger, cluster.nodes);
     load.go();
@@ -228,6 +231,11 @@ function early(points: readonly Point[]): Point[] {
 
 function dying(argv: readonly string[]): readonly string[] {
   return [...DYING_WITH_PARENT, ...argv];
+}
+
+/** What it has said since its log was that long. */
+async function logOf({ logPath }: NodeProcess, said: number): Promise<string> {
+  return (await readFile(logPath)).subarray(said).toString("utf8");
 }
 
 async function sizeOf(file: string): Promise<number> {
