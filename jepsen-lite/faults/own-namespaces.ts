@@ -1,10 +1,11 @@
 import { spawn } from "node:child_process";
 import { command } from "./command.ts";
+import { DYING_WITH_PARENT } from "./dying-with.ts";
 
 const MARK = "ROLLCALL_OWN_NAMESPACES";
 /** Whoever waits outside, what waits there for the inside, and the inside end in this order. */
 const ENTER = [
-  ...["setpriv", "--pdeathsig", "KILL"],
+  ...DYING_WITH_PARENT,
   // With a `/proc` that names processes by the numbers that they have inside.
   ...["unshare", "--mount", "--propagation", "private", "--mount-proc"],
   ...["--pid", "--fork", "--kill-child"],

@@ -55,6 +55,17 @@ export function sectionOf(page: string, name: string): string {
   return body.trimEnd();
 }
 
+/** The cells of each row of a table between these, without its head and without code marks. */
+export function rowsOf(page: string, name: string): string[][] {
+  const rows = sectionOf(page, name).split("\n").slice(2);
+  return rows.map((row) =>
+    row
+      .replace(/^\| | \|$/g, "")
+      .split(" | ")
+      .map((cell) => cell.replaceAll("`", "")),
+  );
+}
+
 export function withSection(page: string, name: string, body: string): string {
   return page.replace(
     new RegExp(`<!-- ${name} -->\\n[\\s\\S]*<!-- /${name} -->`),

@@ -3,10 +3,10 @@ import { cp, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { describe, expect, test } from "vitest";
+import { kindsOf } from "../../jepsen-lite/crash-points/seam.ts";
 import type { PersistRequest } from "../../src/raft/types.ts";
 import { BLOCK_BYTES } from "../../src/storage/block.ts";
 import type { FileSteps } from "../../src/storage/file-step.ts";
-import type { KeyValueOperation } from "../../src/storage/key-value-store.ts";
 import {
   DIRECTORY_FILES,
   ENTRY_KEYS,
@@ -40,22 +40,13 @@ import {
   temporaryDirectory,
 } from "../storage/fixture.ts";
 import { firstPart, Story, secondPart, snapshotOf } from "../storage/format/story.ts";
-import { blocksOf, readPage, sectionOf, TOP } from "./page.ts";
+import { blocksOf, readPage, rowsOf, sectionOf, TOP } from "./page.ts";
 
 const page = readPage("docs/storage.md");
 const KEPT = join(TOP, "test", "storage", "format-1");
 const OWN = "ab".repeat(8);
 
-/** The cells of each row, without the head of the table and without code marks. */
-function rowsOf(name: string): string[][] {
-  const rows = sectionOf(page, name).split("\n").slice(2);
-  return rows.map((row) =>
-    row
-      .replace(/^\| | \|$/g, "")
-      .split(" | ")
-      .map((cell) => cell.replaceAll("`", "")),
-  );
-}
+const rows = (name: string): string[][] => rowsOf(page, name);
 
 const ofFiles = (steps: FileSteps): string[] =>
   [...steps].map(({ type, file }) => `${type} ${file}`);
@@ -115,15 +106,6 @@ class Steps {
   }
 }
 
-/** `put e, del e`: each once, in the order of the batch. */
-function kindsOf(operations: readonly KeyValueOperation[]): string {
-  const named = operations.map(({ type, key }) => {
-    const text = Buffer.from(key).toString("latin1");
-    return `${type} ${text.startsWith("m/") ? text : text[0]}`;
-  });
-  return [...new Set(named)].join(", ");
-}
-
 function derived(): Record<string, string[]> {
   const steps = new Steps();
   const start = steps.start();
@@ -171,7 +153,7 @@ describe("docs/storage.md", () => {
   });
 
   test("has every file of a directory, and no other", () => {
-    expect(rowsOf("files").map(([name]) => name)).toEqual(Object.values(DIRECTORY_FILES));
+    expect(rows("files").map(([name]) => name)).toEqual(Object.values(DIRECTORY_FILES));
   });
 
   test("names only such files in what it says of crashes, with their generation or without", () => {
@@ -202,7 +184,7 @@ describe("docs/storage.md", () => {
       [POINTER_KEY.toString()]: POINTER_KEY.length,
       [Buffer.from(CHUNK_KEYS.from).toString()]: chunkKey({ index: 1, nonce: 1 }, 1).length,
     };
-    const sums = rowsOf("keys").map(([key = "", sum = ""]) => [
+    const sums = rows("keys").map(([key = "", sum = ""]) => [
       key,
       sum.split(" + ").reduce((total, part) => total + Number(part), 0),
     ]);
@@ -249,12 +231,12 @@ describe("docs/storage.md", () => {
       name: command.type as string,
       tuple: unpackRow(commandCodec.encode(command))[0],
     }));
-    expect(rowsOf("commands").map(fieldsOf)).toEqual(shapesOf(tuples));
+    expect(rows("commands").map(fieldsOf)).toEqual(shapesOf(tuples));
     const items = chunks.flatMap((chunk) => {
       const named = snapshotCodec.decodeChunk(chunk);
       return unpackRow(chunk).map((tuple, at) => ({ name: named[at]!.type as string, tuple }));
     });
-    expect(rowsOf("items").map(fieldsOf)).toEqual(shapesOf(items));
+    expect(rows("items").map(fieldsOf)).toEqual(shapesOf(items));
     const conf = unpackRow(story.entries.find(({ kind }) => kind === "conf")!.data)[0] as unknown[];
     const [, fields = ""] = /one tuple: `\[(.*?)\]`/.exec(page) ?? [];
     expect(fields.split(", ").length).toBe(conf.length);
@@ -262,14 +244,14 @@ describe("docs/storage.md", () => {
 
   const steps = derived();
   test.for(Object.keys(steps))("has the steps of %s as they are carried out", (name) => {
-    expect(rowsOf(`steps ${name}`).map(([step]) => step)).toEqual(steps[name]);
+    expect(rows(`steps ${name}`).map(([step]) => step)).toEqual(steps[name]);
   });
 });
 
 /** Rows of offset, bytes and field; together they are the whole value. */
 function expectLayout(name: string, value: Buffer, fields: readonly [RegExp, string][]): void {
   let at = 0;
-  const found = rowsOf(name).map(([offset, bytes, field = ""]) => {
+  const found = rows(name).map(([offset, bytes, field = ""]) => {
     expect(Number(offset), field).toBe(at);
     const end = bytes === "…" ? value.length : at + Number(bytes);
     const hex = value.toString("hex", at, end);

@@ -94,7 +94,7 @@ export class Campaign {
 }
 
 /** Where it cannot run, the command says in one line what is missing, and the test as well. */
-function skipped(context: TestContext, line: string): never {
+export function skipped(context: TestContext, line: string): never {
   console.info(line);
   return context.skip(line);
 }

@@ -5,6 +5,7 @@ import { openDirectory } from "../../src/storage/directory.ts";
 import { encodeIdentity } from "../../src/storage/identity.ts";
 import { inspectDirectory } from "../../src/storage/inspection.ts";
 import { badPartOfLog, badPartOfTable } from "../../src/storage/level-files.ts";
+import { tablesInUse } from "../../src/storage/level-manifest.ts";
 import { openLevelStore } from "../../src/storage/level-store.ts";
 import { fingerprint } from "./fingerprint.ts";
 import {
@@ -88,6 +89,17 @@ describe("a look at a data directory", () => {
     await inspectDirectory(path);
     await flip(join(path, await inDatabase(path, /\.ldb$/)), 20);
     expect(await readdir(scratch)).toEqual([]);
+    const directory = await openDirectory(path, "n1", random);
+    expect((await directory.open()).loaded.entries.length).toBe(8);
+    await directory.close();
+  });
+
+  it("takes no table for damaged that a killed process has begun and nothing refers to", async () => {
+    const path = await kept();
+    const table = await readFile(join(path, await inDatabase(path, /\.ldb$/)));
+    await writeFile(join(path, "db", "000998.ldb"), table.subarray(0, table.length / 2));
+    await writeFile(join(path, "db", "000999.ldb"), "");
+    expect(await inspectDirectory(path)).toMatchObject({ damages: [], log: { isIntact: true } });
     const directory = await openDirectory(path, "n1", random);
     expect((await directory.open()).loaded.entries.length).toBe(8);
     await directory.close();
@@ -243,6 +255,26 @@ describe("the checksums of LevelDB's files", () => {
       Promise.all(names.filter((n) => pattern.test(n)).map((n) => readFile(join(path, n))));
     return { tables: await read(/\.ldb$/), logs: await read(/\.log$|^MANIFEST/) };
   }
+
+  it("are asked of the tables in use, which are all that LevelDB leaves behind an opening", async () => {
+    const path = join(await temporaryDirectory(), "db");
+    const range = { from: Buffer.from("a"), to: Buffer.from("z") };
+    for (let start = 0; start < 8; start += 1) {
+      const store = await openLevelStore(path, { create: start === 0 });
+      for (const key of ["b", `c${start}`, "d"]) {
+        await store.batch([{ type: "put", key: Buffer.from(key), value: random.bytes(9_000) }]);
+      }
+      if (start % 3 === 2) await store.compact(range);
+      await store.close();
+      const names = await readdir(path);
+      const manifest = await readFile(join(path, names.find((name) => /^MANIFEST/.test(name))!));
+      const there = names.flatMap((name) =>
+        /\.ldb$/.test(name) ? [Number.parseInt(name, 10)] : [],
+      );
+      expect([...tablesInUse(manifest)!].sort()).toEqual(there.sort());
+      expect(start === 0 ? 0 : 1).toBeLessThanOrEqual(there.length);
+    }
+  });
 
   it("are right in what LevelDB has written", async () => {
     const { tables, logs } = await filled();

@@ -62,6 +62,12 @@ export const importTable: readonly Row[] = [
   { of: "jepsen-lite/checker/", may: judges, types: ["jepsen-lite/history.ts"] },
   { of: "jepsen-lite/model/", may: judges, types: ["jepsen-lite/history.ts"] },
   {
+    of: "jepsen-lite/crash-points/",
+    may: ["jepsen-lite/", "src/client/index.ts", "src/replica/snapshot-taker.ts", "src/storage/"],
+    types: ["src/raft/types.ts"],
+    packages: ["node:"],
+  },
+  {
     of: "jepsen-lite/sim/",
     may: [
       ...common,

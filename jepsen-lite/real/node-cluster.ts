@@ -1,0 +1,194 @@
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { Ballots } from "./ballots.ts";
+import { Leaderships } from "./leaderships.ts";
+import type { Ledger } from "./ledger.ts";
+import { readAll } from "./load.ts";
+import { type LogLine, NodeProcess, type NodeView } from "./node-process.ts";
+import { Violation } from "./violation.ts";
+import { voteOnDisk } from "./vote-on-disk.ts";
+import { until } from "./wait.ts";
+
+const SETTLE_MS_MAX = 40_000;
+
+export interface ClusterPlace {
+  /** For the logs. */
+  readonly directory: string;
+  /** Before `start` and what belongs to it: what Node is told, and the built command. */
+  readonly program: readonly string[];
+  /** Of each node. */
+  readonly dataDirs: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface Elected {
+  readonly term: number;
+  /** Its id. */
+  readonly leader: string;
+}
+
+/** Real nodes n1, n2, … of one cluster, and what is known of them. */
+export class NodeCluster {
+  readonly nodes: readonly NodeProcess[];
+  readonly leaderships: Leaderships;
+  readonly ballots: Ballots;
+  readonly #ids = new Map<string, string>();
+
+  private constructor(nodes: readonly NodeProcess[], leaderships: Leaderships) {
+    this.nodes = nodes;
+    this.leaderships = leaderships;
+    this.ballots = new Ballots(nodes.map(({ name }) => name));
+  }
+
+  /** None of them is started. */
+  static async make({ directory, program, dataDirs, env }: ClusterPlace): Promise<NodeCluster> {
+    const ports = await freePorts(dataDirs.length);
+    const bootstrap = ports.map((port, i) => `n${i + 1}=127.0.0.1:${port}`).join(",");
+    const leaderships = new Leaderships();
+    const nodes = dataDirs.map((dataDir, i) => {
+      const [name, port] = [`n${i + 1}`, ports[i] ?? 0];
+      const place = { name, port, dataDir, logPath: join(directory, `${name}.log`) };
+      const argv = [...program, "start", "--id", name, "--data", dataDir];
+      argv.push("--listen", `127.0.0.1:${port}`, "--bootstrap", bootstrap);
+      const node = new NodeProcess(place, argv, (line) => noteLeader(line, node, leaderships), env);
+      return node;
+    });
+    return new NodeCluster(nodes, leaderships);
+  }
+
+  get urls(): string[] {
+    return this.nodes.map(({ url }) => url);
+  }
+
+  /** Who was elected last, by its id; null where nobody was, or its id was never told. */
+  get elected(): Elected | null {
+    const { last } = this.leaderships;
+    const leader = last === null ? undefined : this.#ids.get(last.node);
+    return last === null || leader === undefined ? null : { term: last.term, leader };
+  }
+
+  /** Resolves with who leads by the word of its own, of these. */
+  async leader(among: readonly NodeProcess[] = this.nodes): Promise<NodeProcess> {
+    return await this.#awaited("a leader", async () => {
+      const leading = (await this.#views(among)).filter(({ view }) => view?.role === "leader");
+      leading.sort((a, b) => (b.view?.term ?? 0) - (a.view?.term ?? 0));
+      return leading[0]?.node ?? null;
+    });
+  }
+
+  /** Resolves when each of these serves. */
+  async up(nodes: readonly NodeProcess[]): Promise<void> {
+    await this.#awaited("all to answer", async () => {
+      const all = await this.#views(nodes);
+      return all.every(({ view }) => view !== null) ? true : null;
+    });
+  }
+
+  /** Resolves when these agree on who leads and have applied all that there is, with one result. */
+  async settled(nodes: readonly NodeProcess[]): Promise<void> {
+    const views = await this.#awaited("all to have everything", async () => {
+      const all = (await this.#views(nodes)).map(({ view }) => view);
+      return all.every((view) => view !== null) && isSettled(all) ? all : null;
+    });
+    const states = new Set(views.map(({ digest, revision }) => `${digest} at ${revision}`));
+    if (states.size > 1) throw new Violation("diverged", [...states].join(", "));
+    for (const { name, dataDir } of nodes) {
+      const vote = await voteOnDisk(dataDir);
+      if (vote !== null) this.ballots.rests(name, vote);
+    }
+  }
+
+  /** Everything, on each of these; nothing may be in flight. */
+  async check(ledger: Ledger, nodes: readonly NodeProcess[]): Promise<void> {
+    await this.settled(nodes);
+    for (const { url, name } of nodes) {
+      const shown = await readAll(url).catch((error) => {
+        throw new Violation("stuck", `no linearizable read on ${name}: ${error}`);
+      });
+      ledger.check(shown, name);
+    }
+    this.leaderships.check();
+  }
+
+  /** Nobody ends by itself. */
+  checkRunning(nodes: readonly NodeProcess[]): void {
+    for (const node of nodes) {
+      if (!node.isRunning && !node.isBeingKilled) {
+        throw new Violation(node.hasAnswered ? "ended" : "refused", node.end);
+      }
+    }
+  }
+
+  /**
+   * What a fault has left on the disks of these, none of which was started since; `elected` won the
+   * last election before it.
+   */
+  async checkVotes(nodes: readonly NodeProcess[], elected: Elected | null): Promise<void> {
+    const left = nodes.map(async ({ name, dataDir }) => [name, await voteOnDisk(dataDir)] as const);
+    this.ballots.survived(new Map(await Promise.all(left)), elected);
+  }
+
+  async kill(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.kill()));
+  }
+
+  /** A promise of the cluster's progress: what does not come is a violation. */
+  async #awaited<T>(what: string, ask: () => Promise<T | null>): Promise<T> {
+    return await until(SETTLE_MS_MAX, what, ask).catch((error) => {
+      throw error instanceof Violation ? error : new Violation("stuck", String(error));
+    });
+  }
+
+  async #views(
+    nodes: readonly NodeProcess[],
+  ): Promise<{ readonly node: NodeProcess; readonly view: NodeView | null }[]> {
+    return await Promise.all(
+      nodes.map(async (node) => {
+        const { life } = node;
+        const view = await node.view();
+        if (view !== null) {
+          this.#ids.set(node.name, view.id);
+          if (view.role === "leader") this.leaderships.leads(view.term, node.name, life);
+        }
+        this.checkRunning([node]);
+        return { node, view };
+      }),
+    );
+  }
+}
+
+function isSettled(views: readonly NodeView[]): boolean {
+  const [first] = views;
+  return views.every(
+    ({ leader, isCaughtUp, commit, applied, lastIndex }) =>
+      isCaughtUp &&
+      leader !== null &&
+      leader === first?.leader &&
+      applied === first.applied &&
+      applied === commit &&
+      applied === lastIndex,
+  );
+}
+
+/** Said once in a leadership, right at its beginning. */
+function noteLeader({ msg }: LogLine, { name, life }: NodeProcess, leaderships: Leaderships): void {
+  const term = /^leader in term (\d+)$/.exec(msg)?.[1];
+  if (term !== undefined) leaderships.leads(Number(term), name, life);
+}
+
+/** Nobody else takes them before the nodes do, on a machine where nobody looks for them. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const listening = servers.map(
+    (server) =>
+      new Promise<number>((resolve) => {
+        server.listen(0, "127.0.0.1", () => {
+          const address = server.address();
+          resolve(typeof address === "object" && address !== null ? address.port : 0);
+        });
+      }),
+  );
+  const ports = await Promise.all(listening);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
