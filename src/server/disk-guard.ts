@@ -13,11 +13,10 @@ import { type DiskMarks, nextDiskState, roomOf } from "./disk-marks.ts";
 import type { HealthCheck } from "./http.ts";
 import { diskRoomOf } from "./machine.ts";
 
-export interface DiskGuardOptions {
+export interface DiskGuardOptions extends DiskMarks {
   readonly dataDir: string;
-  readonly marks: DiskMarks;
   /** The least that the reserve is to hold; 0: there is none. */
-  readonly reserveBytes: number;
+  readonly diskReserveBytes: number;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
@@ -66,7 +65,7 @@ export class DiskGuard {
     this.#reserve = reserve;
     this.#ask = ask;
     this.#startedMs = options.clock.monotonicMs();
-    this.#wantedBytes = Math.max(options.reserveBytes, reserve.bytes);
+    this.#wantedBytes = Math.max(options.diskReserveBytes, reserve.bytes);
   }
 
   /** Before the database is opened, which writes: where the disk is full, the reserve is given back. */
@@ -121,7 +120,7 @@ export class DiskGuard {
     const { freeBytes } = room;
     const { bytes: heldBytes } = this.#reserve;
     this.#roomBytes = roomOf({ freeBytes, heldBytes, reserveBytes: this.#wantedBytes });
-    const state = nextDiskState(this.#state, this.#roomBytes, this.#options.marks);
+    const state = nextDiskState(this.#state, this.#roomBytes, this.#options);
     if (state === this.#state) return;
     this.#state = state;
     const fields = { freeBytes, roomBytes: this.#roomBytes };
@@ -131,11 +130,11 @@ export class DiskGuard {
   }
 
   async #keepReserve(): Promise<void> {
-    const { reserveBytes, clock, random, logger } = this.#options;
+    const { diskReserveBytes, clock, random, logger } = this.#options;
     const observed = this.#guarded?.status();
-    if (reserveBytes === 0 || observed === undefined) return;
+    if (diskReserveBytes === 0 || observed === undefined) return;
     const { snapshotBytes, isSnapshotUnderWay } = observed;
-    this.#wantedBytes = Math.max(reserveBytes, DISK_RESERVE_SNAPSHOTS * snapshotBytes);
+    this.#wantedBytes = Math.max(diskReserveBytes, DISK_RESERVE_SNAPSHOTS * snapshotBytes);
     if (this.#state === "full" && isSnapshotUnderWay && this.#reserve.bytes > 0) {
       await this.#giveBack("a snapshot is on its way to the disk, and shortens the log");
       return;

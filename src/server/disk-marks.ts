@@ -2,9 +2,9 @@ import type { DiskState } from "../replica/disk-states.ts";
 
 export interface DiskMarks {
   /** Room below which the disk is `low`; 0: it never is. */
-  readonly lowBytes: number;
-  /** Room below which it is `full`; 0: it never is. At most `lowBytes`. */
-  readonly fullBytes: number;
+  readonly diskLowBytes: number;
+  /** Room below which it is `full`; 0: it never is. At most `diskLowBytes`. */
+  readonly diskFullBytes: number;
 }
 
 export interface DiskSpace {
@@ -29,8 +29,8 @@ export function roomOf({ freeBytes, heldBytes, reserveBytes }: DiskSpace): numbe
 export function nextDiskState(
   state: DiskState,
   roomBytes: number,
-  { lowBytes, fullBytes }: DiskMarks,
+  { diskLowBytes, diskFullBytes }: DiskMarks,
 ): DiskState {
-  if (roomBytes < fullBytes * (state === "full" ? MARGIN : 1)) return "full";
-  return roomBytes < lowBytes * (state === "ok" ? 1 : MARGIN) ? "low" : "ok";
+  if (roomBytes < diskFullBytes * (state === "full" ? MARGIN : 1)) return "full";
+  return roomBytes < diskLowBytes * (state === "ok" ? 1 : MARGIN) ? "low" : "ok";
 }

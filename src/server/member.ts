@@ -18,6 +18,7 @@ import { type DiskGuard, diskCheck } from "./disk-guard.ts";
 import { Driver } from "./driver.ts";
 import type { HealthCheck, HttpPages } from "./http.ts";
 import { LocalReads } from "./local-reads.ts";
+import type { LogHost } from "./log-page.ts";
 import type { Metrics } from "./metrics.ts";
 import { Notices } from "./notices.ts";
 import { type Operation, type OperationAnswer, Operations } from "./operations.ts";
@@ -124,6 +125,7 @@ export class Member implements HttpPages {
         readied: (seconds) => metrics.readySeconds.observe(seconds),
       },
       setAside: (text) => directory.setAside(text),
+      giveUp: (text) => directory.giveUp(text),
       onFatal: options.onFatal,
     });
     const { conf: inForce, committedConf } = this.#replica.status(now);
@@ -161,6 +163,11 @@ export class Member implements HttpPages {
   /** Fields of every log line. */
   get logState(): Readonly<Record<string, unknown>> {
     return this.#notices.state;
+  }
+
+  get logHost(): LogHost {
+    const leader = this.#nameOf(this.#driver.status().leader);
+    return { source: this.#options.directory, lineage: this.lineage, leader };
   }
 
   /** No clients are let in: it is leaving, or of no use to them. */
@@ -246,12 +253,10 @@ export class Member implements HttpPages {
 
   #sendAway(reason: string, spreadMs: number): void {
     const { name, addresses } = this.#options;
-    const others = membersOf(this.#conf, addresses).filter((member) => member.name !== name);
-    this.#clients.goAway(
-      reason,
-      others.map((member) => member.address),
-      spreadMs,
-    );
+    const others = membersOf(this.#conf, addresses)
+      .filter((member) => member.name !== name)
+      .map(({ address }) => address);
+    this.#clients.goAway(reason, others, spreadMs);
   }
 
   /** Closes what is left, finishes the write that is out and closes the storage. */

@@ -1,8 +1,8 @@
 import { open, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import type { DirectoryRandom } from "./directory.ts";
 import { syncDirectory } from "./durable-file.ts";
 import { DIRECTORY_FILES } from "./layout.ts";
+import type { DirectoryRandom } from "./making.ts";
 
 /**
  * A file that holds room on the disk for what has to be written when there is none left. Of random

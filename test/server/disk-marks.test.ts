@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { DiskState } from "../../src/replica/disk-states.ts";
 import { type DiskMarks, nextDiskState, roomOf } from "../../src/server/disk-marks.ts";
 
-const MARKS: DiskMarks = { lowBytes: 400, fullBytes: 100 };
+const MARKS: DiskMarks = { diskLowBytes: 400, diskFullBytes: 100 };
 
 /** The states on the way down and up again. */
 function walk(rooms: readonly number[], marks = MARKS): DiskState[] {
@@ -27,8 +27,8 @@ describe("the state of a disk", () => {
   });
 
   test("is never what a mark of 0 stands for", () => {
-    expect(walk([0, 0], { lowBytes: 0, fullBytes: 0 })).toEqual(["ok", "ok"]);
-    expect(walk([0, 10], { lowBytes: 400, fullBytes: 0 })).toEqual(["low", "low"]);
+    expect(walk([0, 0], { diskLowBytes: 0, diskFullBytes: 0 })).toEqual(["ok", "ok"]);
+    expect(walk([0, 10], { diskLowBytes: 400, diskFullBytes: 0 })).toEqual(["low", "low"]);
   });
 
   test("does not change while the room goes up and down by less than a quarter of the mark", () => {

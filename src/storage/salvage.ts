@@ -1,0 +1,241 @@
+import { join } from "node:path";
+import type { LogEnd, LogIndex, SnapshotId } from "../raft/types.ts";
+import { assert } from "../util/assert.ts";
+import { confCodec } from "../wire/conf-codec.ts";
+import { damaged, LogDamaged } from "./damage.ts";
+import { isThere } from "./durable-file.ts";
+import { databaseOf, type Generation, markOf } from "./generation.ts";
+import type { KeyValueOperation, KeyValueStore } from "./key-value-store.ts";
+import {
+  bufferOf,
+  decodeFormat,
+  encodeEntry,
+  FORMAT_KEY,
+  indexOfKey,
+  LOG_START,
+  type LogPosition,
+} from "./layout.ts";
+import { salvageLevel } from "./level-salvage.ts";
+import { readLog } from "./level-storage.ts";
+import { isFurther, LogRepair } from "./log-repair.ts";
+import { withinBytes } from "./log-source.ts";
+import { MarkFile } from "./mark-file.ts";
+import { makeGeneration, removeGenerations, storeGeneration } from "./next-generation.ts";
+import { membersBy } from "./returning.ts";
+import {
+  chunkOfKey,
+  decodeChunk,
+  decodePointer,
+  POINTER_KEY,
+  type Pointer,
+} from "./snapshot-layout.ts";
+import type { Identity, LogSource, Membership, Returning } from "./storage.ts";
+import { VoteFile } from "./vote-file.ts";
+
+export interface SalvagePlace {
+  readonly path: string;
+  readonly identity: Identity;
+  readonly birth: Membership;
+  readonly generation: Generation;
+}
+
+interface Found {
+  readonly values: readonly Uint8Array[];
+  readonly pointer: Pointer | null;
+  readonly pointerValue: Uint8Array | null;
+}
+
+const BATCH_BYTES = 1024 * 1024;
+
+/**
+ * What is left of a log that is not what was written, read without LevelDB; a peer that repairs its
+ * own may have of it. It is made whole from what peers offer (`repair`), and then `rebuild` makes the
+ * next generation of the directory of it, or it is given up for the state of a peer (`setAside`).
+ * The file `generation` is the switch, as for every other one: until then nothing is changed, and
+ * the former database is kept, for people.
+ */
+export class Salvage implements LogSource {
+  readonly #place: SalvagePlace;
+  readonly #found: Found;
+  readonly #mark: LogPosition;
+  readonly repair: LogRepair;
+
+  private constructor(place: SalvagePlace, found: Found, mark: LogPosition) {
+    this.#place = place;
+    this.#found = found;
+    this.#mark = mark;
+    const start = found.pointer?.logStart ?? LOG_START;
+    this.repair = new LogRepair(start, mark, found.values);
+  }
+
+  /** @throws StorageError DAMAGED where nobody can say how far the log reached, FOREIGN. */
+  static async read(place: SalvagePlace): Promise<Salvage> {
+    const { path, identity, generation } = place;
+    const markPath = join(path, markOf(generation.number));
+    const mark = await MarkFile.read(markPath, identity.incarnation);
+    if (mark === null) throw new LogDamaged(path, { what: "markUnreadable" });
+    const found = await find(place);
+    return new Salvage(place, found, mark.position);
+  }
+
+  /** Of the last configuration that can be read of it, this member among them. */
+  get members(): Returning["members"] {
+    const { birth, generation } = this.#place;
+    const last = this.repair.lastConf;
+    const conf = last === null ? null : confCodec.decode(last.entry.data);
+    return membersBy(conf ?? this.#found.pointer?.snapshot.conf ?? null, generation, birth);
+  }
+
+  async readDownFrom(to: LogIndex, bytesMax: number): Promise<readonly Uint8Array[]> {
+    return withinBytes(this.repair.valuesDownFrom(to), bytesMax);
+  }
+
+  /**
+   * Writes the whole log, with term and vote as they are, into the next generation, and verifies it
+   * as a start does before it is the one in use.
+   *
+   * @throws LogDamaged when it is not whole after all, StorageError DISK.
+   */
+  async rebuild(): Promise<void> {
+    assert(this.repair.state.type === "whole", "a log is rebuilt when it is whole");
+    const { path, identity, generation } = this.#place;
+    await this.#begin(generation.returning, async (store, number) => {
+      await this.#copySnapshot(store);
+      await this.#copyEntries(store);
+      const mark = await MarkFile.open(
+        join(path, markOf(number)),
+        identity.incarnation,
+        { after: () => ({ cancel: () => {} }) },
+        () => {},
+      );
+      await mark.set(this.repair.end).finally(() => mark.close());
+      const votes = await VoteFile.open(path, identity.incarnation);
+      await votes.close();
+      const verdict = await readLog(store, votes.hardState, this.repair.end);
+      if (verdict.type === "damaged") throw new LogDamaged(path, verdict.damage);
+    });
+  }
+
+  /** The next generation is without it: this member takes the state of a peer (`returning.ts`). */
+  async setAside(): Promise<void> {
+    await this.#begin({ lostEnd: this.#lostEnd, members: this.members }, async () => {});
+  }
+
+  async #begin(
+    returning: Returning | null,
+    fill: (store: KeyValueStore, number: number) => Promise<void>,
+  ): Promise<void> {
+    const { path, identity, generation: former } = this.#place;
+    const number = former.number + 1;
+    await removeGenerations(path, (other) => other !== former.number);
+    const store = await makeGeneration(path, identity.incarnation, number);
+    try {
+      await fill(store, number);
+    } finally {
+      await store.close();
+    }
+    await storeGeneration(path, { number, returning }, identity.incarnation);
+  }
+
+  /** Further than all that this member may have vouched for, as far as its disk still tells. */
+  get #lostEnd(): LogEnd {
+    const before = this.#place.generation.returning?.lostEnd;
+    const ends = [this.repair.end, this.#mark, ...(before ? [{ ...before, chain: "" }] : [])];
+    const { index, term } = ends.reduce((one, other) => (isFurther(other, one) ? other : one));
+    return { index, term };
+  }
+
+  async #copySnapshot(store: KeyValueStore): Promise<void> {
+    const { pointer, pointerValue } = this.#found;
+    if (pointer === null || pointerValue === null) return;
+    const batch = new Batch(store);
+    for await (const { key, value } of writesOf(this.#place)) {
+      if (value === null || !isChunkOf(pointer.snapshot, key)) continue;
+      if (decodeChunk(key, value) !== null) await batch.put(key, value);
+    }
+    await batch.put(POINTER_KEY, pointerValue);
+    await batch.flush();
+  }
+
+  async #copyEntries(store: KeyValueStore): Promise<void> {
+    const batch = new Batch(store);
+    for (const { entry, previous } of this.repair.entries()) {
+      // What was known to be committed when a peer wrote it says nothing of this log.
+      const { key, value } = encodeEntry(entry, previous, 0);
+      await batch.put(key, value);
+    }
+    await batch.flush();
+  }
+}
+
+async function* writesOf({ path, generation }: SalvagePlace): ReturnType<typeof salvageLevel> {
+  const database = join(path, databaseOf(generation.number));
+  if (await isThere(database)) yield* salvageLevel(database);
+}
+
+async function find(place: SalvagePlace): Promise<Found> {
+  const values: Uint8Array[] = [];
+  const pointers: { readonly sequence: bigint; readonly value: Buffer }[] = [];
+  const chunks = new Map<string, Set<number>>();
+  for await (const { key, value, sequence } of writesOf(place)) {
+    if (value === null) continue;
+    if (key.equals(FORMAT_KEY)) checkFormat(place, value);
+    if (key.equals(POINTER_KEY)) pointers.push({ sequence, value: Buffer.from(value) });
+    if (indexOfKey(key) !== null) values.push(bufferOf(Uint8Array.from(value)));
+    const chunk = chunkOfKey(key);
+    if (chunk !== null && decodeChunk(key, value) !== null) {
+      const name = nameOf(chunk.id);
+      chunks.set(name, (chunks.get(name) ?? new Set()).add(chunk.chunk));
+    }
+  }
+  // The latest whose snapshot is there: what an older one says is as true as it was.
+  pointers.sort((a, b) => (a.sequence < b.sequence ? 1 : -1));
+  for (const { value: pointerValue } of pointers) {
+    const pointer = decodePointer(pointerValue);
+    if (pointer === null) continue;
+    const found = chunks.get(nameOf(pointer.snapshot)) ?? new Set();
+    const isWhole = Array.from({ length: pointer.snapshot.chunks }, (_, at) => at).every((at) =>
+      found.has(at),
+    );
+    if (isWhole) return { values, pointer, pointerValue };
+  }
+  return { values, pointer: null, pointerValue: null };
+}
+
+function checkFormat({ path, identity }: SalvagePlace, value: Buffer): void {
+  const format = decodeFormat(value);
+  if (format === null || format.incarnation === identity.incarnation) return;
+  throw damaged(path, `${path} has parts of the data directory ${format.incarnation}`);
+}
+
+function nameOf({ index, nonce }: SnapshotId): string {
+  return `${index}/${nonce}`;
+}
+
+function isChunkOf(id: SnapshotId, key: Uint8Array): boolean {
+  const chunk = chunkOfKey(key);
+  return chunk !== null && nameOf(chunk.id) === nameOf(id);
+}
+
+class Batch {
+  readonly #store: KeyValueStore;
+  #operations: KeyValueOperation[] = [];
+  #bytes = 0;
+
+  constructor(store: KeyValueStore) {
+    this.#store = store;
+  }
+
+  async put(key: Uint8Array, value: Uint8Array): Promise<void> {
+    this.#operations.push({ type: "put", key, value });
+    this.#bytes += value.length;
+    if (this.#bytes >= BATCH_BYTES) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    if (this.#operations.length === 0) return;
+    await this.#store.batch(this.#operations);
+    this.#operations = [];
+    this.#bytes = 0;
+  }
+}
