@@ -62,6 +62,11 @@ export const importTable: readonly Row[] = [
   { of: "jepsen-lite/checker/", may: judges, types: ["jepsen-lite/history.ts"] },
   { of: "jepsen-lite/model/", may: judges, types: ["jepsen-lite/history.ts"] },
   {
+    of: "jepsen-lite/rot/",
+    may: [...belowServer, "src/server/", "src/client/index.ts", "jepsen-lite/"],
+    packages: ["node:"],
+  },
+  {
     of: "jepsen-lite/sim/",
     may: [
       ...common,

@@ -1,0 +1,26 @@
+import type { Result } from "./campaign.ts";
+import { FILE_KINDS, KINDS } from "./corruption.ts";
+import { VERDICTS } from "./judge.ts";
+
+/** A row a kind of corruption, and one of all; then the single ones by what they were done to. */
+export function tables(results: readonly Result[]): string {
+  const byKind = KINDS.map((kind) => [kind, results.filter((one) => one.kind === kind)] as const);
+  const singles = results.filter(({ faults }) => faults.length === 1);
+  const byFile = FILE_KINDS.map((of) => {
+    return [of, singles.filter(({ faults }) => faults[0]?.of === of)] as const;
+  });
+  return `${table("corruption", byKind)}\n\n${table("of", byFile)}`;
+}
+
+function table(head: string, rows: readonly (readonly [string, readonly Result[]])[]): string {
+  const all = rows.flatMap(([, results]) => results);
+  const lines = [...rows, ["**total**", all] as const]
+    .filter(([, results]) => results.length > 0)
+    .map(([name, results]) => [
+      name,
+      results.length,
+      ...VERDICTS.map((verdict) => results.filter((one) => one.verdict === verdict).length),
+    ]);
+  const heads = [head, "times", ...VERDICTS];
+  return [heads, heads.map(() => "---"), ...lines].map((line) => `| ${line.join(" | ")} |`).join("\n");
+}
