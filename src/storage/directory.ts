@@ -32,7 +32,7 @@ import {
   ownFiles,
   prepareToMake,
 } from "./making.ts";
-import { setAsideDatabase, storeGeneration } from "./next-generation.ts";
+import { checkIsLatest, setAsideDatabase, storeGeneration } from "./next-generation.ts";
 import { damagedDirectoryAdvice, NEWER_FORMAT_ADVICE, REMOVED_ADVICE } from "./recovery-advice.ts";
 import { beginReturn } from "./returning.ts";
 import { Salvage } from "./salvage.ts";
@@ -299,8 +299,14 @@ async function readIdentity(path: string, name: string): Promise<Identity | null
   return identity;
 }
 
-/** Without the file it is the first, unless there is something of a later one and nothing says why. */
 async function readGeneration(path: string, identity: Identity): Promise<Generation> {
+  const generation = await storedGeneration(path, identity);
+  await checkIsLatest(path, identity, generation);
+  return generation;
+}
+
+/** Without the file it is the first, unless there is something of a later one and nothing says why. */
+async function storedGeneration(path: string, identity: Identity): Promise<Generation> {
   const file = join(path, GENERATION);
   const content = await readIfThere(file);
   if (content === null) {

@@ -1,5 +1,6 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { damaged } from "./damage.ts";
 import { isThere, syncDirectory, writeAtomically } from "./durable-file.ts";
 import {
   databaseOf,
@@ -12,6 +13,7 @@ import type { KeyValueStore } from "./key-value-store.ts";
 import { DIRECTORY_FILES, formatOperation } from "./layout.ts";
 import { openLevelStore } from "./level-store.ts";
 import { MarkFile } from "./mark-file.ts";
+import type { Identity } from "./storage.ts";
 
 /** How a directory goes over from one database to the next: `storeGeneration` is the switch. */
 
@@ -45,6 +47,27 @@ export async function makeGeneration(
   } catch (error) {
     await store.close();
     throw error;
+  }
+}
+
+/**
+ * A crash may leave a later one, which nobody has vouched for. One that has been in use says that
+ * the file `generation` is older than it: n1 would start on a log that it has given up.
+ *
+ * @throws StorageError DAMAGED.
+ */
+export async function checkIsLatest(
+  path: string,
+  { incarnation }: Identity,
+  { number }: Generation,
+): Promise<void> {
+  for (const file of await readdir(path)) {
+    const later = generationOfFile(file);
+    if (later === null || later <= number || file !== markOf(later)) continue;
+    const mark = await MarkFile.read(join(path, file), incarnation);
+    if (mark?.isInUse !== true) continue;
+    const generation = join(path, DIRECTORY_FILES.generation);
+    throw damaged(path, `${generation} is older than ${databaseOf(later)}, which was in use`);
   }
 }
 

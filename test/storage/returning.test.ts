@@ -75,6 +75,30 @@ describe("a directory that was set aside", () => {
     await directory.close();
   });
 
+  it("is not opened with a former log, once the one behind it was in use", async () => {
+    const path = await filledDirectory();
+    await setAside(path);
+    await returns(path, 2);
+    const generation = join(path, "generation");
+    const first = await readFile(generation);
+    await setAside(path);
+    await (await openN1(path)).close();
+    // A crash leaves it so: no start has read that log, and nobody has vouched for it.
+    await writeFile(generation, first);
+    await (await openN1(path)).close();
+    await setAside(path);
+    await returns(path, 2);
+    await writeFile(generation, first);
+    await expect(openN1(path)).rejects.toMatchObject({
+      code: "DAMAGED",
+      message: expect.stringMatching(/generation is older than db\.2, which was in use$/),
+    });
+    // Without the file it is the first one, where there is a marker.
+    await rm(generation);
+    await writeFile(join(path, "diverged"), "");
+    await expect(openN1(path)).rejects.toMatchObject({ code: "DAMAGED" });
+  });
+
   it("keeps what it had, and the name of it is told", async () => {
     const path = await filledDirectory();
     const before = await readdir(join(path, "db"));
