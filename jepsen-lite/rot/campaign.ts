@@ -88,5 +88,3 @@ async function one(
   await rm(before, { recursive: true });
   return { number, ...corruption, ...judgement };
 }
-
-

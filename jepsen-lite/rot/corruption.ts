@@ -1,5 +1,5 @@
 import { cp, readFile, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { Prng } from "../prng.ts";
 import { filesOf, type World } from "./world.ts";
 
@@ -60,6 +60,8 @@ export interface Corruption {
 export interface Fault {
   readonly kind: SingleKind | "older-parts" | "whole";
   readonly of: FileKind;
+  /** For the table. */
+  readonly name: string;
   readonly text: string;
   /** What of it an earlier moment of the same directory knows, and it alone. */
   readonly isOlder: boolean;
@@ -128,12 +130,13 @@ async function single(path: string, kind: SingleKind, world: World, prng: Prng):
   const { file, of } = await drawFile(path, prng, () => true);
   if (kind === "missing") {
     await rm(join(path, file));
-    return { kind, of, text: `${file} is gone`, isOlder: false };
+    return { kind, of, name: `${of} (${kind})`, text: `${file} is gone`, isOlder: false };
   }
   const content = await readFile(join(path, file));
   const [changed, text] = CHANGES[kind](content, prng);
   await writeFile(join(path, file), changed);
-  return { kind, of, text: `${file}, ${content.length} bytes: ${text}`, isOlder: false };
+  const done = `${file}, ${content.length} bytes: ${text}`;
+  return { kind, of, name: `${of} (${kind})`, text: done, isOlder: false };
 }
 
 type Change = (content: Buffer, prng: Prng) => readonly [changed: Buffer, text: string];
@@ -161,7 +164,10 @@ const CHANGES: Readonly<
   },
   "zero-page"(content, prng) {
     const page = prng.below(Math.ceil(content.length / PAGE_BYTES) + 1) * PAGE_BYTES;
-    return [content.fill(0, Math.min(page, content.length), Math.min(page + PAGE_BYTES, content.length)), `zeros in the page at ${page}`];
+    return [
+      content.fill(0, Math.min(page, content.length), Math.min(page + PAGE_BYTES, content.length)),
+      `zeros in the page at ${page}`,
+    ];
   },
   /** A record of LevelDB, a line, a block: written twice, the second behind the first or elsewhere. */
   double(content, prng) {
@@ -209,13 +215,14 @@ async function fromElsewhere(
   const source = ofKind.includes(file) ? file : prng.pick(ofKind);
   if (kind !== "older-page") {
     await cp(join(from, source), join(path, file));
-    return { kind, of, text: `${file} is its ${source}`, isOlder };
+    return { kind, of, name: `${of} (${kind})`, text: `${file} is its ${source}`, isOlder };
   }
   const [content, older] = [await readFile(join(path, file)), await readFile(join(from, source))];
   const at = prng.below(Math.ceil(older.length / PAGE_BYTES) || 1) * PAGE_BYTES;
   older.copy(content, at, at, Math.min(at + PAGE_BYTES, older.length, content.length));
   await writeFile(join(path, file), content);
-  return { kind, of, text: `${file} has the page at ${at} of its ${source}`, isOlder };
+  const done = `${file} has the page at ${at} of its ${source}`;
+  return { kind, of, name: `${of} (${kind})`, text: done, isOlder };
 }
 
 async function olderParts(path: string, { older }: World, prng: Prng): Promise<Fault[]> {
@@ -232,7 +239,8 @@ async function olderParts(path: string, { older }: World, prng: Prng): Promise<F
   return parts.map((of) => ({
     kind: "older-parts",
     of,
-    text: `${name} as before`,
+    name: `${name}, as before`,
+    text: `${name}, as before`,
     isOlder: true,
   }));
 }
@@ -242,10 +250,6 @@ async function whole(path: string, world: World, prng: Prng): Promise<Fault> {
   const from = { older: world.older, "other-node": world.peer, "other-cluster": world.stranger };
   await rm(path, { recursive: true });
   await cp(from[whose], path, { recursive: true });
-  return {
-    kind: "whole",
-    of: "directory",
-    text: `${dirname(path)}: ${whose}`,
-    isOlder: whose === "older",
-  };
+  const name = `the whole directory: ${whose}`;
+  return { kind: "whole", of: "directory", name, text: name, isOlder: whose === "older" };
 }

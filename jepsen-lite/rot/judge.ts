@@ -47,7 +47,11 @@ export function judge(truth: Truth, { faults }: Corruption, outcome: Outcome): J
       return { verdict: "silent", why: "it would be born again" };
     default: {
       const why = differenceOf(truth, outcome);
-      if (why !== null) return { verdict: isUntold(why, faults) ? "untold" : "silent", why: `${why.what}: ${why.text}` };
+      if (why !== null)
+        return {
+          verdict: isUntold(why, faults) ? "untold" : "silent",
+          why: `${why.what}: ${why.text}`,
+        };
       const verdicts = { started: "intact", repaired: "repaired", setAside: "set aside" } as const;
       return { verdict: verdicts[outcome.way], why: "" };
     }
@@ -80,15 +84,18 @@ function differenceOf(truth: Truth, opened: Outcome & { type: "opened" }): Diffe
 function logDifference(truth: Truth, opened: Opened): Difference | null {
   const { logStart, entries, snapshot, commitIndex } = opened;
   const last = logStart.index + entries.length;
+  let isFormer = false;
   for (const [at, content] of entries.entries()) {
     const index = logStart.index + at + 1;
-    if (truth.entries[index - 1] === content && index <= truth.end.index) continue;
-    return { what: "log", text: `entry ${index} is another one` };
+    if (!isFormer && truth.entries[index - 1] === content && index <= truth.end.index) continue;
+    // Behind the mark, a truncation may be gone as well.
+    isFormer = index > truth.mark.index && truth.former.includes(content);
+    if (!isFormer) return { what: "log", text: `entry ${index} is another one` };
   }
   if (last < truth.mark.index) {
     return { what: "end", text: `it ends at ${last} of ${textOf(truth)}` };
   }
-  if (last > truth.end.index || commitIndex > last) {
+  if ((last > truth.end.index && !isFormer) || commitIndex > last) {
     return { what: "log", text: `it ends at ${last}, commit ${commitIndex}` };
   }
   if (snapshot === null) {

@@ -1,3 +1,4 @@
+import { MARK_SYNC_MS } from "../../src/limits.ts";
 import { confOf } from "../../src/raft/conf-state.ts";
 import type {
   Entry,
@@ -7,13 +8,12 @@ import type {
   PersistRequest,
   Snapshot,
 } from "../../src/raft/types.ts";
-import { MARK_SYNC_MS } from "../../src/limits.ts";
 import { type DataDirectory, openDirectory } from "../../src/storage/directory.ts";
 import { encodeEntry, LOG_START, type LogPosition } from "../../src/storage/layout.ts";
 import type { Membership, Storage } from "../../src/storage/storage.ts";
 import { confCodec } from "../../src/wire/conf-codec.ts";
 import type { Prng } from "../prng.ts";
-import { contentOf, contentOfChunks, type ToldSnapshot } from "./outcome.ts";
+import { contentOfChunks, type ToldSnapshot } from "./outcome.ts";
 
 /** What is drawn before a life, so that two lives of one seed have the same shape. */
 export interface LifePlace {
@@ -32,6 +32,8 @@ export interface LifePlace {
 export class Life {
   readonly entries: Entry[] = [];
   readonly snapshots: ToldSnapshot[] = [];
+  /** Entries in whose place others came. */
+  readonly former: Entry[] = [];
   hardState: HardState = { term: 0, vote: null };
   readonly #place: LifePlace;
   readonly #prng: Prng;
@@ -102,7 +104,7 @@ export class Life {
   }
 
   async append(count: number): Promise<void> {
-    this.entries.length = this.#lastIndex;
+    this.former.push(...this.entries.splice(this.#lastIndex));
     this.#positions.length = this.#lastIndex + 1;
     const first = this.#lastIndex + 1;
     for (let index = first; index < first + count; index += 1) this.#make(index);
@@ -262,8 +264,4 @@ export class Life {
     if (position === undefined) throw new Error(`there is no entry ${index}`);
     return position;
   }
-}
-
-export function contentsOf({ entries }: Life): string[] {
-  return entries.map(contentOf);
 }

@@ -9,7 +9,24 @@ export function tables(results: readonly Result[]): string {
   const byFile = FILE_KINDS.map((of) => {
     return [of, singles.filter(({ faults }) => faults[0]?.of === of)] as const;
   });
-  return `${table("corruption", byKind)}\n\n${table("of", byFile)}`;
+  return `${table("corruption", byKind)}\n\n${table("of", byFile)}\n\n${untold(results)}`;
+}
+
+/** What nothing in the directory can tell, with what came of it. */
+function untold(results: readonly Result[]): string {
+  const counts = new Map<string, number>();
+  for (const { verdict, faults, why } of results) {
+    if (verdict !== "untold") continue;
+    const what = [...new Set(faults.map((fault) => fault.name))].join(" and ");
+    const row = `${what} | ${why.slice(0, why.indexOf(":"))}`;
+    counts.set(row, (counts.get(row) ?? 0) + 1);
+  }
+  const rows = [...counts].sort(([one], [other]) => (one < other ? -1 : 1));
+  return [
+    "| untold | differs in | times |",
+    "| --- | --- | --- |",
+    ...rows.map(([row, times]) => `| ${row} | ${times} |`),
+  ].join("\n");
 }
 
 function table(head: string, rows: readonly (readonly [string, readonly Result[]])[]): string {
@@ -22,5 +39,7 @@ function table(head: string, rows: readonly (readonly [string, readonly Result[]
       ...VERDICTS.map((verdict) => results.filter((one) => one.verdict === verdict).length),
     ]);
   const heads = [head, "times", ...VERDICTS];
-  return [heads, heads.map(() => "---"), ...lines].map((line) => `| ${line.join(" | ")} |`).join("\n");
+  return [heads, heads.map(() => "---"), ...lines]
+    .map((line) => `| ${line.join(" | ")} |`)
+    .join("\n");
 }

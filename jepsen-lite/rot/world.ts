@@ -7,8 +7,8 @@ import { MarkFile } from "../../src/storage/mark-file.ts";
 import type { Membership } from "../../src/storage/storage.ts";
 import { Prng } from "../prng.ts";
 import { until } from "../real/wait.ts";
-import { contentsOf, Life } from "./life.ts";
-import type { ToldSnapshot } from "./outcome.ts";
+import { Life } from "./life.ts";
+import { contentOf, type ToldSnapshot } from "./outcome.ts";
 
 const STILL_MS_MAX = 20_000;
 const LARGE_PER_MILLE = 300;
@@ -23,6 +23,8 @@ export interface Truth {
   readonly vote: string | null;
   /** Of every entry from the first on, cut or not. */
   readonly entries: readonly string[];
+  /** Of those in whose place others came. */
+  readonly former: readonly string[];
   /** How far the log was; what it had vouched for before its last 100 ms ends at or behind the mark. */
   readonly end: LogEnd;
   readonly mark: LogEnd;
@@ -108,7 +110,8 @@ async function lived(path: string, seed: number, number: number, salt: string): 
       incarnation,
       clusterId: membership.clusterId,
       ...hardState,
-      entries: contentsOf(life),
+      entries: life.entries.map(contentOf),
+      former: life.former.map(contentOf),
       end,
       mark: await markIn(current, incarnation),
       snapshots: [...snapshots],
@@ -183,9 +186,7 @@ async function shapeOf(path: string): Promise<string> {
 export async function filesOf(path: string): Promise<string[]> {
   const entries = await readdir(path, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile());
-  return files
-    .map(({ parentPath, name }) => join(parentPath, name).slice(path.length + 1))
-    .sort();
+  return files.map(({ parentPath, name }) => join(parentPath, name).slice(path.length + 1)).sort();
 }
 
 async function markIn(path: string, incarnation: string): Promise<LogEnd> {
