@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, type TestContext, test } from "vitest";
 import { until } from "../../jepsen-lite/real/wait.ts";
-import { mutated } from "../mutants/mutant.ts";
 import { commitSeed } from "../tooling/commit-seed.ts";
+import { brokenCopy, type Fault, storageFault as storage } from "./broken-copy.ts";
 import { within } from "./wait.ts";
 
 const TOP = fileURLToPath(new URL("../..", import.meta.url));
@@ -125,17 +125,6 @@ test(
   MS_MAX,
 );
 
-/** A text that stands once in a built file, and what takes its place. */
-interface Fault {
-  readonly file: string;
-  readonly find: string;
-  readonly replace: string;
-}
-
-const storage = (file: string, find: string, replace: string): Fault => {
-  return { file: join("dist", "src", "storage", file), find, replace };
-};
-
 // The record that says whose database it is stays synced: a start refuses one without.
 const entriesUnsynced = [
   storage(
@@ -160,15 +149,7 @@ describe("the same, with a node that is broken", () => {
     context: TestContext,
     faults: readonly Fault[],
   ): Promise<Record<string, number>> {
-    for (const name of ["bin", "dist", "package.json"]) {
-      await cp(join(TOP, name), join(directory, name), { recursive: true });
-    }
-    await symlink(join(TOP, "node_modules"), join(directory, "node_modules"));
-    for (const fault of faults) {
-      const path = join(directory, fault.file);
-      const mutant = { ...fault, name: "a broken node", imitates: "", tests: "" };
-      await writeFile(path, mutated(await readFile(path, "utf8"), mutant));
-    }
+    await brokenCopy(directory, faults);
     const bin = join(directory, "bin", "rollcall.js");
     const ran = await powerCuts(context, ["--cuts", "8", "--only", "single", "--bin", bin]);
     expect(ran.code, ran.output).toBe(1);

@@ -122,6 +122,7 @@ async function answer(job: Job): Promise<Outcome> {
   }
 }
 
+process.once("disconnect", () => process.exit());
 process.on("message", (job: Job) => {
   void answer(job).then((outcome) => process.send?.(outcome));
 });
