@@ -21,7 +21,7 @@ export const KINDS = [
 ] as const;
 
 export type Kind = (typeof KINDS)[number];
-type SingleKind = Exclude<Kind, "two" | "older-parts" | "whole">;
+export type SingleKind = Exclude<Kind, "two" | "older-parts" | "whole">;
 
 /** Parts of a directory that belong together, as they were at one earlier moment. */
 const OLDER_PARTS: Readonly<Record<string, readonly FileKind[]>> = {
@@ -51,6 +51,9 @@ export const FILE_KINDS = [
   "directory",
 ] as const;
 
+/** Whose files may stand in the place of the own ones. */
+export type Elsewhere = Pick<World, "older" | "peer" | "stranger">;
+
 /** What was done, as plain data. */
 export interface Corruption {
   readonly kind: Kind;
@@ -75,7 +78,7 @@ const FLIPS_MAX = 8;
 export async function corrupt(
   path: string,
   kind: Kind,
-  world: World,
+  world: Elsewhere,
   prng: Prng,
 ): Promise<Corruption> {
   switch (kind) {
@@ -93,7 +96,7 @@ export async function corrupt(
   }
 }
 
-function isSingle(kind: Kind): kind is SingleKind {
+export function isSingle(kind: Kind): kind is SingleKind {
   return kind !== "two" && kind !== "older-parts" && kind !== "whole";
 }
 
@@ -121,7 +124,12 @@ async function drawFile(
   return prng.pick(files.filter((file) => file.of === of));
 }
 
-async function single(path: string, kind: SingleKind, world: World, prng: Prng): Promise<Fault> {
+async function single(
+  path: string,
+  kind: SingleKind,
+  world: Elsewhere,
+  prng: Prng,
+): Promise<Fault> {
   if (kind === "older-file" || kind === "older-page") {
     return await fromElsewhere(path, kind, world.older, prng);
   }
@@ -225,7 +233,7 @@ async function fromElsewhere(
   return { kind, of, name: `${of} (${kind})`, text: done, isOlder };
 }
 
-async function olderParts(path: string, { older }: World, prng: Prng): Promise<Fault[]> {
+async function olderParts(path: string, { older }: Elsewhere, prng: Prng): Promise<Fault[]> {
   const name = prng.pick(Object.keys(OLDER_PARTS));
   const parts = OLDER_PARTS[name] ?? [];
   const isPart = (file: string): boolean => {
@@ -245,7 +253,7 @@ async function olderParts(path: string, { older }: World, prng: Prng): Promise<F
   }));
 }
 
-async function whole(path: string, world: World, prng: Prng): Promise<Fault> {
+async function whole(path: string, world: Elsewhere, prng: Prng): Promise<Fault> {
   const whose = prng.pick(WHOLE);
   const from = { older: world.older, "other-node": world.peer, "other-cluster": world.stranger };
   await rm(path, { recursive: true });

@@ -4,15 +4,20 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { commandLine, EXIT_USAGE } from "../command-line.ts";
 import { type Result, runCampaign } from "./campaign.ts";
-import { KINDS } from "./corruption.ts";
-import { tables } from "./table.ts";
+import { runCluster } from "./cluster.ts";
+import { isSingle, KINDS } from "./corruption.ts";
+import { roundTable, tables } from "./table.ts";
 
 const EXIT_VIOLATION = 1;
 const OPENER = fileURLToPath(new URL("./opener/main.js", import.meta.url));
 
-const USAGE = `npm run rot -- [--corruptions N] [--seed S] [--only KIND,KIND] [--opener PATH]
+const BIN = fileURLToPath(new URL("../../../bin/rollcall.js", import.meta.url));
+
+const USAGE = `npm run rot -- [--corruptions N] [--seed S] [--only KIND,KIND] [--rounds N]
     damages N data directories (2000), each in a way drawn from S (1), opens and heals them as a node
     does, and prints what came of it (${KINDS.join(", ")})
+    --rounds: and so often the directory of one of three real nodes under load
+    --opener, --bin: the built program that opens the directories, and that of the nodes
 Ends with 1 where one was opened with something else than was in it and nobody said so, or where the
 process ended, and with 2 where it was called wrongly.`;
 
@@ -20,11 +25,13 @@ const OPTIONS = {
   corruptions: { type: "string", default: "2000" },
   seed: { type: "string", default: "1" },
   only: { type: "string" },
+  rounds: { type: "string" },
   opener: { type: "string", default: OPENER },
+  bin: { type: "string", default: BIN },
 } as const;
 
 async function main(): Promise<void> {
-  const values = commandLine(USAGE, OPTIONS, ["corruptions", "seed"]);
+  const values = commandLine(USAGE, OPTIONS, ["corruptions", "seed", "rounds"]);
   const names = values.only?.split(",") ?? KINDS;
   const kinds = KINDS.filter((kind) => names.includes(kind));
   if (kinds.length !== names.length) {
@@ -43,13 +50,23 @@ async function main(): Promise<void> {
     },
   });
   say(`seed ${values.seed}\n\n${tables(results)}`);
-  if (results.some(isFailure)) {
-    say(`\nthe directories are in ${join(directory, "failed")}`);
+  const rounds = await runCluster({
+    bin: values.bin,
+    seed: Number(values.seed),
+    rounds: Number(values.rounds ?? 0),
+    kinds: kinds.filter(isSingle),
+    directory: join(directory, "nodes"),
+    onRound: ({ number, kind, verdict, text }) =>
+      say(`round ${number}: ${kind}, ${verdict}, ${text}`),
+  });
+  if (rounds.length > 0) say(`\n${roundTable(rounds)}`);
+  if ([...results, ...rounds].some(isFailure)) {
+    say(`\nwhat is left is in ${directory}`);
     process.exitCode = EXIT_VIOLATION;
   } else await rm(directory, { recursive: true });
 }
 
-function isFailure({ verdict }: Result): boolean {
+function isFailure({ verdict }: Pick<Result, "verdict">): boolean {
   return verdict === "silent" || verdict === "crashed";
 }
 

@@ -1,4 +1,5 @@
 import type { Result } from "./campaign.ts";
+import type { Round } from "./cluster.ts";
 import { FILE_KINDS, KINDS } from "./corruption.ts";
 import { VERDICTS } from "./judge.ts";
 
@@ -10,6 +11,14 @@ export function tables(results: readonly Result[]): string {
     return [of, singles.filter(({ faults }) => faults[0]?.of === of)] as const;
   });
   return `${table("corruption", byKind)}\n\n${table("of", byFile)}\n\n${untold(results)}`;
+}
+
+/** The same of real nodes. */
+export function roundTable(rounds: readonly Round[]): string {
+  return table(
+    "of a node under load",
+    KINDS.map((kind) => [kind, rounds.filter((round) => round.kind === kind)] as const),
+  );
 }
 
 /** What nothing in the directory can tell, with what came of it. */
@@ -29,7 +38,9 @@ function untold(results: readonly Result[]): string {
   ].join("\n");
 }
 
-function table(head: string, rows: readonly (readonly [string, readonly Result[]])[]): string {
+type Row = readonly [name: string, results: readonly Pick<Result, "verdict">[]];
+
+function table(head: string, rows: readonly Row[]): string {
   const all = rows.flatMap(([, results]) => results);
   const lines = [...rows, ["**total**", all] as const]
     .filter(([, results]) => results.length > 0)
