@@ -135,7 +135,8 @@ async function verdictOf({ node }: Machine): Promise<Round["verdict"]> {
     const view = await node.view();
     if (view?.isCaughtUp === true) return "intact";
     if (node.isRunning) return null;
-    return node.exitCode !== null && node.end.includes(node.dataDir) ? "refused" : "crashed";
+    const isTold = node.end.includes(node.dataDir) || node.end.includes("the data directory is");
+    return node.exitCode !== null && isTold ? "refused" : "crashed";
   });
 }
 

@@ -121,6 +121,7 @@ export class Member implements HttpPages {
         readied: (seconds) => metrics.readySeconds.observe(seconds),
       },
       setAside: (text) => directory.setAside(text),
+      giveUp: (text) => directory.giveUp(text),
       onFatal: options.onFatal,
     });
     const { conf: inForce, committedConf } = this.#replica.status(now);

@@ -78,9 +78,9 @@ export interface NodeHandle {
 
 type NodeState =
   | { readonly type: "starting" }
-  | { readonly type: "birth"; readonly birth: Birth }
-  | { readonly type: "join"; readonly join: Join }
-  | { readonly type: "healing"; readonly healing: Healing }
+  | { readonly type: "birth"; readonly waiting: Birth }
+  | { readonly type: "join"; readonly waiting: Join }
+  | { readonly type: "healing"; readonly waiting: Healing }
   | { readonly type: "serving"; readonly member: Member }
   | { readonly type: "stopped" };
 
@@ -179,7 +179,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   }
 
   birth(): Birth | null {
-    return this.#state.type === "birth" ? this.#state.birth : null;
+    return this.#state.type === "birth" ? this.#state.waiting : null;
   }
 
   logState(): Readonly<Record<string, unknown>> {
@@ -199,7 +199,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       case "serving":
         return this.#state.member.logHost;
       case "healing":
-        return this.#state.healing.logHost;
+        return this.#state.waiting.logHost;
       default:
         return null;
     }
@@ -210,11 +210,10 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       case "serving":
         return [{ name: "born", failure: null }, ...this.#state.member.readiness()];
       case "birth":
-        return [{ name: "born", failure: this.#state.birth.waitingFor() }];
       case "join":
-        return [{ name: "born", failure: this.#state.join.waitingFor() }];
+        return [{ name: "born", failure: this.#state.waiting.waitingFor() }];
       case "healing":
-        return [{ name: "log", failure: this.#state.healing.waitingFor() }];
+        return [{ name: "log", failure: this.#state.waiting.waitingFor() }];
       case "starting":
         return this.#directory?.birth == null
           ? [{ name: "born", failure: "starting" }]
@@ -288,7 +287,9 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       if (state.type === "serving") {
         await state.member.stop();
       }
-      stopWaiting(state);
+      if ("waiting" in state) {
+        state.waiting.stop();
+      }
       this.#state = { type: "stopped" };
       await this.#listener?.close();
       await this.#directory?.close();
@@ -369,7 +370,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       name: this.name,
       placesOf: (name) => addresses.dialable(name),
     });
-    this.#state = { type: "healing", healing };
+    this.#state = { type: "healing", waiting: healing };
     if (!(await healing.run())) {
       return null;
     }
@@ -384,11 +385,11 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     const entering = { ...this.#environment, config: this.#config, ...place };
     if (this.#config.join.length > 0) {
       const join = joinOf(entering);
-      this.#state = { type: "join", join };
+      this.#state = { type: "join", waiting: join };
       return joinCluster(entering, join);
     }
     const birth = birthOf(entering);
-    this.#state = { type: "birth", birth };
+    this.#state = { type: "birth", waiting: birth };
     return beBorn(entering, birth);
   }
 
@@ -428,7 +429,9 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       state.member.abandon();
     }
     this.#promotion?.stop();
-    stopWaiting(state);
+    if ("waiting" in state) {
+      state.waiting.stop();
+    }
     const closing = [this.#listener?.close(), this.#directory?.close()];
     void Promise.allSettled(closing).then(() => this.#finish(end));
   }
@@ -439,17 +442,5 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       this.#settleServing.reject(end.error ?? new Error("the node was stopped"));
       this.#settleEnded(end);
     }
-  }
-}
-
-function stopWaiting(state: NodeState): void {
-  if (state.type === "birth") {
-    state.birth.stop();
-  }
-  if (state.type === "join") {
-    state.join.stop();
-  }
-  if (state.type === "healing") {
-    state.healing.stop();
   }
 }

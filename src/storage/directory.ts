@@ -33,7 +33,12 @@ import {
   prepareToMake,
 } from "./making.ts";
 import { checkIsLatest, setAsideDatabase, storeGeneration } from "./next-generation.ts";
-import { damagedDirectoryAdvice, NEWER_FORMAT_ADVICE, REMOVED_ADVICE } from "./recovery-advice.ts";
+import {
+  damagedDirectoryAdvice,
+  NEWER_FORMAT_ADVICE,
+  OUTDATED_ADVICE,
+  REMOVED_ADVICE,
+} from "./recovery-advice.ts";
 import { beginReturn } from "./returning.ts";
 import { Salvage } from "./salvage.ts";
 import {
@@ -46,7 +51,7 @@ import {
 
 const { identity: IDENTITY, birth: BIRTH, diverged: DIVERGED } = DIRECTORY_FILES;
 const { database: DATABASE, creating: CREATING, generation: GENERATION } = DIRECTORY_FILES;
-const { removed: REMOVED } = DIRECTORY_FILES;
+const { removed: REMOVED, outdated: OUTDATED } = DIRECTORY_FILES;
 
 /**
  * Opens the data directory of a node, and makes it when it is empty or missing. Until `close`, no
@@ -83,6 +88,7 @@ export async function openDirectory(
     await makeDirectory(path);
     const made = await readIdentity(path, name);
     await checkNotRemoved(path);
+    await checkNotOutdated(path);
     const identity = made ?? (await prepareToMake(path, name, random));
     let generation = await readGeneration(path, identity);
     database =
@@ -165,6 +171,13 @@ export interface DataDirectory extends LogSource {
    * @throws StorageError DISK.
    */
   leave(text: string): Promise<void>;
+  /**
+   * No start uses this directory again: it is older than what its member has acknowledged, as `text`
+   * says to people. Resolves when that is on disk.
+   *
+   * @throws StorageError DISK.
+   */
+  giveUp(text: string): Promise<void>;
   /**
    * This node has again what it had, and a majority agrees on it. Resolves when that is on disk.
    *
@@ -258,6 +271,10 @@ class LevelDirectory implements DataDirectory {
     return this.#write(REMOVED, Buffer.from(`${text}\n`, "utf8"));
   }
 
+  giveUp(text: string): Promise<void> {
+    return this.#write(OUTDATED, Buffer.from(`${text}\n`, "utf8"));
+  }
+
   async returned(): Promise<void> {
     this.#generation = { ...this.#generation, returning: null };
     try {
@@ -334,6 +351,12 @@ async function checkNotRemoved(path: string): Promise<void> {
   const content = await readIfThere(join(path, REMOVED));
   if (content === null) return;
   throw new StorageError("REMOVED", content.toString("utf8").trim(), REMOVED_ADVICE);
+}
+
+async function checkNotOutdated(path: string): Promise<void> {
+  const content = await readIfThere(join(path, OUTDATED));
+  if (content === null) return;
+  throw new StorageError("DAMAGED", content.toString("utf8").trim(), OUTDATED_ADVICE);
 }
 
 async function readBirth(path: string, identity: Identity): Promise<Membership | null> {

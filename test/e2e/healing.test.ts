@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { voteOnDisk } from "../../jepsen-lite/real/vote-on-disk.ts";
@@ -121,5 +121,25 @@ describe("a node whose log is damaged", () => {
     for (const node of cluster.nodes) node.start();
     await everythingIsThere();
     for (const node of cluster.nodes) expect(await says(node, "the log is whole again")).toBe(true);
+  }, 60_000);
+
+  test("gives up an older copy of its directory, and says so at every start", async () => {
+    const [node] = await cluster.followers();
+    await node.kill();
+    const [now, copy] = [node.dataDir, `${node.dataDir}.copy`];
+    await cp(now, copy, { recursive: true });
+    node.start();
+    await node.votes();
+    await register(INSTANCES + 1);
+    await register(INSTANCES);
+    await cluster.leader();
+    await node.kill();
+    await rm(now, { recursive: true });
+    await cp(copy, now, { recursive: true });
+    for (const start of ["the first", "a later"]) {
+      node.start();
+      expect(await node.exited(), start).toMatchObject({ code: 74 });
+    }
+    expect(await node.errors()).toMatch(/older copy.*had acknowledged entry/);
   }, 60_000);
 });
