@@ -1,12 +1,13 @@
-import { cp, mkdir, rm } from "node:fs/promises";
+import { cp, mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Prng } from "../prng.ts";
 import { type Corruption, corrupt, type Kind } from "./corruption.ts";
 import { type Judgement, judge } from "./judge.ts";
 import { Opening } from "./opening.ts";
-import { makeWorld, type World } from "./world.ts";
+import { filesOf, makeWorld, type World } from "./world.ts";
 
 const CORRUPTIONS_PER_WORLD = 40;
+const DRAWS_MAX = 50;
 const LED_PER_MILLE = 750;
 const NOTHING: Corruption = { kind: "flip", faults: [] };
 
@@ -60,6 +61,26 @@ async function checkUndamaged(world: World, place: string, opening: Opening): Pr
   if (verdict !== "intact") throw new Error(`${path} is undamaged, and ${verdict}: ${why}`);
 }
 
+/** A copy that differs: what is from an earlier moment is often the same still. */
+async function corrupted(path: string, kind: Kind, world: World, prng: Prng): Promise<Corruption> {
+  for (let draws = 1; ; draws += 1) {
+    await cp(world.current, path, { recursive: true });
+    const corruption = await corrupt(path, kind, world, prng);
+    if (draws === DRAWS_MAX || !(await isSame(path, world.current))) return corruption;
+    await rm(path, { recursive: true });
+  }
+}
+
+async function isSame(one: string, other: string): Promise<boolean> {
+  const [files, others] = [await filesOf(one), await filesOf(other)];
+  if (files.join() !== others.join()) return false;
+  for (const file of files) {
+    const [content, theirs] = [await readFile(join(one, file)), await readFile(join(other, file))];
+    if (!content.equals(theirs)) return false;
+  }
+  return true;
+}
+
 async function one(
   number: number,
   world: World,
@@ -70,8 +91,7 @@ async function one(
   const prng = new Prng(seed, number + 1);
   const kind = kinds[number % kinds.length] ?? "flip";
   const path = join(place, String(number));
-  await cp(world.current, path, { recursive: true });
-  const corruption = await corrupt(path, kind, world, prng);
+  const corruption = await corrupted(path, kind, world, prng);
   const before = `${path}-before`;
   await cp(path, before, { recursive: true });
   const isLed = prng.chance(LED_PER_MILLE);

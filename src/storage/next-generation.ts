@@ -1,6 +1,5 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { damaged } from "./damage.ts";
 import { isThere, syncDirectory, writeAtomically } from "./durable-file.ts";
 import {
   databaseOf,
@@ -13,7 +12,6 @@ import type { KeyValueStore } from "./key-value-store.ts";
 import { DIRECTORY_FILES, formatOperation } from "./layout.ts";
 import { openLevelStore } from "./level-store.ts";
 import { MarkFile } from "./mark-file.ts";
-import type { Identity } from "./storage.ts";
 
 /** How a directory goes over from one database to the next: `storeGeneration` is the switch. */
 
@@ -51,24 +49,22 @@ export async function makeGeneration(
 }
 
 /**
- * A crash may leave a later one, which nobody has vouched for. One that has been in use says that
- * the file `generation` is older than it: n1 would start on a log that it has given up.
- *
- * @throws StorageError DAMAGED.
+ * The database of a later generation that has been in use, or null: then the file `generation` is
+ * older than it, and n1 would start on a log that it has given up. A crash leaves only such that no
+ * start has read, and nobody has vouched for.
  */
-export async function checkIsLatest(
+export async function laterInUse(
   path: string,
-  { incarnation }: Identity,
+  incarnation: string,
   { number }: Generation,
-): Promise<void> {
+): Promise<string | null> {
   for (const file of await readdir(path)) {
     const later = generationOfFile(file);
     if (later === null || later <= number || file !== markOf(later)) continue;
     const mark = await MarkFile.read(join(path, file), incarnation);
-    if (mark?.isInUse !== true) continue;
-    const generation = join(path, DIRECTORY_FILES.generation);
-    throw damaged(path, `${generation} is older than ${databaseOf(later)}, which was in use`);
+    if (mark?.isInUse === true) return databaseOf(later);
   }
+  return null;
 }
 
 /** Databases and marks; for good. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../../src/raft/types.ts";
 import { type DataDirectory, openDirectory } from "../../src/storage/directory.ts";
+import { inspectDirectory } from "../../src/storage/inspection.ts";
 import { confCodec } from "../../src/wire/conf-codec.ts";
 import {
   entriesBetween,
@@ -93,6 +94,9 @@ describe("a directory that was set aside", () => {
       code: "DAMAGED",
       message: expect.stringMatching(/generation is older than db\.2, which was in use$/),
     });
+    expect((await inspectDirectory(path)).damages).toMatchObject([
+      { file: "generation", text: "it is older than db.2, which was in use" },
+    ]);
     // Without the file it is the first one, where there is a marker.
     await rm(generation);
     await writeFile(join(path, "diverged"), "");
