@@ -95,8 +95,14 @@ async function one(
   const before = `${path}-before`;
   await cp(path, before, { recursive: true });
   const isLed = prng.chance(LED_PER_MILLE);
-  const outcome = await opening.open({ path, name: "n1", peer: world.peer, isLed });
-  const judgement = judge(world.truth, corruption, outcome);
+  const job = { path, name: "n1", peer: world.peer, isLed };
+  let judgement = judge(world.truth, corruption, await opening.open(job));
+  if (judgement.verdict === "repaired") {
+    // It needs nobody any more.
+    const again = judge(world.truth, corruption, await opening.open(job));
+    if (again.verdict !== "intact")
+      judgement = { verdict: "silent", why: `at the next start ${again.verdict}: ${again.why}` };
+  }
   if (judgement.verdict === "silent" || judgement.verdict === "crashed") {
     const failed = join(directory, "failed", String(number));
     await mkdir(failed, { recursive: true });

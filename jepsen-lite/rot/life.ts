@@ -167,7 +167,6 @@ export class Life {
     this.#commitIndex = 0;
     this.#logStart = 0;
     this.#current = null;
-    this.snapshots.length = 0;
     if (entries.length > 0) await this.#appendFrom(1);
   }
 

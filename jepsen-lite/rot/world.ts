@@ -28,7 +28,10 @@ export interface Truth {
   /** How far the log was; what it had vouched for before its last 100 ms ends at or behind the mark. */
   readonly end: LogEnd;
   readonly mark: LogEnd;
-  /** Those that were ever the current one of this log. */
+  /**
+   * Those that were ever the current one, also before the log was set aside: a majority has agreed on
+   * each, and the chain ties it to the log.
+   */
   readonly snapshots: readonly ToldSnapshot[];
   readonly lostEnd: LogEnd | null;
 }
