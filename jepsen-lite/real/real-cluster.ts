@@ -38,12 +38,10 @@ export class RealCluster<Machine extends Place> {
     return this.#ids.get(name);
   }
 
-  /** Resolves with who leads by the word of its own. */
-  async leader(): Promise<Machine> {
+  /** Resolves with who leads by the word of its own, of these. */
+  async leader(among: readonly Machine[] = this.machines): Promise<Machine> {
     return await this.#awaited("a leader", async () => {
-      const leading = (await this.#views(this.machines)).filter(
-        ({ view }) => view?.role === "leader",
-      );
+      const leading = (await this.#views(among)).filter(({ view }) => view?.role === "leader");
       leading.sort((a, b) => (b.view?.term ?? 0) - (a.view?.term ?? 0));
       return leading[0]?.machine ?? null;
     });

@@ -22,6 +22,8 @@ export interface HealthCheck {
   readonly name: string;
   /** Null when it is fine. */
   readonly failure: string | null;
+  /** What is remarkable though it does not fail. */
+  readonly note?: string;
 }
 
 /** A born node, as its HTTP pages see it. */
@@ -144,8 +146,10 @@ async function log(host: HttpHost, query: URLSearchParams): Promise<HttpResponse
 /** As the Kubernetes API server words it: a failing check is always named. */
 function readiness(checks: readonly HealthCheck[], isVerbose: boolean): HttpResponse {
   const isReady = checks.every((check) => check.failure === null);
-  const lines = checks.map(({ name, failure }) =>
-    failure === null ? `[+]${name} ok` : `[-]${name} failed: ${failure}`,
+  const lines = checks.map(({ name, failure, note }) =>
+    failure === null
+      ? `[+]${name} ok${note === undefined ? "" : `: ${note}`}`
+      : `[-]${name} failed: ${failure}`,
   );
   const text = isReady ? "ok" : "not ready";
   const body = isReady && !isVerbose ? `${text}\n` : `${[...lines, text].join("\n")}\n`;

@@ -40,6 +40,10 @@ export interface NodeStatus {
   readonly isReturning: boolean;
   /** No state has a majority: a leader proposes nothing. */
   readonly isInDoubt: boolean;
+  /** Of the room on its disk; `full`: it takes no entries. */
+  readonly diskState: ReplicaStatus["disk"];
+  /** What the registry takes, by what this node knows: `removals` where disks are low. */
+  readonly intake: ReplicaStatus["intake"];
   /** How old this node's copy may be; null where it cannot tell. */
   readonly ageMs: number | null;
   readonly members: readonly MemberStatus[];
@@ -130,6 +134,8 @@ export function nodeStatus(parts: StatusParts): NodeStatus {
     isDraining: parts.isDraining,
     isReturning: replica.isReturning,
     isInDoubt: replica.doubt !== null,
+    diskState: replica.disk,
+    intake: replica.intake,
     ageMs: replica.ageMs,
     members: byName(replica.conf).map((member) => memberStatus(member, parts)),
   };

@@ -1,4 +1,4 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { readIfThere } from "./durable-file.ts";
 import {
@@ -53,10 +53,10 @@ async function hasForgotten(database: string, { mentioned, firstLog }: Manifest)
 async function badTables(database: string, { tables }: Manifest): Promise<BadFile[]> {
   const bad: BadFile[] = [];
   for (const [number, table] of tables) {
-    const file = await fileOf(database, number);
-    const text =
-      file === null ? "it is missing" : badTable(await readFile(join(database, file)), table);
-    if (text !== null) bad.push({ file: file ?? nameOf(number, "ldb"), text });
+    const file = (await fileOf(database, number)) ?? nameOf(number, "ldb");
+    const content = await readIfThere(join(database, file));
+    const text = content === null ? "it is missing" : badTable(content, table);
+    if (text !== null) bad.push({ file, text });
   }
   return bad;
 }
@@ -88,7 +88,8 @@ async function badLogs(database: string, manifest: Manifest): Promise<BadFile[]>
   for (const file of await readdir(database)) {
     const [, number] = /^(\d+)\.log$/.exec(file) ?? [];
     if (number === undefined || Number(number) < manifest.firstLog) continue;
-    const content = await readFile(join(database, file));
+    const content = await readIfThere(join(database, file));
+    if (content === null) continue;
     const part = badPartOfLog(content);
     const text = part === null ? badOrderOfLog(content) : textOf(part, content);
     if (text !== null) bad.push({ file, text });

@@ -20,6 +20,7 @@ import { integerField, seal, textField, unseal } from "./sealed.ts";
  * | `outdated` | text for people | it is older than what its member has acknowledged: it is not used again |
  * | `diverged` | text for people | when the state was found not to be the majority's; goes at the next start |
  * | `generation` | which `db` and `mark` are in use, how the log before them ended | by that start, and when the member is back |
+ * | `reserve` | random bytes | while there is room; given back when the disk is full |
  * | `db.1/`, `mark.1` | as `db/` and `mark`, of the next generation | from then on |
  *
  * The database's keys sort by their first byte:
@@ -80,6 +81,7 @@ export const DIRECTORY_FILES = {
   removed: "removed",
   outdated: "outdated",
   generation: "generation",
+  reserve: "reserve",
 } as const;
 
 /** Everything between these, from the first to before the second, is an entry. */

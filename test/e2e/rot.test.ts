@@ -1,55 +1,33 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { commitSeed } from "../tooling/commit-seed.ts";
-import { brokenCopy, type Fault, storageFault as storage } from "./broken-copy.ts";
-import { within } from "./wait.ts";
+import { brokenNode, Campaign, type Fault, faultOf, type Ran } from "./campaign.ts";
 
-const MAIN = fileURLToPath(new URL("../../dist/jepsen-lite/rot/main.js", import.meta.url));
 const CORRUPTIONS = 208;
 const MS_MAX = 240_000;
 
 let directory: string;
-let running: ChildProcess | null;
+let campaign: Campaign;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "rollcall-rot-test-"));
-  running = null;
+  campaign = new Campaign("rot", directory, MS_MAX);
 });
 
 afterEach(async () => {
-  running?.kill("SIGKILL");
+  campaign.kill();
   await rm(directory, { recursive: true, force: true });
 });
 
-interface Ran {
-  readonly code: number | null;
-  readonly output: string;
+function rot(args: readonly string[]): Promise<Ran> {
+  return campaign.start(args).ran;
 }
 
-/** The command; all that it makes is in the directory of the test. */
-async function rot(args: readonly string[]): Promise<Ran> {
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { ...process.env, TMPDIR: directory },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  running = child;
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      output += text;
-    });
-  }
-  const code = await within(
-    MS_MAX,
-    "the corruptions",
-    new Promise<number | null>((resolve) => child.once("close", resolve)),
-  );
-  return { code, output };
-}
+const storage = (file: string, find: string, replace: string): Fault => {
+  return faultOf("storage", file, find, replace);
+};
 
 /** The row of the first table that counts all kinds, by the heads of its columns. */
 function total({ output }: Ran): Record<string, number> {
@@ -90,7 +68,7 @@ const filesUnread = [storage("database.js", "if (bad.length === 0)", "if (true)"
 
 describe("the same, with a start that is broken", () => {
   async function broken(kinds: string, faults: readonly Fault[]): Promise<Record<string, number>> {
-    await brokenCopy(directory, faults);
+    await brokenNode(directory, faults);
     const opener = join(directory, "dist", "jepsen-lite", "rot", "opener", "main.js");
     const ran = await rot(["--corruptions", "120", "--only", kinds, "--opener", opener]);
     expect(ran.code, ran.output).toBe(1);
