@@ -19,6 +19,8 @@ export interface ClusterPlace {
   /** Of each node. */
   readonly dataDirs: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** What its log says, as it comes. */
+  readonly onLine?: (line: LogLine, node: NodeProcess) => void;
 }
 
 export interface Elected {
@@ -41,16 +43,21 @@ export class NodeCluster {
   }
 
   /** None of them is started. */
-  static async make({ directory, program, dataDirs, env }: ClusterPlace): Promise<NodeCluster> {
+  static async make(place: ClusterPlace): Promise<NodeCluster> {
+    const { directory, program, dataDirs, env, onLine } = place;
     const ports = await freePorts(dataDirs.length);
     const bootstrap = ports.map((port, i) => `n${i + 1}=127.0.0.1:${port}`).join(",");
     const leaderships = new Leaderships();
     const nodes = dataDirs.map((dataDir, i) => {
       const [name, port] = [`n${i + 1}`, ports[i] ?? 0];
-      const place = { name, port, dataDir, logPath: join(directory, `${name}.log`) };
+      const own = { name, port, dataDir, logPath: join(directory, `${name}.log`) };
       const argv = [...program, "start", "--id", name, "--data", dataDir];
       argv.push("--listen", `127.0.0.1:${port}`, "--bootstrap", bootstrap);
-      const node = new NodeProcess(place, argv, (line) => noteLeader(line, node, leaderships), env);
+      const heard = (line: LogLine): void => {
+        noteLeader(line, node, leaderships);
+        onLine?.(line, node);
+      };
+      const node = new NodeProcess(own, argv, heard, env);
       return node;
     });
     return new NodeCluster(nodes, leaderships);

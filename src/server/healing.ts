@@ -3,8 +3,7 @@ import { CALL_TIMEOUT_MS_DEFAULT, PEER_REDIAL_MS_MAX } from "../limits.ts";
 import { LogDamaged } from "../storage/damage.ts";
 import type { DataDirectory } from "../storage/directory.ts";
 import type { Salvage } from "../storage/salvage.ts";
-import type { LogHost } from "./log-page.ts";
-import { askLog } from "./log-page.ts";
+import { askLog, type LogHost } from "./log-page.ts";
 import { Member, type MemberOptions } from "./member.ts";
 import { Rounds } from "./rounds.ts";
 import { lineageOf } from "./status.ts";
@@ -16,6 +15,8 @@ export interface HealingOptions {
   readonly name: string;
   /** Where to ask a member, best first. */
   readonly placesOf: (name: string) => readonly string[];
+  /** How to ask; over HTTP unless given. */
+  readonly ask?: typeof askLog;
   readonly timers: Timers;
   readonly random: Random;
   readonly logger: Logger;
@@ -112,14 +113,14 @@ export class Healing {
 
   /** Takes from it what there is. */
   async #ask(name: string): Promise<{ readonly leader: string | null; readonly text: string }> {
-    const { salvage, lineage, placesOf } = this.#options;
+    const { salvage, lineage, placesOf, ask = askLog } = this.#options;
     const [place] = placesOf(name);
     if (place === undefined) return { leader: null, text: "nobody knows where it is" };
     for (;;) {
       const { state } = salvage.repair;
       const to = state.type === "wants" ? state.wanted : 1;
       try {
-        const { leader, values } = await askLog(place, lineage, to, CALL_TIMEOUT_MS_DEFAULT);
+        const { leader, values } = await ask(place, lineage, to, CALL_TIMEOUT_MS_DEFAULT);
         const isCloser = salvage.repair.offer(values);
         if (isCloser && salvage.repair.state.type === "wants" && !this.#rounds.isStopped) continue;
         const led = leader === null ? "without a leader" : `led by ${leader}`;

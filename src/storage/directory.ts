@@ -32,7 +32,7 @@ import {
   ownFiles,
   prepareToMake,
 } from "./making.ts";
-import { setAsideDatabase, storeGeneration } from "./next-generation.ts";
+import { laterInUse, setAsideDatabase, storeGeneration } from "./next-generation.ts";
 import {
   damagedDirectoryAdvice,
   NEWER_FORMAT_ADVICE,
@@ -326,8 +326,15 @@ async function readIdentity(path: string, name: string): Promise<Identity | null
   return identity;
 }
 
-/** Without the file it is the first, unless there is something of a later one and nothing says why. */
 async function readGeneration(path: string, identity: Identity): Promise<Generation> {
+  const generation = await storedGeneration(path, identity);
+  const later = await laterInUse(path, identity.incarnation, generation);
+  if (later === null) return generation;
+  throw damaged(path, `${join(path, GENERATION)} is older than ${later}, which was in use`);
+}
+
+/** Without the file it is the first, unless there is something of a later one and nothing says why. */
+async function storedGeneration(path: string, identity: Identity): Promise<Generation> {
   const file = join(path, GENERATION);
   const content = await readIfThere(file);
   if (content === null) {

@@ -26,6 +26,7 @@ import {
 import { readCopy } from "./level-copy.ts";
 import { readLog } from "./level-storage.ts";
 import { decodeMark, laterMark } from "./mark-record.ts";
+import { laterInUse } from "./next-generation.ts";
 import { confIn } from "./returning.ts";
 import type { Identity, Membership, Returning } from "./storage.ts";
 import { VOTE_FILES } from "./vote-copies.ts";
@@ -131,6 +132,8 @@ class Inspector {
     if (isForeign) this.#bad(FILES.birth, `it is of another directory (${born.incarnation})`);
     const birth = born?.membership ?? null;
     const generation = await this.#generation(own);
+    const later = own === null ? null : await laterInUse(this.#path, own, generation);
+    if (later !== null) this.#bad(FILES.generation, `it is older than ${later}, which was in use`);
     const outdated = await this.#read(FILES.outdated);
     if (outdated !== null) this.#bad(FILES.outdated, outdated.toString("utf8").trim());
     const facts = {

@@ -24,6 +24,8 @@ const FULL = 1;
 const FIRST = 2;
 const LAST = 4;
 const RECORD_TYPE_MAX = LAST;
+/** Of a batch: the number of its first write, and how many there are. */
+export const BATCH_HEAD_BYTES = 12;
 const MASK_DELTA = 0xa282ead8;
 
 /**
@@ -128,6 +130,21 @@ export function* recordsOf(log: Buffer): Generator<Buffer> {
 }
 
 /**
+ * A log of writes (`*.log`): each batch begins with the number that its first write has, which goes on
+ * from those of the batch before. LevelDB aborts the process over a batch that it is given twice.
+ */
+export function badOrderOfLog(log: Buffer): string | null {
+  let next: bigint | null = null;
+  for (const batch of recordsOf(log)) {
+    if (batch.length < BATCH_HEAD_BYTES) return "a batch is too short";
+    const first = batch.readBigUInt64LE(0);
+    if (next !== null && first !== next) return `write ${first} stands in the place of ${next}`;
+    next = first + BigInt(batch.readUInt32LE(8));
+  }
+  return null;
+}
+
+/**
  * The blocks of a table that are as they were written, those of its index and of its filters among
  * them. Where they are says the index; without it, they are found up to the first bad one.
  */
@@ -140,6 +157,29 @@ export function* blocksOfTable(table: Buffer): Generator<Buffer> {
     const content = isBlock(table, at, bytes) ? contentOf(table, at, bytes) : null;
     if (content !== null) yield content;
   }
+}
+
+/**
+ * The first and the last key of a table, with their sequences; null where its blocks do not lie one
+ * behind the other as the index says, so that LevelDB would take one for another.
+ */
+export function rangeOfTable(
+  table: Buffer,
+): { readonly first: Buffer; readonly last: Buffer } | null {
+  const index = indexOf(table, table.length - FOOTER_BYTES);
+  if (index === null) return null;
+  const handles = [...indexedBlocks(index)];
+  let at = 0;
+  for (const { offset, size } of handles) {
+    if (offset !== at || !isBlock(table, offset, size)) return null;
+    at += size + BLOCK_TRAILER_BYTES;
+  }
+  const [head, tail] = [handles[0], handles.at(-1)].map((handle) =>
+    handle === undefined ? null : contentOf(table, handle.offset, handle.size),
+  );
+  const first = head == null ? undefined : [...pairsOfBlock(head)][0];
+  const last = tail == null ? undefined : [...pairsOfBlock(tail)].at(-1);
+  return first === undefined || last === undefined ? null : { first: first[0], last: last[0] };
 }
 
 interface Handle {

@@ -1,4 +1,4 @@
-import { recordsOf } from "./level-files.ts";
+import { Reader, recordsOf } from "./level-files.ts";
 
 /** What may stand in a record of a MANIFEST (LevelDB's `db/version_edit.cc`). */
 const TAG = {
@@ -12,78 +12,78 @@ const TAG = {
   previousLog: 9,
 } as const;
 
-/**
- * The numbers of the tables that a database consists of, by its MANIFEST; null where that says what
- * nobody knows here.
- *
- * A process that is killed while it writes a table leaves a part of one, and whole ones that nothing
- * refers to yet, or any more. LevelDB removes them when it opens the database, so what is in them is
- * nobody's loss.
- */
-export function tablesInUse(manifest: Buffer): ReadonlySet<number> | null {
-  const tables = new Set<number>();
-  for (const record of recordsOf(manifest)) {
-    const fields = new Fields(record);
-    while (!fields.isAtEnd) {
-      switch (fields.integer()) {
-        case TAG.comparator:
-          fields.skipText();
-          break;
-        case TAG.logNumber:
-        case TAG.nextFile:
-        case TAG.lastSequence:
-        case TAG.previousLog:
-          fields.integer();
-          break;
-        case TAG.compactPointer:
-          fields.integer();
-          fields.skipText();
-          break;
-        case TAG.deletedFile:
-          fields.integer();
-          tables.delete(fields.integer());
-          break;
-        case TAG.newFile:
-          fields.integer();
-          tables.add(fields.integer());
-          fields.integer();
-          fields.skipText();
-          fields.skipText();
-          break;
-        default:
-          return null;
-      }
-    }
-  }
-  return tables;
+export interface TableInUse {
+  readonly bytes: number;
+  /** Keys as LevelDB has them, with their sequence behind. */
+  readonly first: Buffer;
+  readonly last: Buffer;
 }
 
-class Fields {
-  readonly #record: Buffer;
-  #at = 0;
+/** The files that a database consists of. */
+export interface Manifest {
+  /** By number. */
+  readonly tables: ReadonlyMap<number, TableInUse>;
+  /** Those that were in use at some time since the MANIFEST was begun, and those that are. */
+  readonly mentioned: ReadonlySet<number>;
+  /** Older logs stand in tables. */
+  readonly firstLog: number;
+}
 
-  constructor(record: Buffer) {
-    this.#record = record;
-  }
-
-  get isAtEnd(): boolean {
-    return this.#at >= this.#record.length;
-  }
-
-  /** Seven bits a byte, the lowest first; those of the last sequence may be rounded. */
-  integer(): number {
-    let value = 0;
-    for (let factor = 1; ; factor *= 128) {
-      const byte = this.#record[this.#at] ?? 0;
-      this.#at += 1;
-      value += (byte & 127) * factor;
-      if (byte < 128) return value;
+/**
+ * Null where it is not one, or says what nobody knows here.
+ *
+ * A process that is killed while it writes a table leaves a part of one, and whole ones that nothing
+ * refers to yet, or any more. LevelDB removes them when it opens the database.
+ */
+export function decodeManifest(content: Buffer): Manifest | null {
+  const tables = new Map<number, TableInUse>();
+  const mentioned = new Set<number>();
+  let firstLog: number | null = null;
+  try {
+    for (const record of recordsOf(content)) {
+      const fields = new Reader(record, 0);
+      while (fields.at < record.length) {
+        switch (fields.varint()) {
+          case TAG.comparator:
+            textOf(fields);
+            break;
+          case TAG.logNumber:
+            firstLog = fields.varint();
+            break;
+          case TAG.nextFile:
+          case TAG.lastSequence:
+          case TAG.previousLog:
+            fields.varint();
+            break;
+          case TAG.compactPointer:
+            fields.varint();
+            textOf(fields);
+            break;
+          case TAG.deletedFile:
+            fields.varint();
+            tables.delete(fields.varint());
+            break;
+          case TAG.newFile: {
+            fields.varint();
+            const number = fields.varint();
+            mentioned.add(number);
+            const bytes = fields.varint();
+            tables.set(number, { bytes, first: textOf(fields), last: textOf(fields) });
+            break;
+          }
+          default:
+            return null;
+        }
+      }
     }
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
   }
+  return firstLog === null ? null : { tables, mentioned, firstLog };
+}
 
-  /** A key, or a name: its length stands before it. */
-  skipText(): void {
-    const length = this.integer();
-    this.#at += length;
-  }
+/** A key, or a name: its length stands before it. */
+function textOf(fields: Reader): Buffer {
+  return fields.bytes(fields.varint());
 }

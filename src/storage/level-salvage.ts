@@ -1,9 +1,14 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { blocksOfTable, pairsOfBlock, Reader, recordsOf } from "./level-files.ts";
+import { BATCH_HEAD_BYTES, blocksOfTable, pairsOfBlock, Reader, recordsOf } from "./level-files.ts";
 
 /** A write that stands somewhere in the files of a LevelDB, whether or not it is the last of its key. */
-export interface SalvagedWrite {
+export interface SalvagedWrite extends Write {
+  /** Where it stands, below the database. */
+  readonly file: string;
+}
+
+interface Write {
   readonly key: Buffer;
   /** Null: a deletion. */
   readonly value: Buffer | null;
@@ -12,7 +17,6 @@ export interface SalvagedWrite {
 }
 
 const KEY_TRAILER_BYTES = 8;
-const BATCH_HEAD_BYTES = 12;
 const PUT = 1;
 
 /**
@@ -25,10 +29,10 @@ export async function* salvageLevel(database: string): AsyncGenerator<SalvagedWr
   for (const file of (await readdir(database)).sort()) {
     if (/\.(?:ldb|sst)$/.test(file)) {
       const content = await readOrNothing(join(database, file));
-      yield* tolerant(writesOfTable(content));
+      for (const write of tolerant(writesOfTable(content))) yield { ...write, file };
     } else if (/^\d+\.log$/.test(file)) {
       const content = await readOrNothing(join(database, file));
-      yield* tolerant(writesOfLog(content));
+      for (const write of tolerant(writesOfLog(content))) yield { ...write, file };
     }
   }
 }
@@ -39,7 +43,7 @@ async function readOrNothing(path: string): Promise<Buffer> {
 }
 
 /** What has the right checksum and makes no sense all the same ends this file, and nothing else. */
-function* tolerant(writes: Generator<SalvagedWrite>): Generator<SalvagedWrite> {
+function* tolerant(writes: Generator<Write>): Generator<Write> {
   try {
     yield* writes;
   } catch (error) {
@@ -47,7 +51,7 @@ function* tolerant(writes: Generator<SalvagedWrite>): Generator<SalvagedWrite> {
   }
 }
 
-function* writesOfTable(table: Buffer): Generator<SalvagedWrite> {
+function* writesOfTable(table: Buffer): Generator<Write> {
   for (const block of blocksOfTable(table)) {
     for (const [internal, value] of pairsOfBlock(block)) {
       const end = internal.length - KEY_TRAILER_BYTES;
@@ -63,7 +67,7 @@ function* writesOfTable(table: Buffer): Generator<SalvagedWrite> {
   }
 }
 
-function* writesOfLog(log: Buffer): Generator<SalvagedWrite> {
+function* writesOfLog(log: Buffer): Generator<Write> {
   for (const batch of recordsOf(log)) {
     let sequence = batch.readBigUInt64LE(0);
     const reader = new Reader(batch, BATCH_HEAD_BYTES);

@@ -39,9 +39,9 @@ export class MarkFile {
     this.#onFailure = onFailure;
   }
 
-  /** The name still wants a sync of the directory. */
-  static async create(path: string, incarnation: string): Promise<void> {
-    const first = encodeMark({ position: LOG_START, write: 0, incarnation });
+  /** For a log that ends at `position`. The name still wants a sync of the directory. */
+  static async create(path: string, incarnation: string, position = LOG_START): Promise<void> {
+    const first = encodeMark({ position, write: 0, incarnation });
     await writeSynced(path, Buffer.concat([first, first]));
   }
 

@@ -43,6 +43,11 @@ export class MarkSlots {
     return record === null ? null : new MarkSlots(record, record === a ? 0 : 1);
   }
 
+  /** Whether a start has written it: it does so before anything vouches for its log. */
+  get isInUse(): boolean {
+    return this.#record.write > 0;
+  }
+
   /** Of the last write. */
   get position(): LogPosition {
     return this.#record.position;

@@ -48,6 +48,25 @@ export async function makeGeneration(
   }
 }
 
+/**
+ * The database of a later generation that has been in use, or null: then the file `generation` is
+ * older than it, and n1 would start on a log that it has given up. A crash leaves only such that no
+ * start has read, and nobody has vouched for.
+ */
+export async function laterInUse(
+  path: string,
+  incarnation: string,
+  { number }: Generation,
+): Promise<string | null> {
+  for (const file of await readdir(path)) {
+    const later = generationOfFile(file);
+    if (later === null || later <= number || file !== markOf(later)) continue;
+    const mark = await MarkFile.read(join(path, file), incarnation);
+    if (mark?.isInUse === true) return databaseOf(later);
+  }
+  return null;
+}
+
 /** Databases and marks; for good. */
 export async function removeGenerations(
   path: string,

@@ -102,13 +102,7 @@ export class Salvage implements LogSource {
     await this.#begin(generation.returning, async (store, number) => {
       await this.#copySnapshot(store);
       await this.#copyEntries(store);
-      const mark = await MarkFile.open(
-        join(path, markOf(number)),
-        identity.incarnation,
-        { after: () => ({ cancel: () => {} }) },
-        () => {},
-      );
-      await mark.set(this.repair.end).finally(() => mark.close());
+      await MarkFile.create(join(path, markOf(number)), identity.incarnation, this.repair.end);
       const votes = await VoteFile.open(path, identity.incarnation);
       await votes.close();
       const verdict = await readLog(store, votes.hardState, this.repair.end);
@@ -177,9 +171,9 @@ async function find(place: SalvagePlace): Promise<Found> {
   const values: Uint8Array[] = [];
   const pointers: { readonly sequence: bigint; readonly value: Buffer }[] = [];
   const chunks = new Map<string, Set<number>>();
-  for await (const { key, value, sequence } of writesOf(place)) {
+  for await (const { key, value, sequence, file } of writesOf(place)) {
     if (value === null) continue;
-    if (key.equals(FORMAT_KEY)) checkFormat(place, value);
+    if (key.equals(FORMAT_KEY)) checkFormat(place, file, value);
     if (key.equals(POINTER_KEY)) pointers.push({ sequence, value: Buffer.from(value) });
     if (indexOfKey(key) !== null) values.push(bufferOf(Uint8Array.from(value)));
     const chunk = chunkOfKey(key);
@@ -202,10 +196,17 @@ async function find(place: SalvagePlace): Promise<Found> {
   return { values, pointer: null, pointerValue: null };
 }
 
-function checkFormat({ path, identity }: SalvagePlace, value: Buffer): void {
+/** What is in a file of another directory proves itself as well, and is not what this one has had. */
+function checkFormat(
+  { path, identity, generation }: SalvagePlace,
+  file: string,
+  value: Buffer,
+): void {
   const format = decodeFormat(value);
   if (format === null || format.incarnation === identity.incarnation) return;
-  throw damaged(path, `${path} has parts of the data directory ${format.incarnation}`);
+  const place = join(path, databaseOf(generation.number), file);
+  const whose = `belongs to the data directory with incarnation ${format.incarnation}`;
+  throw damaged(path, `${place} ${whose}`);
 }
 
 function nameOf({ index, nonce }: SnapshotId): string {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../../src/raft/types.ts";
 import { type DataDirectory, openDirectory } from "../../src/storage/directory.ts";
+import { inspectDirectory } from "../../src/storage/inspection.ts";
 import { confCodec } from "../../src/wire/conf-codec.ts";
 import {
   entriesBetween,
@@ -73,6 +74,33 @@ describe("a directory that was set aside", () => {
     });
     expect(directory.returning).toEqual({ lostEnd: { index: 3, term: 1 }, members: MEMBERS });
     await directory.close();
+  });
+
+  it("is not opened with a former log, once the one behind it was in use", async () => {
+    const path = await filledDirectory();
+    await setAside(path);
+    await returns(path, 2);
+    const generation = join(path, "generation");
+    const first = await readFile(generation);
+    await setAside(path);
+    await (await openN1(path)).close();
+    // A crash leaves it so: no start has read that log, and nobody has vouched for it.
+    await writeFile(generation, first);
+    await (await openN1(path)).close();
+    await setAside(path);
+    await returns(path, 2);
+    await writeFile(generation, first);
+    await expect(openN1(path)).rejects.toMatchObject({
+      code: "DAMAGED",
+      message: expect.stringMatching(/generation is older than db\.2, which was in use$/),
+    });
+    expect((await inspectDirectory(path)).damages).toMatchObject([
+      { file: "generation", text: "it is older than db.2, which was in use" },
+    ]);
+    // Without the file it is the first one, where there is a marker.
+    await rm(generation);
+    await writeFile(join(path, "diverged"), "");
+    await expect(openN1(path)).rejects.toMatchObject({ code: "DAMAGED" });
   });
 
   it("keeps what it had, and the name of it is told", async () => {

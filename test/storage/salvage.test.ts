@@ -209,7 +209,7 @@ describe("what is left of a damaged log", () => {
     await rm(join(other, "db", "CURRENT"));
     await rename(join(other, "db"), join(path, "db"));
     const mixed = await openDirectory(path, "n1", random);
-    await expect(mixed.salvage()).rejects.toThrow(/has parts of the data directory/);
+    await expect(mixed.salvage()).rejects.toThrow(/belongs to the data directory with incarnation/);
     await mixed.close();
   });
 

@@ -68,6 +68,11 @@ export const importTable: readonly Row[] = [
     packages: ["node:"],
   },
   {
+    of: "jepsen-lite/rot/",
+    may: [...belowServer, "src/server/", "src/client/index.ts", "jepsen-lite/"],
+    packages: ["node:"],
+  },
+  {
     of: "jepsen-lite/sim/",
     may: [
       ...common,
