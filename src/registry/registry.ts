@@ -76,6 +76,11 @@ export class Registry {
     return this.#state.instances.applications.instanceCount;
   }
 
+  /** Of all namespaces. */
+  get applicationCount(): number {
+    return this.#state.instances.applications.count;
+  }
+
   /** 16 hex digits over the whole state; the same state has the same, whatever led to it. */
   digest(): string {
     return writeTotals(this.#state.digest, this.#state.totals()).withRecord();
@@ -139,6 +144,11 @@ export class Registry {
   /** Those that a leader must go on reaping, in the order in which they ended. */
   endingSessions(): readonly string[] {
     return this.#state.sessions.ending;
+  }
+
+  /** Somebody reads it as it was; there is no second one at once. */
+  get isFrozen(): boolean {
+    return this.#state.freezer.isFrozen;
   }
 
   /** As it is now, to be read while it goes on changing. One at a time, until it is released. */

@@ -15,6 +15,8 @@ export interface ReplicaStatus {
   readonly committedConf: ConfState;
   readonly commitIndex: LogIndex;
   readonly lastApplied: LogIndex;
+  /** Null between the switch to a snapshot that was received and the state that it holds. */
+  readonly lastAppliedTerm: Term | null;
   readonly lastIndex: LogIndex;
   /** It came back without its log, and has not yet what it lacks. */
   readonly isReturning: boolean;
@@ -90,6 +92,7 @@ export function replicaStatus(
     doubt: own.doubt,
     snapshotWaitingIndex: own.snapshotWaitingIndex,
     lastApplied: own.lastApplied,
+    lastAppliedTerm: raft.log.termAt(own.lastApplied) ?? null,
     watches: own.watches,
     isCaughtUp: own.isCaughtUp,
     ageMs: own.ageMs,

@@ -8,6 +8,7 @@ import { AssertionError } from "../util/assert.ts";
 import { toEndpoint, toSelector } from "../wire/endpoint.ts";
 import type { SelectorBody } from "../wire/messages.ts";
 import { PROTOCOL_VERSION } from "../wire/messages.ts";
+import type { BackupAnswer } from "./backup.ts";
 import type { LocalAnswer } from "./local-reads.ts";
 import type { Machine } from "./machine.ts";
 import type { Metrics } from "./metrics.ts";
@@ -29,6 +30,7 @@ export interface HttpPages {
   status(): NodeStatus;
   /** The first of them by id, and how many there are. */
   sessions(): { readonly items: readonly SessionStatus[]; readonly total: number };
+  backup(isLinearizable: boolean): Promise<BackupAnswer>;
   operate(operation: Operation): Promise<OperationAnswer>;
   read(selector: Selector, consistency: ReadConsistency): Promise<LocalAnswer>;
 }
@@ -46,6 +48,7 @@ export interface HttpHost {
 }
 
 const JSON_TYPE = "application/json; charset=utf-8";
+const BACKUP_TYPE = "application/vnd.rollcall.snapshot";
 const TEXT_TYPE = "text/plain; charset=utf-8";
 const ROUTES = [
   "/livez",
@@ -56,6 +59,7 @@ const ROUTES = [
   "/v1/status",
   "/v1/sessions",
   "/v1/members",
+  "/v1/snapshot",
 ];
 const META_PREFIX = "meta.";
 
@@ -94,9 +98,10 @@ async function allowed(host: HttpHost, request: HttpRequest): Promise<HttpRespon
   if (path === "/v1/members") {
     return members(host, request);
   }
-  if (method !== "GET" && method !== "HEAD") {
+  const methods = path === "/v1/snapshot" ? ["GET"] : ["GET", "HEAD"];
+  if (!methods.includes(method)) {
     const response = refusal(405, { code: "INVALID", message: `${path} takes GET` });
-    return { ...response, allow: "GET, HEAD" };
+    return { ...response, allow: methods.join(", ") };
   }
   switch (path) {
     case "/livez":
@@ -168,9 +173,25 @@ async function page(host: HttpHost, path: string, query: URLSearchParams): Promi
         const { ageMs } = pages.status();
         return json(200, { apiVersion: "v1", kind: "SessionList", lineage, ageMs, total, items });
       });
+    case "/v1/snapshot":
+      return backup(pages, query);
     default:
       return instances(host, pages, query);
   }
+}
+
+/** A file of its own, of any size: see `storage/backup-file.ts`. */
+async function backup(pages: HttpPages, query: URLSearchParams): Promise<HttpResponse> {
+  const read = query.get("read") ?? "stale";
+  const isKnown = [...query].every(([key]) => key === "read");
+  if (!isKnown || (read !== "linearizable" && read !== "stale")) {
+    const message = "it takes read, which is linearizable or stale";
+    return refusal(400, { code: "INVALID", message, field: "read" });
+  }
+  const answer = await pages.backup(read === "linearizable");
+  return answer.ok
+    ? { status: 200, contentType: BACKUP_TYPE, body: "", stream: answer.bytes }
+    : refusal(503, answer.refusal);
 }
 
 /** The one page that changes something; `WebAccess` has kept web pages of strangers from it. */

@@ -14,6 +14,7 @@ import { confCodec } from "../wire/conf-codec.ts";
 import type { PeerIdentity } from "../wire/messages.ts";
 import { snapshotCodec } from "../wire/snapshot-codec.ts";
 import type { AddressBook } from "./address-book.ts";
+import { type BackupAnswer, Backups } from "./backup.ts";
 import { Clients } from "./clients.ts";
 import { Driver } from "./driver.ts";
 import type { HealthCheck, HttpPages } from "./http.ts";
@@ -65,6 +66,7 @@ export class Member implements HttpPages {
   readonly #links: PeerLinks;
   readonly #clients: Clients;
   readonly #reads: LocalReads;
+  readonly #backups: Backups;
   readonly #notices: Notices;
   readonly #storage: Storage;
   #isDraining = false;
@@ -131,6 +133,8 @@ export class Member implements HttpPages {
     this.#operations = this.#makeOperations();
     this.#clients = this.#makeClients(pump);
     this.#reads = new LocalReads(this.#driver);
+    const host = { ...options, reads: this.#reads, registry: this.#replica.registry };
+    this.#backups = new Backups({ ...host, status: () => this.#driver.status() });
   }
 
   /** Verifies what is on disk and starts. Rejects with a StorageError. */
@@ -217,6 +221,10 @@ export class Member implements HttpPages {
 
   read(...question: Parameters<LocalReads["read"]>): ReturnType<LocalReads["read"]> {
     return this.#reads.read(...question);
+  }
+
+  backup(isLinearizable: boolean): Promise<BackupAnswer> {
+    return this.#backups.take(isLinearizable);
   }
 
   operate(operation: Operation): Promise<OperationAnswer> {

@@ -99,7 +99,7 @@ export function membersOf(conf: ConfState, addresses: AddressBook): readonly Mem
 }
 
 /** `n2` before `n10`. */
-function byName({ members }: ConfState): readonly ConfMember[] {
+export function byName({ members }: ConfState): readonly ConfMember[] {
   return [...members].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
 }
 
