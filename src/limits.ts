@@ -164,6 +164,11 @@ export const LOG_LAGGARD_BYTES_MAX = 64 * 1024 * 1024;
 // Backups.
 /** How long one may be read from a node: meanwhile it takes no snapshot, and its log grows. */
 export const BACKUP_MS_MAX = 600_000;
+/**
+ * By so much a restore or a recovery raises the revision: more changes than any cluster sees before
+ * it. Below 2^53 there is room for two million of them, each with as many changes behind it.
+ */
+export const LINEAGE_REVISIONS = 2 ** 32;
 /** What a backup waits for another one, or for a snapshot that is being taken. */
 export const BACKUP_TURN_MS_MAX = 5_000;
 

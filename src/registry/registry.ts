@@ -167,6 +167,14 @@ export class Registry {
     this.#state = other.#state;
   }
 
+  /** Not by a command of the log, but before there is one: see `beginLineage` in `lineage.ts`. */
+  beginLineage(revisions: number): void {
+    this.#state.revision += revisions;
+    for (const session of this.#state.sessions) {
+      session.renumber();
+    }
+  }
+
   /** Total: whatever is wrong with a command comes back as a value. A throw is a bug. */
   apply(context: EntryContext, command: Command): ApplyResult {
     this.#state.clockMs = Math.max(this.#state.clockMs, context.atMs);

@@ -2,8 +2,7 @@ import type { Clock, Dialer, Logger, Random, Socket, Timers } from "../env/env.t
 import { HANDOVER_MS_MAX, WATCHES_PER_CONNECTION_MAX } from "../limits.ts";
 import { confOf, memberOf } from "../raft/conf-state.ts";
 import type { ConfMember, ConfState, MemberId } from "../raft/types.ts";
-import { RegistryBuilder } from "../registry/builder.ts";
-import { Registry } from "../registry/registry.ts";
+import type { Registry } from "../registry/registry.ts";
 import type { Notice } from "../replica/inputs.ts";
 import { linkedTo } from "../replica/peer-standing.ts";
 import { Replica } from "../replica/replica.ts";
@@ -32,6 +31,7 @@ import {
   type SessionStatus,
   sessionStatus,
 } from "./status.ts";
+import { storedRegistry } from "./stored-registry.ts";
 
 const RETURNING =
   "the state of this node went wrong: its log is set aside, a peer's takes its place";
@@ -433,18 +433,4 @@ function movedIn(before: ConfState, now: ConfState): readonly MemberId[] {
   return now.members
     .filter(({ id, address }) => (memberOf(before, id)?.address ?? address) !== address)
     .map(({ id }) => id);
-}
-
-/** The state as of the stored snapshot. */
-async function storedRegistry({ snapshot }: LoadedLog, storage: Storage): Promise<Registry> {
-  if (snapshot === null) {
-    return new Registry();
-  }
-  const builder = new RegistryBuilder();
-  for await (const chunk of storage.chunks()) {
-    for (const item of snapshotCodec.decodeChunk(chunk)) {
-      builder.add(item);
-    }
-  }
-  return builder.finish(snapshot.digest);
 }

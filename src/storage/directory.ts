@@ -32,7 +32,8 @@ import {
 import { type OpenedStorage, openStorage, type StorageOptions } from "./level-storage.ts";
 import { openLevelStore } from "./level-store.ts";
 import { MarkFile } from "./mark-file.ts";
-import { damagedDirectoryAdvice, NEWER_FORMAT_ADVICE, REMOVED_ADVICE } from "./recovery-advice.ts";
+import { checkFinished, checkNotOver, supersede } from "./markers.ts";
+import { damagedDirectoryAdvice, NEWER_FORMAT_ADVICE } from "./recovery-advice.ts";
 import { beginReturn, setAsideDatabase, storeGeneration } from "./returning.ts";
 import { CHUNK_KEYS } from "./snapshot-layout.ts";
 import { type Identity, type Membership, type Returning, StorageError } from "./storage.ts";
@@ -40,7 +41,7 @@ import { VoteFile } from "./vote-file.ts";
 
 const { identity: IDENTITY, birth: BIRTH, mark: MARK, diverged: DIVERGED } = DIRECTORY_FILES;
 const { database: DATABASE, creating: CREATING, generation: GENERATION } = DIRECTORY_FILES;
-const { removed: REMOVED } = DIRECTORY_FILES;
+const { removed: REMOVED, unfinished: UNFINISHED } = DIRECTORY_FILES;
 const INCARNATION_BYTES = 8;
 const USED_KEYS = [
   ["entries", ENTRY_KEYS],
@@ -72,21 +73,25 @@ export interface DirectoryRandom {
  *
  * @param path the data directory
  * @param name of the node (`--id`); a directory keeps the one it was made with
+ * @param isMaking a restore or a recovery makes it (`beginMaking`)
  * @throws StorageError LOCKED when another process has it open; FOREIGN when it is another node's,
  *   or a copy of another directory's parts; VERSION when a newer Rollcall wrote it; DAMAGED when
- *   something of it is missing or unreadable; REMOVED when its member was removed (`leave`); DISK
- *   when it cannot be read or written.
+ *   something of it is missing or unreadable; REMOVED when its member was removed (`leave`);
+ *   SUPERSEDED when its cluster has gone on without it; UNFINISHED when its making by a restore was
+ *   cut short; DISK when it cannot be read or written.
  */
 export async function openDirectory(
   path: string,
   name: string,
   random: DirectoryRandom,
+  isMaking = false,
 ): Promise<DataDirectory> {
   let store: KeyValueStore | null = null;
   try {
     await makeDirectory(path);
     const made = await readIdentity(path, name);
-    await checkNotRemoved(path);
+    await checkNotOver(path);
+    if (!isMaking) await checkFinished(path);
     const identity = made ?? (await prepareToMake(path, name, random));
     let generation = await readGeneration(path, identity);
     store =
@@ -155,6 +160,13 @@ export interface DataDirectory {
    * @throws StorageError DISK.
    */
   leave(text: string): Promise<void>;
+  /**
+   * No start uses this directory again: its cluster has gone on in a higher epoch, as `text` says to
+   * people. Resolves when that is on disk.
+   *
+   * @throws StorageError DISK.
+   */
+  supersede(text: string): Promise<void>;
   /**
    * This node has again what it had, and a majority agrees on it. Resolves when that is on disk.
    *
@@ -235,6 +247,14 @@ class LevelDirectory implements DataDirectory {
     return this.#write(REMOVED, Buffer.from(`${text}\n`, "utf8"));
   }
 
+  async supersede(text: string): Promise<void> {
+    try {
+      await supersede(this.path, text);
+    } catch (error) {
+      throw asStorageError(error, `${this.path} cannot be written`);
+    }
+  }
+
   async returned(): Promise<void> {
     this.#generation = { ...this.#generation, returning: null };
     try {
@@ -305,20 +325,13 @@ async function checkSameGeneration(
   throw new StorageError("LOCKED", `${path} was in use by another process`, "Start it again.");
 }
 
-/** It may start from a snapshot that knows as little of it as of one who is yet to be added. */
-async function checkNotRemoved(path: string): Promise<void> {
-  const content = await readIfThere(join(path, REMOVED));
-  if (content === null) return;
-  throw new StorageError("REMOVED", content.toString("utf8").trim(), REMOVED_ADVICE);
-}
-
 /** Sees to it that a crash from here on is taken for one, and draws the incarnation. */
 async function prepareToMake(
   path: string,
   name: string,
   random: DirectoryRandom,
 ): Promise<Identity> {
-  const found = await ownFiles(path);
+  const found = (await ownFiles(path)).filter((file) => file !== UNFINISHED);
   if (found.length > 0 && !found.includes(CREATING)) {
     throw damaged(path, `${path} has ${found.join(", ")} but no ${IDENTITY}`);
   }

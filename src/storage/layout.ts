@@ -17,6 +17,8 @@ import { integerField, seal, textField, unseal } from "./sealed.ts";
  * | `db/` | a LevelDB, keys below | one synced batch an append |
  * | `creating` | nothing | exists only while the directory is being made |
  * | `removed` | text for people | its member was removed from the cluster: it is not used again |
+ * | `superseded` | text for people | when its cluster has gone on in a higher epoch: it is not used again |
+ * | `unfinished` | nothing | exists only while a restore or a recovery makes the directory |
  * | `diverged` | text for people | when the state was found not to be the majority's; goes at the next start |
  * | `generation` | which `db` and `mark` are in use, how the log before them ended | by that start, and when the member is back |
  * | `db.1/`, `mark.1` | as `db/` and `mark`, of the next generation | from then on |
@@ -77,6 +79,8 @@ export const DIRECTORY_FILES = {
   creating: "creating",
   diverged: "diverged",
   removed: "removed",
+  superseded: "superseded",
+  unfinished: "unfinished",
   generation: "generation",
 } as const;
 
