@@ -17,6 +17,7 @@ import { type BackupAnswer, Backups } from "./backup.ts";
 import { Clients } from "./clients.ts";
 import { Driver } from "./driver.ts";
 import type { HealthCheck, HttpPages } from "./http.ts";
+import { laterEpoch, parseLineage } from "./lineage.ts";
 import { LocalReads } from "./local-reads.ts";
 import type { Metrics } from "./metrics.ts";
 import { Notices } from "./notices.ts";
@@ -54,6 +55,8 @@ export interface MemberOptions {
   readonly metrics: Metrics;
   /** This node is no member any more. */
   readonly onRemoved: () => void;
+  /** Its cluster goes on in a later epoch. `isByPeer`: else a client says so. */
+  readonly onSuperseded: (epoch: number, by: string, isByPeer: boolean) => void;
   readonly onFatal: (exitCode: number, error: unknown) => void;
 }
 
@@ -400,6 +403,7 @@ export class Member implements HttpPages {
       joinedIndex: birth.joinedIndex,
       addressesOf: (peer) => addresses.dialable(peer),
       onAdvertised: (peer, address) => addresses.heard(peer, address),
+      onSuperseded: (epoch, by) => this.#options.onSuperseded(epoch, by, true),
       onMessage: (message) => this.#driver.step({ type: "peerMessage", message }),
       onLink: (peer, isUp) => this.#driver.step({ type: "peerLink", peer, isUp }),
       onGone: (peer, isGone) => this.#driver.step({ type: "peerGone", peer, isGone }),
@@ -423,6 +427,12 @@ export class Member implements HttpPages {
         revision: () => this.#replica.registry.revision,
         leaderName: () => this.#nameOf(driver.status().leader),
         members: () => membersOf(this.#conf, addresses),
+        lineageSeen: (lineage) => {
+          const epoch = laterEpoch(this.#options.birth, parseLineage(lineage));
+          if (epoch !== null) {
+            this.#options.onSuperseded(epoch, "a client", false);
+          }
+        },
       },
     });
   }

@@ -7,7 +7,7 @@ import { listen } from "../env/ws-listener.ts";
 import { EXIT } from "../errors.ts";
 import { HANDSHAKE_TIMEOUT_MS, HTTP_PIPELINED_MAX, HTTP_SILENCE_MS_MAX } from "../limits.ts";
 import { type DataDirectory, isUnmade, openDirectory } from "../storage/directory.ts";
-import { REMOVED_ADVICE } from "../storage/recovery-advice.ts";
+import { REMOVED_ADVICE, SUPERSEDED_ADVICE } from "../storage/recovery-advice.ts";
 import { type Membership, StorageError } from "../storage/storage.ts";
 import { assert } from "../util/assert.ts";
 import { formatAddress } from "./address.ts";
@@ -127,6 +127,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   #whenStopped: NodeEnd = { exitCode: EXIT.ok, error: null };
   #stopping: Promise<void> | null = null;
   #promotion: Promotion | null = null;
+  #isSuperseded = false;
   #settleServing: { resolve: () => void; reject: (error: unknown) => void };
   #settleEnded: (end: NodeEnd) => void;
 
@@ -318,6 +319,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       addresses,
       metrics: this.metrics,
       onRemoved: () => void this.#leave(directory, birth.clusterId),
+      onSuperseded: (...told) => void this.#endEpoch(directory, birth, ...told),
       onFatal: (exitCode, error) => this.#fail(exitCode, error),
     });
     this.#state = { type: "serving", member };
@@ -358,6 +360,31 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       this.#environment.logger.warn({ err: cause }, "that it was removed cannot be written down");
     }
     await this.drain();
+  }
+
+  /**
+   * At once, without a word to clients: what it serves is of before the recovery. A peer's word is
+   * written down, and no start uses the directory again. Not that of a client, which could end a
+   * whole cluster by it for good: it ends this start, and so would the next client's the next one.
+   */
+  async #endEpoch(
+    directory: DataDirectory,
+    birth: Membership,
+    epoch: number,
+    by: string,
+    isByPeer: boolean,
+  ): Promise<void> {
+    if (this.#isSuperseded) {
+      return;
+    }
+    this.#isSuperseded = true;
+    const { clusterId, epoch: own } = birth;
+    const text = `cluster ${clusterId} goes on in epoch ${epoch}, by the word of ${by}; ${this.name} is of epoch ${own}`;
+    if (isByPeer) {
+      // It is told again by the others, whenever it starts.
+      await directory.supersede(text).catch(() => {});
+    }
+    this.#fail(EXIT.configuration, new NodeError(EXIT.configuration, text, SUPERSEDED_ADVICE));
   }
 
   #fail(exitCode: number, error: unknown): void {

@@ -131,6 +131,9 @@ export class TypedProtocol implements ClientProtocol {
       return;
     }
     const { lineage } = this.#host;
+    if (hello.lineage !== undefined && hello.lineage !== lineage) {
+      this.#host.lineageSeen(hello.lineage);
+    }
     // A revision of another lineage says nothing here, and would hold up every answer.
     const floorRevision = hello.lineage === lineage ? (hello.revision ?? 0) : 0;
     const connection = this.#channel.connect(floorRevision);
