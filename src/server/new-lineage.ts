@@ -13,6 +13,7 @@ import { assert } from "../util/assert.ts";
 import { snapshotCodec } from "../wire/snapshot-codec.ts";
 import type { OnBytes } from "./check-backup.ts";
 import { asNodeError, configurationError } from "./node-error.ts";
+import { isMemberName } from "./operation-page.ts";
 import { storedRegistry } from "./stored-registry.ts";
 
 export interface NewLineage {
@@ -29,7 +30,10 @@ const NONCE_BOUND = 2 ** 48;
 const CHAIN_DIGITS = 16;
 
 /** What the directory is to be made in holds nothing of a node. Rejects with a NodeError. */
-export async function checkPlace(dataDir: string): Promise<void> {
+export async function checkPlace(dataDir: string, name: string): Promise<void> {
+  if (!isMemberName(name)) {
+    throw configurationError(`${name} is no name of a node`, "letters, digits, '.', '_' and '-'");
+  }
   try {
     if ((await isUnmade(dataDir)) || (await isUnfinished(dataDir))) {
       return;

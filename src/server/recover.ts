@@ -49,7 +49,7 @@ export interface Recovered {
  */
 export async function recoverCluster(options: RecoverOptions): Promise<Recovered> {
   const { from, survivors, into, id, isDry, onRead, onWritten } = options;
-  await checkPlace(into);
+  await checkPlace(into, id);
   const { salvaged, registry } = await stateOf(from, onRead).catch((error: unknown) => {
     throw asNodeError(error);
   });

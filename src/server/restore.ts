@@ -38,7 +38,7 @@ const EPOCH_FIRST = 1;
  */
 export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
   const { file, dataDir, id, areSessionsKept, onRead, onWritten } = options;
-  await checkPlace(dataDir);
+  await checkPlace(dataDir, id);
   const { registry, ...backup } = await checkBackupFile(file, onRead);
   checkRevision(backup.header.revision);
   // A node that has applied nothing yet has a state too.
