@@ -164,6 +164,8 @@ export const LOG_LAGGARD_BYTES_MAX = 64 * 1024 * 1024;
 // Backups.
 /** How long one may be read from a node: meanwhile it takes no snapshot, and its log grows. */
 export const BACKUP_MS_MAX = 600_000;
+/** In a snapshot file; a chunk is closed at `SNAPSHOT_CHUNK_BYTES`, or with the item that fills it. */
+export const BACKUP_RECORD_BYTES_MAX = 256 * 1024 * 1024;
 /**
  * By so much a restore or a recovery raises the revision: more changes than any cluster sees before
  * it. Below 2^53 there is room for two million of them, each with as many changes behind it.

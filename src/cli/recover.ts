@@ -116,8 +116,8 @@ async function recover(
   const name = id ?? proposal.best.identity?.name ?? "";
   const progress = new Progress(output);
   const recovered = await recoverCluster({
-    ...{ from: proposal.best.path, survivors: data.map((dir) => resolve(world.cwd, dir)) },
-    ...{ into: place, id: name, isDry },
+    ...{ from: proposal.best.path, into: place, id: name, isDry },
+    survivors: examined.flatMap(({ path, birth }) => (birth === null ? [] : [path])),
     onRead: (bytes) => progress.bytes(`reading ${proposal.best.path}`, bytes),
     onWritten: (bytes) => progress.bytes(`writing ${place}`, bytes),
   }).finally(() => progress.done());

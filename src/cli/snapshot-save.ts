@@ -5,6 +5,7 @@ import { ageText, isOld } from "./age.ts";
 import { bytesText } from "./bytes.ts";
 import type { Context } from "./context.ts";
 import { CLI_EXIT } from "./exit-codes.ts";
+import { usageFailure } from "./failure.ts";
 import { askStatus } from "./node-pages.ts";
 import { Progress } from "./progress.ts";
 import { httpUrl } from "./servers.ts";
@@ -24,6 +25,9 @@ export async function saveSnapshot(
   flags: SaveFlags,
 ): Promise<number> {
   const { output, world } = context;
+  if (typed === "-") {
+    throw usageFailure("a snapshot is written to a file, which can be checked before it counts");
+  }
   const file = resolve(world.cwd, typed);
   await checkTarget(file, flags.force ?? false);
   if (flags.dryRun === true) {

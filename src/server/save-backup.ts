@@ -8,6 +8,9 @@ import { askStream } from "./ask-stream.ts";
 import { type CheckedBackup, checkBackup, type OnBytes } from "./check-backup.ts";
 import { configurationError, NodeError } from "./node-error.ts";
 
+/** It has the hashes of all sessions' secrets. */
+const PRIVATE = 0o600;
+
 export interface SaveOptions {
   /** Of a node, as in `http://host:port`. */
   readonly origin: string;
@@ -50,7 +53,7 @@ export async function saveBackup(options: SaveOptions): Promise<CheckedBackup> {
   // A node that has to finish something else first says nothing until then.
   const bytes = await askStream(url, timeoutMs + BACKUP_TURN_MS_MAX, HTTP_SILENCE_MS_MAX);
   const temporary = `${file}.tmp`;
-  const handle = await open(temporary, "w");
+  const handle = await open(temporary, "w", PRIVATE);
   try {
     const checked = await checkBackup(written(bytes, handle), onBytes);
     await handle.sync();

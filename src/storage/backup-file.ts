@@ -1,5 +1,6 @@
 import { createHash, type Hash } from "node:crypto";
 import { crc32 } from "node:zlib";
+import { BACKUP_RECORD_BYTES_MAX } from "../limits.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { bufferOf } from "./layout.ts";
 import { fieldOf, integerField, textField } from "./sealed.ts";
@@ -30,8 +31,6 @@ export const BACKUP_VERSION = 1;
 const MAGIC = Buffer.from("rollcall snapshot\n", "latin1");
 const RECORD_HEAD_BYTES = 9;
 const SHA_BYTES = 32;
-/** Far beyond any chunk: one is closed at `SNAPSHOT_CHUNK_BYTES` or with the item that fills it. */
-const RECORD_BYTES_MAX = 256 * 1024 * 1024;
 
 export interface BackupMember {
   readonly name: string;
@@ -196,7 +195,7 @@ async function readRecord(reader: ByteReader): Promise<{ kind: string; data: Uin
   const expected = fields.readUInt32BE(4);
   const kind = fields.toString("latin1", 8, 9);
   // A length that was damaged would have all that follows read as one record.
-  if (length > RECORD_BYTES_MAX) throw damagedAt(reader, `a record of ${length} bytes`);
+  if (length > BACKUP_RECORD_BYTES_MAX) throw damagedAt(reader, `a record of ${length} bytes`);
   const data = await reader.take(length);
   if (data === null) throw cutOff(reader);
   if (crc32(data, crc32(fields.subarray(8))) !== expected) {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readdir, readFile, truncate, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run } from "../../src/cli/program.ts";
@@ -95,6 +95,9 @@ describe("snapshot save", () => {
     expect((await snapshot(["inspect", "kept.snap"])).exitCode).toBe(0);
     const nobody = await snapshot(["save", "nobody.snap", "-s", "127.0.0.1:1"]);
     expect(nobody).toMatchObject({ exitCode: 6, err: expect.stringContaining("no node reached") });
+    expect((await save("n1", "-")).exitCode).toBe(2);
+    const { mode } = await stat(join(cluster.root, "kept.snap"));
+    expect((mode & 0o077).toString(8)).toBe("0");
     const nowhere = await save("n1", "no/such/place.snap");
     expect(nowhere.exitCode).toBe(78);
     const files = await readdir(cluster.root);
