@@ -1,21 +1,13 @@
 import type { Clock, Timers } from "../env/env.ts";
 import type { Refusal } from "../errors.ts";
-import {
-  BACKUP_MS_MAX,
-  BACKUP_TURN_MS_MAX,
-  NAMESPACE_DEFAULT,
-  OVERLOADED_RETRY_AFTER_MS,
-  SNAPSHOT_CHUNK_BYTES,
-} from "../limits.ts";
+import { BACKUP_TURN_MS_MAX, NAMESPACE_DEFAULT, OVERLOADED_RETRY_AFTER_MS } from "../limits.ts";
 import { isVoterOf } from "../raft/conf-state.ts";
-import type { FrozenRegistry } from "../registry/freeze.ts";
 import type { Registry } from "../registry/registry.ts";
-import { nextChunk } from "../replica/chunks.ts";
 import type { ReplicaStatus } from "../replica/status.ts";
-import { BackupEncoder, type BackupHeader } from "../storage/backup-file.ts";
+import type { BackupHeader } from "../storage/backup-file.ts";
 import type { BirthRecord } from "../storage/storage.ts";
-import { snapshotCodec } from "../wire/snapshot-codec.ts";
 import type { AddressBook } from "./address-book.ts";
+import { BackupBytes } from "./backup-bytes.ts";
 import type { LocalReads } from "./local-reads.ts";
 import { byName } from "./status.ts";
 
@@ -118,63 +110,6 @@ export class Backups {
         membership: isVoterOf(status.committedConf, id) ? ("voter" as const) : ("learner" as const),
       })),
     };
-  }
-}
-
-/** Read once. The view is let go of when it was read, when the reader leaves, or when time is up. */
-class BackupBytes implements AsyncIterable<Uint8Array> {
-  readonly #view: FrozenRegistry;
-  readonly #header: BackupHeader;
-  readonly #timers: Timers;
-  readonly #isLate: { cancel(): void };
-  #isOver = false;
-
-  constructor(view: FrozenRegistry, header: BackupHeader, timers: Timers) {
-    this.#view = view;
-    this.#header = header;
-    this.#timers = timers;
-    this.#isLate = timers.after(BACKUP_MS_MAX, () => this.#letGo());
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
-    const bytes = this.#bytes();
-    return {
-      next: () => bytes.next(),
-      // What was not begun ends without a word of its own.
-      return: async () => {
-        this.#letGo();
-        return bytes.return();
-      },
-    };
-  }
-
-  async *#bytes(): AsyncGenerator<Uint8Array, void, void> {
-    const encoder = new BackupEncoder();
-    try {
-      yield encoder.begin(this.#header);
-      const items = this.#view.items();
-      for (let isLast = false; !isLast; ) {
-        const chunk = nextChunk(items, snapshotCodec, SNAPSHOT_CHUNK_BYTES);
-        isLast = chunk.isLast;
-        if (chunk.data !== null) {
-          yield encoder.chunk(chunk.data);
-        }
-        // Peers and clients come first, however fast this is read.
-        await new Promise<void>((resolve) => this.#timers.soon(resolve));
-        if (this.#isOver) {
-          throw new Error(`not read within ${BACKUP_MS_MAX} ms (BACKUP_MS_MAX)`);
-        }
-      }
-      yield encoder.end();
-    } finally {
-      this.#letGo();
-    }
-  }
-
-  #letGo(): void {
-    this.#isOver = true;
-    this.#isLate.cancel();
-    this.#view.release();
   }
 }
 

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile, stat, truncate, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run } from "../../src/cli/program.ts";
@@ -102,6 +104,26 @@ describe("snapshot save", () => {
     expect(nowhere.exitCode).toBe(78);
     const files = await readdir(cluster.root);
     expect(files.filter((file) => file.includes("nobody") || file.endsWith(".tmp"))).toEqual([]);
+  });
+
+  test.each([
+    ["breaks off", (bytes: Buffer) => bytes.subarray(0, bytes.length / 2)],
+    ["gives out what is damaged", (bytes: Buffer) => Buffer.from(bytes).fill(7, 500, 510)],
+  ])("of a node that %s leaves what was there, and nothing beside it", async (_, spoilt) => {
+    await save("n1", "good.snap", "--force");
+    const good = await readFile(join(cluster.root, "good.snap"));
+    const broken = createServer((_request, response) => {
+      response.writeHead(200, { "Content-Length": good.length });
+      response.write(spoilt(good), () => response.destroy());
+    });
+    await new Promise<void>((resolve) => broken.listen(0, "127.0.0.1", resolve));
+    const { port } = broken.address() as AddressInfo;
+    const at = ["-s", `127.0.0.1:${port}`, "--force"];
+    const { exitCode, err } = await snapshot(["save", "good.snap", ...at]);
+    broken.close();
+    expect([exitCode, err]).toEqual([6, expect.stringContaining("no node reached")]);
+    expect(await readFile(join(cluster.root, "good.snap"))).toEqual(good);
+    expect(await readdir(cluster.root)).not.toContain("good.snap.tmp");
   });
 
   test("--dry-run says what there is, and writes nothing", async () => {

@@ -4,6 +4,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Timers } from "../../src/env/env.ts";
 import { nodeTimers } from "../../src/env/node-env.ts";
 import { BACKUP_MS_MAX, BACKUP_TURN_MS_MAX } from "../../src/limits.ts";
+import { Registry } from "../../src/registry/registry.ts";
+import { BackupBytes } from "../../src/server/backup-bytes.ts";
 import { checkBackup } from "../../src/server/check-backup.ts";
 import { BareClient, Cluster } from "./world.ts";
 
@@ -101,6 +103,15 @@ describe("a backup of a node", () => {
     expect(second.statusCode).toBe(200);
     expect(performance.now() - begunMs).toBeLessThan(BACKUP_TURN_MS_MAX);
     await read(second);
+  });
+
+  it("is let go of by who does not even begin to read it", async () => {
+    const { header } = await read(await ask());
+    const registry = new Registry();
+    const bytes = new BackupBytes(registry.freeze(), header, nodeTimers)[Symbol.asyncIterator]();
+    expect(registry.isFrozen).toBe(true);
+    await bytes.return?.();
+    expect(registry.isFrozen).toBe(false);
   });
 
   it("is let go of when it is not read in time, and what was sent is no backup", async () => {
