@@ -106,6 +106,8 @@ export const HTTP_SILENCE_MS_MAX = 15_000;
 export const HTTP_PIPELINED_MAX = 32;
 /** Of an HTTP page that another node answers with; ten thousand sessions take 3 MB. */
 export const HTTP_PAGE_BYTES_MAX = 64 * 1024 * 1024;
+/** Entries in one answer to a member that repairs its log. */
+export const LOG_PAGE_BYTES_MAX = 1024 * 1024;
 /** HTTP pages of a node that wait to be made. */
 export const HTTP_PAGES_WAITING_MAX = 64;
 /** Descriptors that clients do not get: the data directory's, the links between nodes. */

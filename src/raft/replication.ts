@@ -1,6 +1,7 @@
 import { assert, must } from "../util/assert.ts";
 import { header, send } from "./durability.ts";
 import type { AppendEntries, AppendEntriesResponse, Commit, Heartbeat } from "./messages.ts";
+import { OutdatedLog } from "./outdated-log.ts";
 import type { Progress } from "./progress.ts";
 import { quorumValue } from "./quorum.ts";
 import { heardLeader } from "./roles.ts";
@@ -279,14 +280,20 @@ export function handleCommit(state: RaftState, message: Commit): void {
 }
 
 /**
- * Its `commitIndex` is at most what this node has acknowledged in this term. It may have lost that
- * since, and then the leader is told: it might send nothing but heartbeats for ever.
+ * Its `commitIndex` is at most what this node has acknowledged in this term. Who returns without its
+ * log has lost that, and then the leader is told: it might send nothing but heartbeats for ever.
+ *
+ * @throws OutdatedLog where anybody else has.
  */
 export function handleHeartbeat(state: RaftState, message: Heartbeat): void {
   const { commitIndex } = message;
   const { verifiedIndex } = follow(state, message.from);
+  const { lastIndex } = state.log;
+  if (commitIndex > lastIndex && state.lostEnd === null) {
+    throw new OutdatedLog(commitIndex, lastIndex);
+  }
   commitUpTo(state, state.lostEnd === null ? commitIndex : Math.min(commitIndex, verifiedIndex));
-  if (commitIndex > state.log.lastIndex) {
+  if (commitIndex > lastIndex) {
     reject(state, message.from, { prevLogIndex: commitIndex, prevLogTerm: state.term });
   }
   const { round } = message;

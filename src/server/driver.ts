@@ -2,6 +2,7 @@ import { performance } from "node:perf_hooks";
 import type { Clock, Timer, Timers } from "../env/env.ts";
 import { EXIT } from "../errors.ts";
 import { TICK_MS } from "../limits.ts";
+import { OutdatedLog } from "../raft/outdated-log.ts";
 import type { ChunkRequest } from "../raft/snapshot.ts";
 import type { Alarm, MemberId, PersistRequest } from "../raft/types.ts";
 import type { ClientOutput, ConnectionId, Input, Notice, Output } from "../replica/inputs.ts";
@@ -13,6 +14,7 @@ import type { Storage } from "../storage/storage.ts";
 import { AssertionError, unreachable } from "../util/assert.ts";
 import { divergenceError } from "./divergence-error.ts";
 import type { NodeError } from "./node-error.ts";
+import { outdatedError } from "./outdated-error.ts";
 import { afterPoll } from "./poll.ts";
 import type { SendPump } from "./send-pump.ts";
 
@@ -37,6 +39,8 @@ export interface DriverOptions {
   readonly observer: DriverObserver;
   /** Sees to it that no start uses what is on the disk again: it is wrong, as `text` says. */
   readonly setAside: (text: string) => Promise<void>;
+  /** Sees to it that no start uses the directory again: it has forgotten something, as `text` says. */
+  readonly giveUp: (text: string) => Promise<void>;
   /** The node must end with this exit code, and must not write to a socket again. */
   readonly onFatal: (exitCode: number, error: unknown) => void;
 }
@@ -116,7 +120,8 @@ export class Driver {
     try {
       this.#options.replica.step(input, this.now());
     } catch (error) {
-      this.#fail(EXIT.invariant, error);
+      if (error instanceof OutdatedLog) void this.#endBehind("giveUp", outdatedError(error));
+      else this.#fail(EXIT.invariant, error);
       return;
     }
     this.#scheduleFlush();
@@ -195,7 +200,7 @@ export class Driver {
           this.#options.observer.notice(output.notice);
           break;
         case "diverged":
-          void this.#setAside(divergenceError(output.divergence));
+          void this.#endBehind("setAside", divergenceError(output.divergence));
           break;
         default:
           unreachable(output);
@@ -269,15 +274,16 @@ export class Driver {
   }
 
   /** Silent from now on; the process may end when the directory can not be started from again. */
-  async #setAside(divergence: NodeError): Promise<void> {
+  async #endBehind(write: "setAside" | "giveUp", end: NodeError): Promise<void> {
+    if (this.#isEnded) return;
     this.#fallSilent();
-    let error: unknown = divergence;
+    let error: unknown = end;
     try {
-      await this.#options.setAside(divergence.message);
+      await this.#options[write](end.message);
     } catch (cause) {
-      error = new AggregateError([divergence, cause], `${divergence.message}; ${cause}`);
+      error = new AggregateError([end, cause], `${end.message}; ${cause}`);
     }
-    this.#options.onFatal(EXIT.divergence, error);
+    this.#options.onFatal(end.exitCode, error);
   }
 
   #fail(exitCode: number, error: unknown): void {

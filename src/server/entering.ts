@@ -5,6 +5,7 @@ import type { AddressBook } from "./address-book.ts";
 import { Birth } from "./birth.ts";
 import type { NodeConfig } from "./config.ts";
 import { Join } from "./join.ts";
+import { configurationError, type NodeError } from "./node-error.ts";
 
 /** What a fresh directory enters a cluster with. */
 export interface Entrance {
@@ -78,4 +79,15 @@ export async function beBorn(
   await directory.bear(membership);
   logger.info({ cluster: record.clusterId }, "born");
   return membership;
+}
+
+export function hasNoCluster({ bootstrap, join }: NodeConfig): boolean {
+  return bootstrap.length === 0 && join.length === 0;
+}
+
+export function notOfACluster({ dataDir, id }: NodeConfig): NodeError {
+  return configurationError(
+    `${dataDir} is not part of a cluster, and neither --bootstrap nor --join says of which`,
+    `to begin one give all first members, e.g. --bootstrap ${id}=HOST:PORT; to join one that runs, --join HOST:PORT of a member`,
+  );
 }

@@ -10,6 +10,7 @@ import type { SelectorBody } from "../wire/messages.ts";
 import { PROTOCOL_VERSION } from "../wire/messages.ts";
 import type { BackupAnswer } from "./backup.ts";
 import type { LocalAnswer } from "./local-reads.ts";
+import { type LogHost, logPage } from "./log-page.ts";
 import type { Machine } from "./machine.ts";
 import type { Metrics } from "./metrics.ts";
 import { readOperation, statusOfRefusal } from "./operation-page.ts";
@@ -45,6 +46,8 @@ export interface HttpHost {
   readiness(): readonly HealthCheck[];
   /** Null until the node is born. */
   pages(): HttpPages | null;
+  /** Null where there is no log to hand out. */
+  log(): LogHost | null;
 }
 
 const JSON_TYPE = "application/json; charset=utf-8";
@@ -59,6 +62,7 @@ const ROUTES = [
   "/v1/status",
   "/v1/sessions",
   "/v1/members",
+  "/v1/log",
   "/v1/snapshot",
 ];
 const META_PREFIX = "meta.";
@@ -122,9 +126,24 @@ async function allowed(host: HttpHost, request: HttpRequest): Promise<HttpRespon
         const body = await host.metrics.text();
         return { status: 200, contentType: host.metrics.contentType, body };
       });
+    case "/v1/log":
+      return log(host, query);
     default:
       return page(host, path, query);
   }
+}
+
+async function log(host: HttpHost, query: URLSearchParams): Promise<HttpResponse> {
+  const from = host.log();
+  if (from === null) {
+    return refusal(503, { code: "DRAINING", message: notServing(host.readiness()) });
+  }
+  return inTurn(host, async () => {
+    const answer = await logPage(from, query);
+    if (answer !== null) return { status: 200, ...answer };
+    const message = `lineage is ${from.lineage}, and to is the index of an entry`;
+    return refusal(400, { code: "INVALID", message });
+  });
 }
 
 /** As the Kubernetes API server words it: a failing check is always named. */

@@ -17,8 +17,9 @@ import { type BackupAnswer, Backups } from "./backup.ts";
 import { Clients } from "./clients.ts";
 import { Driver } from "./driver.ts";
 import type { HealthCheck, HttpPages } from "./http.ts";
-import { laterEpoch, parseLineage } from "./lineage.ts";
+import { type LaterEpoch, seenByClient } from "./lineage.ts";
 import { LocalReads } from "./local-reads.ts";
+import type { LogHost } from "./log-page.ts";
 import type { Metrics } from "./metrics.ts";
 import { Notices } from "./notices.ts";
 import { type Operation, type OperationAnswer, Operations } from "./operations.ts";
@@ -55,8 +56,8 @@ export interface MemberOptions {
   readonly metrics: Metrics;
   /** This node is no member any more. */
   readonly onRemoved: () => void;
-  /** Its cluster goes on in a later epoch. `isByPeer`: else a client says so. */
-  readonly onSuperseded: (epoch: number, by: string, isByPeer: boolean) => void;
+  /** Its cluster goes on without it. */
+  readonly onSuperseded: (told: LaterEpoch) => void;
   readonly onFatal: (exitCode: number, error: unknown) => void;
 }
 
@@ -125,6 +126,7 @@ export class Member implements HttpPages {
         readied: (seconds) => metrics.readySeconds.observe(seconds),
       },
       setAside: (text) => directory.setAside(text),
+      giveUp: (text) => directory.giveUp(text),
       onFatal: options.onFatal,
     });
     const { conf: inForce, committedConf } = this.#replica.status(now);
@@ -164,6 +166,11 @@ export class Member implements HttpPages {
   /** Fields of every log line. */
   get logState(): Readonly<Record<string, unknown>> {
     return this.#notices.state;
+  }
+
+  get logHost(): LogHost {
+    const leader = this.#nameOf(this.#driver.status().leader);
+    return { source: this.#options.directory, lineage: this.lineage, leader };
   }
 
   get isDraining(): boolean {
@@ -403,7 +410,6 @@ export class Member implements HttpPages {
       joinedIndex: birth.joinedIndex,
       addressesOf: (peer) => addresses.dialable(peer),
       onAdvertised: (peer, address) => addresses.heard(peer, address),
-      onSuperseded: (epoch, by) => this.#options.onSuperseded(epoch, by, true),
       onMessage: (message) => this.#driver.step({ type: "peerMessage", message }),
       onLink: (peer, isUp) => this.#driver.step({ type: "peerLink", peer, isUp }),
       onGone: (peer, isGone) => this.#driver.step({ type: "peerGone", peer, isGone }),
@@ -411,7 +417,7 @@ export class Member implements HttpPages {
   }
 
   #makeClients(pump: SendPump): Clients {
-    const { name, addresses, timers, random } = this.#options;
+    const { name, addresses, timers, random, birth, onSuperseded } = this.#options;
     const driver = this.#driver;
     return new Clients({
       driver,
@@ -427,12 +433,7 @@ export class Member implements HttpPages {
         revision: () => this.#replica.registry.revision,
         leaderName: () => this.#nameOf(driver.status().leader),
         members: () => membersOf(this.#conf, addresses),
-        lineageSeen: (lineage) => {
-          const epoch = laterEpoch(this.#options.birth, parseLineage(lineage));
-          if (epoch !== null) {
-            this.#options.onSuperseded(epoch, "a client", false);
-          }
-        },
+        lineageSeen: (lineage) => seenByClient(birth, lineage, onSuperseded),
       },
     });
   }

@@ -6,8 +6,9 @@ import { wsDialer } from "../env/ws-dialer.ts";
 import { listen } from "../env/ws-listener.ts";
 import { EXIT } from "../errors.ts";
 import { HANDSHAKE_TIMEOUT_MS, HTTP_PIPELINED_MAX, HTTP_SILENCE_MS_MAX } from "../limits.ts";
+import { LogDamaged } from "../storage/damage.ts";
 import { type DataDirectory, isUnmade, openDirectory } from "../storage/directory.ts";
-import { REMOVED_ADVICE, SUPERSEDED_ADVICE } from "../storage/recovery-advice.ts";
+import { REMOVED_ADVICE } from "../storage/recovery-advice.ts";
 import { type Membership, StorageError } from "../storage/storage.ts";
 import { assert } from "../util/assert.ts";
 import { formatAddress } from "./address.ts";
@@ -15,16 +16,27 @@ import { AddressBook } from "./address-book.ts";
 import { Admission } from "./admission.ts";
 import type { Birth } from "./birth.ts";
 import type { NodeConfig } from "./config.ts";
-import { beBorn, birthOf, type Entrance, joinCluster, joinOf } from "./entering.ts";
+import {
+  beBorn,
+  birthOf,
+  type Entrance,
+  hasNoCluster,
+  joinCluster,
+  joinOf,
+  notOfACluster,
+} from "./entering.ts";
+import { endOfEpoch } from "./epoch-end.ts";
+import { Healing } from "./healing.ts";
 import { answerHttp, type HealthCheck, type HttpHost } from "./http.ts";
 import type { Join } from "./join.ts";
+import type { LogHost } from "./log-page.ts";
 import { Machine } from "./machine.ts";
-import { Member } from "./member.ts";
+import { Member, type MemberOptions } from "./member.ts";
 import { Metrics } from "./metrics.ts";
 import { configurationError, exitCodeOf, NodeError } from "./node-error.ts";
 import { PageTurns } from "./page-turns.ts";
 import { Promotion } from "./promotion.ts";
-import type { NodeStatus } from "./status.ts";
+import { lineageOf, type NodeStatus } from "./status.ts";
 import { decideUpgrade, type UpgradeHost } from "./upgrades.ts";
 import { packageVersion } from "./version.ts";
 import { WebAccess } from "./web-access.ts";
@@ -67,8 +79,9 @@ export interface NodeHandle {
 
 type NodeState =
   | { readonly type: "starting" }
-  | { readonly type: "birth"; readonly birth: Birth }
-  | { readonly type: "join"; readonly join: Join }
+  | { readonly type: "birth"; readonly waiting: Birth }
+  | { readonly type: "join"; readonly waiting: Join }
+  | { readonly type: "healing"; readonly waiting: Healing }
   | { readonly type: "serving"; readonly member: Member }
   | { readonly type: "stopped" };
 
@@ -96,17 +109,6 @@ export async function startNode(
   return node;
 }
 
-function hasNoCluster({ bootstrap, join }: NodeConfig): boolean {
-  return bootstrap.length === 0 && join.length === 0;
-}
-
-function notOfACluster({ dataDir, id }: NodeConfig): NodeError {
-  return configurationError(
-    `${dataDir} is not part of a cluster, and neither --bootstrap nor --join says of which`,
-    `to begin one give all first members, e.g. --bootstrap ${id}=HOST:PORT; to join one that runs, --join HOST:PORT of a member`,
-  );
-}
-
 class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   readonly name: string;
   readonly version = packageVersion();
@@ -127,7 +129,6 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   #whenStopped: NodeEnd = { exitCode: EXIT.ok, error: null };
   #stopping: Promise<void> | null = null;
   #promotion: Promotion | null = null;
-  #isSuperseded = false;
   #settleServing: { resolve: () => void; reject: (error: unknown) => void };
   #settleEnded: (end: NodeEnd) => void;
 
@@ -179,7 +180,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   }
 
   birth(): Birth | null {
-    return this.#state.type === "birth" ? this.#state.birth : null;
+    return this.#state.type === "birth" ? this.#state.waiting : null;
   }
 
   logState(): Readonly<Record<string, unknown>> {
@@ -194,14 +195,26 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     return this.#state.type === "serving" ? this.#state.member : null;
   }
 
+  log(): LogHost | null {
+    switch (this.#state.type) {
+      case "serving":
+        return this.#state.member.logHost;
+      case "healing":
+        return this.#state.waiting.logHost;
+      default:
+        return null;
+    }
+  }
+
   readiness(): readonly HealthCheck[] {
     switch (this.#state.type) {
       case "serving":
         return [{ name: "born", failure: null }, ...this.#state.member.readiness()];
       case "birth":
-        return [{ name: "born", failure: this.#state.birth.waitingFor() }];
       case "join":
-        return [{ name: "born", failure: this.#state.join.waitingFor() }];
+        return [{ name: "born", failure: this.#state.waiting.waitingFor() }];
+      case "healing":
+        return [{ name: "log", failure: this.#state.waiting.waitingFor() }];
       case "starting":
         return this.#directory?.birth == null
           ? [{ name: "born", failure: "starting" }]
@@ -275,7 +288,9 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       if (state.type === "serving") {
         await state.member.stop();
       }
-      stopWaiting(state);
+      if ("waiting" in state) {
+        state.waiting.stop();
+      }
       this.#state = { type: "stopped" };
       await this.#listener?.close();
       await this.#directory?.close();
@@ -309,7 +324,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
         addresses.heard(member, address);
       }
     }
-    const member = await Member.start({
+    const member = await this.#startMember({
       ...this.#environment,
       name,
       version: this.version,
@@ -318,10 +333,14 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       directory,
       addresses,
       metrics: this.metrics,
-      onRemoved: () => void this.#leave(directory, birth.clusterId),
-      onSuperseded: (...told) => void this.#endEpoch(directory, birth, ...told),
+      onRemoved: () => void this.#leave(birth.clusterId),
+      onSuperseded: (told) =>
+        void endOfEpoch(name, directory, birth, told).then((end) => this.#fail(end.exitCode, end)),
       onFatal: (exitCode, error) => this.#fail(exitCode, error),
     });
+    if (member === null) {
+      return;
+    }
     this.#state = { type: "serving", member };
     logger.info({ cluster: birth.clusterId, members: birth.members.length }, "serving");
     this.#settleServing.resolve();
@@ -331,21 +350,54 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     }
   }
 
+  /** Null when it was stopped before. A log that is damaged is made whole first, once. */
+  async #startMember(options: MemberOptions): Promise<Member | null> {
+    try {
+      return await Member.start(options);
+    } catch (error) {
+      if (!(error instanceof LogDamaged)) {
+        throw error;
+      }
+      const directory = await this.#heal(options, error);
+      return directory === null ? null : Member.start({ ...options, directory });
+    }
+  }
+
+  async #heal(options: MemberOptions, damage: LogDamaged): Promise<DataDirectory | null> {
+    const { directory, addresses, birth } = options;
+    const healing = new Healing({
+      ...this.#environment,
+      salvage: await directory.salvage(),
+      damage,
+      lineage: lineageOf(birth),
+      name: this.name,
+      placesOf: (name) => addresses.dialable(name),
+    });
+    this.#state = { type: "healing", waiting: healing };
+    if (!(await healing.run())) {
+      return null;
+    }
+    await directory.close();
+    const { dataDir, id } = this.#config;
+    this.#directory = await openDirectory(dataDir, id, this.#environment.random);
+    return this.#directory;
+  }
+
   /** Null when it was stopped before. */
   #enter(place: Entrance): Promise<Membership | null> {
     const entering = { ...this.#environment, config: this.#config, ...place };
     if (this.#config.join.length > 0) {
       const join = joinOf(entering);
-      this.#state = { type: "join", join };
+      this.#state = { type: "join", waiting: join };
       return joinCluster(entering, join);
     }
     const birth = birthOf(entering);
-    this.#state = { type: "birth", birth };
+    this.#state = { type: "birth", waiting: birth };
     return beBorn(entering, birth);
   }
 
   /** Clients are sent to those that are members still. It is told more than once. */
-  async #leave(directory: DataDirectory, clusterId: string): Promise<void> {
+  async #leave(clusterId: string): Promise<void> {
     if (this.#whenStopped.error !== null) {
       return;
     }
@@ -354,37 +406,12 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     this.#environment.logger.error({ hint: error.hint }, error.message);
     this.#whenStopped = { exitCode: error.exitCode, error };
     try {
-      await directory.leave(text);
+      await this.#directory?.leave(text);
     } catch (cause) {
       // It is told again by the others, whenever it starts.
       this.#environment.logger.warn({ err: cause }, "that it was removed cannot be written down");
     }
     await this.drain();
-  }
-
-  /**
-   * At once, without a word to clients: what it serves is of before the recovery. A peer's word is
-   * written down, and no start uses the directory again. Not that of a client, which could end a
-   * whole cluster by it for good: it ends this start, and so would the next client's the next one.
-   */
-  async #endEpoch(
-    directory: DataDirectory,
-    birth: Membership,
-    epoch: number,
-    by: string,
-    isByPeer: boolean,
-  ): Promise<void> {
-    if (this.#isSuperseded) {
-      return;
-    }
-    this.#isSuperseded = true;
-    const { clusterId, epoch: own } = birth;
-    const text = `cluster ${clusterId} goes on in epoch ${epoch}, by the word of ${by}; ${this.name} is of epoch ${own}`;
-    if (isByPeer) {
-      // It is told again by the others, whenever it starts.
-      await directory.supersede(text).catch(() => {});
-    }
-    this.#fail(EXIT.configuration, new NodeError(EXIT.configuration, text, SUPERSEDED_ADVICE));
   }
 
   #fail(exitCode: number, error: unknown): void {
@@ -405,7 +432,9 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       state.member.abandon();
     }
     this.#promotion?.stop();
-    stopWaiting(state);
+    if ("waiting" in state) {
+      state.waiting.stop();
+    }
     const closing = [this.#listener?.close(), this.#directory?.close()];
     void Promise.allSettled(closing).then(() => this.#finish(end));
   }
@@ -416,14 +445,5 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       this.#settleServing.reject(end.error ?? new Error("the node was stopped"));
       this.#settleEnded(end);
     }
-  }
-}
-
-function stopWaiting(state: NodeState): void {
-  if (state.type === "birth") {
-    state.birth.stop();
-  }
-  if (state.type === "join") {
-    state.join.stop();
   }
 }

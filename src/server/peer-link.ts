@@ -17,7 +17,7 @@ import type {
   PeerRefused,
 } from "../wire/messages.ts";
 import { encodePeerFrames } from "../wire/peer-codec.ts";
-import { epochIn } from "./lineage.ts";
+import { epochIn, type LaterEpoch } from "./lineage.ts";
 import { Overdue } from "./overdue.ts";
 import { CLOSE, dialPeer } from "./peer-handshake.ts";
 import { Pulse } from "./pulse.ts";
@@ -43,7 +43,7 @@ export interface PeerLinkOptions {
   /** The peer says that this node was removed from the cluster. */
   readonly onRemoved: (refusal: PeerRefused) => void;
   /** Whoever answers is of a later epoch of this node's cluster. */
-  readonly onSuperseded: (epoch: number, by: string) => void;
+  readonly onSuperseded: (told: LaterEpoch) => void;
 }
 
 interface Attempt {
@@ -236,7 +236,7 @@ export class PeerLink {
     const { cluster, peer } = this.#options;
     const epoch = epochIn(answer, cluster);
     if (epoch !== null) {
-      this.#options.onSuperseded(epoch, `${peer.name} at ${address}`);
+      this.#options.onSuperseded({ epoch, by: `${peer.name} at ${address}`, isByPeer: true });
     }
     const refusal = this.#refusal(answer);
     if (refusal !== null || answer.type !== "peerWelcome") {

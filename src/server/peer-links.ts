@@ -17,7 +17,7 @@ import {
 } from "../wire/messages.ts";
 import { decodePeerFrame, encodePeerHello } from "../wire/peer-codec.ts";
 import { Complaints } from "./complaints.ts";
-import { laterEpoch } from "./lineage.ts";
+import { type LaterEpoch, laterEpoch } from "./lineage.ts";
 import {
   CLOSE,
   ClosedInHandshake,
@@ -55,7 +55,7 @@ export interface PeerLinksOptions {
   /** A peer knows that this node was removed, by what is committed. */
   readonly onRemoved: () => void;
   /** The cluster goes on in a later epoch, as a node of it says: this one must serve nobody. */
-  readonly onSuperseded: (epoch: number, by: string) => void;
+  readonly onSuperseded: (told: LaterEpoch) => void;
 }
 
 interface Peer {
@@ -283,7 +283,8 @@ export class PeerLinks {
   #welcome(socket: Socket, hello: PeerHello): void {
     const epoch = laterEpoch(this.#options.cluster, hello.cluster);
     if (epoch !== null) {
-      this.#options.onSuperseded(epoch, `${hello.name} at ${hello.advertise}`);
+      const by = `${hello.name} at ${hello.advertise}`;
+      this.#options.onSuperseded({ epoch, by, isByPeer: true });
     }
     const refusal = this.#refusal(hello);
     if (refusal !== null) {

@@ -3,7 +3,7 @@ import { RegistryBuilder } from "../registry/builder.ts";
 import { beginLineage } from "../registry/lineage.ts";
 import { Registry } from "../registry/registry.ts";
 import { supersede } from "../storage/markers.ts";
-import { type Salvaged, salvage } from "../storage/salvage.ts";
+import { readSurvivor, type Survivor } from "../storage/survivor.ts";
 import { must } from "../util/assert.ts";
 import { commandCodec } from "../wire/command-codec.ts";
 import { snapshotCodec } from "../wire/snapshot-codec.ts";
@@ -50,11 +50,11 @@ export interface Recovered {
 export async function recoverCluster(options: RecoverOptions): Promise<Recovered> {
   const { from, survivors, into, id, isDry, onRead, onWritten } = options;
   await checkPlace(into, id);
-  const { salvaged, registry } = await stateOf(from, onRead).catch((error: unknown) => {
+  const { survivor, registry } = await stateOf(from, onRead).catch((error: unknown) => {
     throw asNodeError(error);
   });
   checkRevision(registry.revision);
-  const { birth, hardState, loaded } = salvaged;
+  const { birth, hardState, loaded } = survivor;
   const end = loaded.entries.at(-1) ?? loaded.snapshot ?? loaded.logStart;
   // A cluster that was born and has never had a leader has a log of nothing.
   const at = { index: Math.max(1, end.index), term: Math.max(1, end.term) };
@@ -75,10 +75,10 @@ export async function recoverCluster(options: RecoverOptions): Promise<Recovered
 async function stateOf(
   from: string,
   onRead: OnBytes,
-): Promise<{ readonly salvaged: Salvaged; readonly registry: Registry }> {
+): Promise<{ readonly survivor: Survivor; readonly registry: Registry }> {
   let bytes = 0;
   let builder: RegistryBuilder | null = null;
-  const salvaged = await salvage(from, (chunk) => {
+  const survivor = await readSurvivor(from, (chunk) => {
     builder ??= new RegistryBuilder();
     for (const item of snapshotCodec.decodeChunk(chunk)) {
       builder.add(item);
@@ -86,7 +86,7 @@ async function stateOf(
     bytes += chunk.length;
     onRead(bytes);
   });
-  const { snapshot, entries } = salvaged.loaded;
+  const { snapshot, entries } = survivor.loaded;
   const built = builder as RegistryBuilder | null;
   const registry =
     snapshot === null
@@ -103,7 +103,7 @@ async function stateOf(
     }
     onRead(bytes);
   }
-  return { salvaged, registry };
+  return { survivor, registry };
 }
 
 /** Returns those where it did not work; they may be on something that is mounted to be read only. */

@@ -6,6 +6,8 @@ import { StorageError } from "./storage.ts";
 
 /** What is wrong on a disk. Each is something that no crash does to a disk that keeps its word. */
 export type Damage =
+  /** LevelDB cannot open it, or files of it are not as they were written. */
+  | { readonly what: "database"; readonly text: string }
   /** A key among the entries or the chunks that is none. */
   | { readonly what: "strangeKey"; readonly key: string }
   /** The record is not byte for byte what was written. */
@@ -51,6 +53,8 @@ export type Damage =
 /** For an operator. */
 export function describeDamage(damage: Damage): string {
   switch (damage.what) {
+    case "database":
+      return damage.text;
     case "strangeKey":
       return `there is a key that is not one of ours (${damage.key})`;
     case "checksum":
@@ -92,15 +96,19 @@ function nameOf({ index }: SnapshotId): string {
   return `the snapshot at entry ${index}`;
 }
 
+const LEFT = "The node does not start, so that it cannot vouch for what it has lost.";
+
+/** The log of a directory whose other files can be read: what is left of it may be made whole. */
+export class LogDamaged extends StorageError {
+  readonly damage: Damage;
+
+  constructor(path: string, damage: Damage) {
+    super("DAMAGED", `${path}: ${describeDamage(damage)}`, damagedDirectoryAdvice(path, LEFT));
+    this.damage = damage;
+  }
+}
+
 /** What is on disk is not what was written there. `path`: the data directory. */
 export function damaged(path: string, message: string, cause?: unknown): StorageError {
-  return new StorageError(
-    "DAMAGED",
-    message,
-    damagedDirectoryAdvice(
-      path,
-      "The node does not start, so that it cannot vouch for what it has lost.",
-    ),
-    { cause },
-  );
+  return new StorageError("DAMAGED", message, damagedDirectoryAdvice(path, LEFT), { cause });
 }

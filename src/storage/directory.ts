@@ -1,7 +1,9 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { LogIndex } from "../raft/types.ts";
 import { assert } from "../util/assert.ts";
-import { damaged } from "./damage.ts";
+import { damaged, LogDamaged } from "./damage.ts";
+import { closeDatabase, type Database, openDatabase } from "./database.ts";
 import { asStorageError } from "./disk-errors.ts";
 import {
   isThere,
@@ -9,7 +11,6 @@ import {
   readIfThere,
   syncDirectory,
   writeAtomically,
-  writeSynced,
 } from "./durable-file.ts";
 import {
   databaseOf,
@@ -19,39 +20,35 @@ import {
   generationOfFile,
   markOf,
 } from "./generation.ts";
-import { decodeBirth, decodeIdentity, encodeBirth, encodeIdentity } from "./identity.ts";
+import { decodeBirth, decodeIdentity, encodeBirth } from "./identity.ts";
 import type { KeyValueStore } from "./key-value-store.ts";
-import {
-  DIRECTORY_FILES,
-  decodeFormat,
-  ENTRY_KEYS,
-  FORMAT_KEY,
-  FORMAT_VERSION,
-  formatOperation,
-} from "./layout.ts";
+import { DIRECTORY_FILES, decodeFormat, FORMAT_KEY, FORMAT_VERSION } from "./layout.ts";
 import { type OpenedStorage, openStorage, type StorageOptions } from "./level-storage.ts";
-import { openLevelStore } from "./level-store.ts";
-import { MarkFile } from "./mark-file.ts";
-import { checkFinished, checkNotOver, supersede } from "./markers.ts";
+import { entriesDownFrom } from "./log-source.ts";
+import {
+  checkIsUnused,
+  type DirectoryRandom,
+  makeContents,
+  ownFiles,
+  prepareToMake,
+} from "./making.ts";
+import { checkFinished, checkNotOver } from "./markers.ts";
+import { setAsideDatabase, storeGeneration } from "./next-generation.ts";
 import { damagedDirectoryAdvice, NEWER_FORMAT_ADVICE } from "./recovery-advice.ts";
-import { beginReturn, setAsideDatabase, storeGeneration } from "./returning.ts";
-import { CHUNK_KEYS } from "./snapshot-layout.ts";
-import { type Identity, type Membership, type Returning, StorageError } from "./storage.ts";
-import { VoteFile } from "./vote-file.ts";
+import { beginReturn } from "./returning.ts";
+import { Salvage } from "./salvage.ts";
+import {
+  type Identity,
+  type LogSource,
+  type Membership,
+  type Returning,
+  StorageError,
+} from "./storage.ts";
 
-const { identity: IDENTITY, birth: BIRTH, mark: MARK, diverged: DIVERGED } = DIRECTORY_FILES;
+const { identity: IDENTITY, birth: BIRTH, diverged: DIVERGED } = DIRECTORY_FILES;
 const { database: DATABASE, creating: CREATING, generation: GENERATION } = DIRECTORY_FILES;
-const { removed: REMOVED, unfinished: UNFINISHED } = DIRECTORY_FILES;
-const INCARNATION_BYTES = 8;
-const USED_KEYS = [
-  ["entries", ENTRY_KEYS],
-  ["snapshots", CHUNK_KEYS],
-] as const;
-
-/** What `openDirectory` needs of chance. */
-export interface DirectoryRandom {
-  bytes(count: number): Uint8Array;
-}
+const { removed: REMOVED, outdated: OUTDATED } = DIRECTORY_FILES;
+const { superseded: SUPERSEDED } = DIRECTORY_FILES;
 
 /**
  * Opens the data directory of a node, and makes it when it is empty or missing. Until `close`, no
@@ -86,7 +83,7 @@ export async function openDirectory(
   random: DirectoryRandom,
   isMaking = false,
 ): Promise<DataDirectory> {
-  let store: KeyValueStore | null = null;
+  let database: Database | null = null;
   try {
     await makeDirectory(path);
     const made = await readIdentity(path, name);
@@ -94,23 +91,30 @@ export async function openDirectory(
     if (!isMaking) await checkFinished(path);
     const identity = made ?? (await prepareToMake(path, name, random));
     let generation = await readGeneration(path, identity);
-    store =
+    database =
       made === null
-        ? await makeContents(path, identity)
-        : await openLevelStore(join(path, databaseOf(generation.number)), { create: false });
+        ? { store: await makeContents(path, identity), damage: null }
+        : await openDatabase(join(path, databaseOf(generation.number)));
     // Behind the lock: another process may have been at work here until a moment ago.
     await checkSameGeneration(path, identity, generation);
     const birth = await readBirth(path, identity);
-    await checkFormat(path, store, identity);
-    if (birth === null) await checkIsUnused(path, store, BIRTH);
-    await removeCreating(path);
-    if (birth !== null && (await isThere(join(path, DIVERGED)))) {
-      ({ generation, store } = await beginReturn({ path, identity, birth, generation, store }));
+    if (database.damage !== null) {
+      if (birth === null) throw new LogDamaged(path, database.damage);
+    } else {
+      const { store } = database;
+      await checkFormat(path, store, identity);
+      if (birth === null) await checkIsUnused(path, store, BIRTH);
+      await removeCreating(path);
+      if (birth !== null && (await isThere(join(path, DIVERGED)))) {
+        const next = await beginReturn({ path, identity, birth, generation, store });
+        generation = next.generation;
+        database = { store: next.store, damage: null };
+      }
     }
     const aside = await setAsideDatabase(path, generation);
-    return new LevelDirectory({ path, identity, birth, generation, aside, store });
+    return new LevelDirectory({ path, identity, birth, generation, aside, database });
   } catch (error) {
-    await store?.close();
+    await closeDatabase(database);
     throw asStorageError(error, `${path} cannot be opened`);
   }
 }
@@ -124,7 +128,7 @@ export async function isUnmade(path: string): Promise<boolean> {
   }
 }
 
-export interface DataDirectory {
+export interface DataDirectory extends LogSource {
   readonly path: string;
   readonly identity: Identity;
   /** Null until the directory is part of a cluster. */
@@ -143,9 +147,16 @@ export interface DataDirectory {
   /**
    * The log of a directory that is born, verified, and where to write on. Once an opening.
    *
-   * @throws StorageError DAMAGED when the log is not what was written, DISK.
+   * @throws LogDamaged when the log is not what was written, StorageError DISK.
    */
   open(options?: StorageOptions): Promise<OpenedStorage>;
+  /**
+   * What is left of a log that `open` has found damaged. Once it is rebuilt or set aside, close this
+   * directory and open it again.
+   *
+   * @throws StorageError DAMAGED when nobody can say how far the log reached.
+   */
+  salvage(): Promise<Salvage>;
   /**
    * The next opening uses neither log nor snapshot again: the state is wrong, as `text` says to
    * people. Resolves when that is on disk.
@@ -168,6 +179,13 @@ export interface DataDirectory {
    */
   supersede(text: string): Promise<void>;
   /**
+   * No start uses this directory again: it is older than what its member has acknowledged, as `text`
+   * says to people. Resolves when that is on disk.
+   *
+   * @throws StorageError DISK.
+   */
+  giveUp(text: string): Promise<void>;
+  /**
    * This node has again what it had, and a majority agrees on it. Resolves when that is on disk.
    *
    * @throws StorageError DISK.
@@ -183,26 +201,26 @@ interface Contents {
   readonly birth: Membership | null;
   readonly generation: Generation;
   readonly aside: string | null;
-  readonly store: KeyValueStore;
+  readonly database: Database;
 }
 
 class LevelDirectory implements DataDirectory {
   readonly path: string;
   readonly identity: Identity;
   readonly aside: string | null;
-  readonly #store: KeyValueStore;
+  readonly #database: Database;
   #birth: Membership | null;
   #generation: Generation;
   #opened: OpenedStorage | null = null;
   #isOpen = false;
 
-  constructor({ path, identity, birth, generation, aside, store }: Contents) {
+  constructor({ path, identity, birth, generation, aside, database }: Contents) {
     this.path = path;
     this.identity = identity;
     this.aside = aside;
     this.#birth = birth;
     this.#generation = generation;
-    this.#store = store;
+    this.#database = database;
   }
 
   get returning(): Returning | null {
@@ -233,10 +251,23 @@ class LevelDirectory implements DataDirectory {
     assert(!this.#isOpen, "a log is opened once");
     this.#isOpen = true;
     const { incarnation } = this.identity;
+    if (this.#database.damage !== null) throw new LogDamaged(this.path, this.#database.damage);
+    const { store } = this.#database;
     const markPath = join(this.path, markOf(this.#generation.number));
-    const place = { directory: this.path, markPath, incarnation, store: this.#store };
+    const place = { directory: this.path, markPath, incarnation, store };
     this.#opened = await openStorage(place, options);
     return this.#opened;
+  }
+
+  async salvage(): Promise<Salvage> {
+    const { path, identity } = this;
+    assert(this.#birth !== null && this.#opened === null, "only a damaged log is salvaged");
+    return Salvage.read({ path, identity, birth: this.#birth, generation: this.#generation });
+  }
+
+  async readDownFrom(to: LogIndex, bytesMax: number): Promise<readonly Uint8Array[]> {
+    if (this.#database.damage !== null) return [];
+    return entriesDownFrom(this.#database.store, to, bytesMax);
   }
 
   setAside(text: string): Promise<void> {
@@ -247,12 +278,12 @@ class LevelDirectory implements DataDirectory {
     return this.#write(REMOVED, Buffer.from(`${text}\n`, "utf8"));
   }
 
-  async supersede(text: string): Promise<void> {
-    try {
-      await supersede(this.path, text);
-    } catch (error) {
-      throw asStorageError(error, `${this.path} cannot be written`);
-    }
+  supersede(text: string): Promise<void> {
+    return this.#write(SUPERSEDED, Buffer.from(`${text}\n`, "utf8"));
+  }
+
+  giveUp(text: string): Promise<void> {
+    return this.#write(OUTDATED, Buffer.from(`${text}\n`, "utf8"));
   }
 
   async returned(): Promise<void> {
@@ -266,7 +297,7 @@ class LevelDirectory implements DataDirectory {
 
   async close(): Promise<void> {
     if (this.#opened !== null) await this.#opened.storage.close();
-    else await this.#store.close();
+    else await closeDatabase(this.#database);
   }
 
   async #write(name: string, content: Uint8Array): Promise<void> {
@@ -276,11 +307,6 @@ class LevelDirectory implements DataDirectory {
       throw asStorageError(error, `${join(this.path, name)} cannot be written`);
     }
   }
-}
-
-async function ownFiles(path: string): Promise<string[]> {
-  const ours = new Set<string>(Object.values(DIRECTORY_FILES));
-  return (await readdir(path)).filter((entry) => ours.has(entry));
 }
 
 /** Null when the directory has never been made. */
@@ -323,81 +349,6 @@ async function checkSameGeneration(
 ): Promise<void> {
   if ((await readGeneration(path, identity)).number === number) return;
   throw new StorageError("LOCKED", `${path} was in use by another process`, "Start it again.");
-}
-
-/** Sees to it that a crash from here on is taken for one, and draws the incarnation. */
-async function prepareToMake(
-  path: string,
-  name: string,
-  random: DirectoryRandom,
-): Promise<Identity> {
-  const found = (await ownFiles(path)).filter((file) => file !== UNFINISHED);
-  if (found.length > 0 && !found.includes(CREATING)) {
-    throw damaged(path, `${path} has ${found.join(", ")} but no ${IDENTITY}`);
-  }
-  if (found.includes(BIRTH)) {
-    throw damaged(path, `${path} was part of a cluster but has no ${IDENTITY}`);
-  }
-  await writeSynced(join(path, CREATING), new Uint8Array());
-  await syncDirectory(path);
-  const incarnation = Buffer.from(random.bytes(INCARNATION_BYTES)).toString("hex");
-  return { formatVersion: FORMAT_VERSION, name, incarnation };
-}
-
-async function makeContents(path: string, identity: Identity): Promise<KeyValueStore> {
-  const { incarnation } = identity;
-  const database = join(path, DATABASE);
-  const store =
-    (await openLeftover(database)) ?? (await openLevelStore(database, { create: true }));
-  try {
-    await checkStillUnmade(path, store);
-    // Without a synced write, a power cut leaves a LevelDB that cannot be opened.
-    await store.batch([formatOperation(incarnation)]);
-    await syncDirectory(database);
-    await VoteFile.create(path, incarnation);
-    await MarkFile.create(join(path, MARK), incarnation);
-    await syncDirectory(path);
-    await writeAtomically(path, IDENTITY, encodeIdentity(identity));
-    return store;
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
-}
-
-/**
- * The database that an interrupted making left, or null where there is none, or none that a power
- * cut let be whole. Rejects with LOCKED when the making is still going on.
- */
-async function openLeftover(database: string): Promise<KeyValueStore | null> {
-  if (!(await isThere(database))) return null;
-  try {
-    return await openLevelStore(database, { create: false });
-  } catch (error) {
-    if (!(error instanceof StorageError) || error.code !== "DAMAGED") throw error;
-    await rm(database, { recursive: true, force: true });
-    return null;
-  }
-}
-
-/** Two starts found no identity; the other one made it and has ended before this one got the lock. */
-async function checkStillUnmade(path: string, store: KeyValueStore): Promise<void> {
-  const file = join(path, IDENTITY);
-  if (await isThere(file)) {
-    throw new StorageError("LOCKED", `${path} was made by another process`, "Start it again.");
-  }
-  await checkIsUnused(path, store, IDENTITY);
-}
-
-/**
- * Entries or a snapshot without the file that comes before them: it was lost, and must not be made
- * again. There is no pointer to a snapshot without its chunks.
- */
-async function checkIsUnused(path: string, store: KeyValueStore, lost: string): Promise<void> {
-  for (const [what, keys] of USED_KEYS) {
-    if ((await store.edge(keys, "first")) === null) continue;
-    throw damaged(path, `${join(path, DATABASE)} has ${what} but there is no ${join(path, lost)}`);
-  }
 }
 
 async function readBirth(path: string, identity: Identity): Promise<Membership | null> {

@@ -134,6 +134,8 @@ class Inspector {
     if (isForeign) this.#bad(FILES.birth, `it is of another directory (${born.incarnation})`);
     const birth = born?.membership ?? null;
     const generation = await this.#generation(own);
+    const outdated = await this.#read(FILES.outdated);
+    if (outdated !== null) this.#bad(FILES.outdated, outdated.toString("utf8").trim());
     const facts = {
       ...({ ...nothing, state: "read", identity, birth, returning: generation.returning } as const),
       isSetAside: await isThere(join(this.#path, FILES.diverged)),

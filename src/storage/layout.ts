@@ -17,6 +17,7 @@ import { integerField, seal, textField, unseal } from "./sealed.ts";
  * | `db/` | a LevelDB, keys below | one synced batch an append |
  * | `creating` | nothing | exists only while the directory is being made |
  * | `removed` | text for people | its member was removed from the cluster: it is not used again |
+ * | `outdated` | text for people | it is older than what its member has acknowledged: it is not used again |
  * | `superseded` | text for people | when its cluster has gone on in a higher epoch: it is not used again |
  * | `unfinished` | nothing | exists only while a restore or a recovery makes the directory |
  * | `diverged` | text for people | when the state was found not to be the majority's; goes at the next start |
@@ -79,6 +80,7 @@ export const DIRECTORY_FILES = {
   creating: "creating",
   diverged: "diverged",
   removed: "removed",
+  outdated: "outdated",
   superseded: "superseded",
   unfinished: "unfinished",
   generation: "generation",
@@ -165,6 +167,13 @@ export function decodeEntry(key: Uint8Array, bytes: Uint8Array): DecodedEntry | 
     previous: value.toString("hex", PREVIOUS_AT, INDEX_AT),
     commitIndex,
   };
+}
+
+/** Of the value alone, which says under which key it was written. */
+export function decodeStored(bytes: Uint8Array): DecodedEntry | null {
+  const value = bufferOf(bytes);
+  const index = value.length < DATA_AT ? null : readInteger(value, INDEX_AT);
+  return index === null ? null : decodeEntry(entryKey(index), value);
 }
 
 /** Whose database this is, so that a `db/` copied from another directory is not taken for ours. */

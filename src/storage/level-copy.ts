@@ -5,7 +5,6 @@ import {
   mkdir,
   mkdtemp,
   readdir,
-  readFile,
   realpath,
   rm,
   stat,
@@ -14,18 +13,12 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type BadFile, badFilesOf } from "./database-files.ts";
 import { messageOf } from "./disk-errors.ts";
 import { isThere } from "./durable-file.ts";
 import type { KeyValueStore } from "./key-value-store.ts";
-import { badPartOfLog, badPartOfTable } from "./level-files.ts";
 import { openLevelStore } from "./level-store.ts";
 import { StorageError } from "./storage.ts";
-
-export interface BadFile {
-  /** Below the database. */
-  readonly file: string;
-  readonly text: string;
-}
 
 export type CopyOutcome<Result> =
   | { readonly type: "read"; readonly result: Result }
@@ -70,8 +63,14 @@ export async function readCopy<Result>(
   }
 }
 
-/** LevelDB locks the file that `LOCK` leads to, and writes all else beside the link. */
-async function lockOf(database: string, place: string): Promise<KeyValueStore | null> {
+/**
+ * Locks a LevelDB without opening it, `place` being a folder to be made for what that leaves; null
+ * where it has no lock, or nobody can write to it. LevelDB locks the file that `LOCK` leads to, and
+ * writes all else beside the link.
+ *
+ * @throws StorageError LOCKED.
+ */
+export async function lockOf(database: string, place: string): Promise<KeyValueStore | null> {
   const lock = join(database, "LOCK");
   if (!(await isThere(lock)) || (await isReadOnly(lock))) return null;
   await mkdir(place);
@@ -98,12 +97,10 @@ async function copied<Result>(
   const files = (await readdir(database)).filter((file) => !NOT_COPIED.has(file));
   await mkdir(copy);
   await checkRoom(database, files, copy);
-  const bad: BadFile[] = [];
   for (const file of files) {
     await copyFile(join(database, file), join(copy, file), constants.COPYFILE_FICLONE);
-    const text = badPartOf(file, await readFile(join(copy, file)));
-    if (text !== null) bad.push({ file, text });
   }
+  const bad = await badFilesOf(copy);
   if (bad.length > 0) return { type: "bad", files: bad };
   const store = await openLevelStore(copy, { create: false });
   try {
@@ -111,13 +108,6 @@ async function copied<Result>(
   } finally {
     await store.close();
   }
-}
-
-function badPartOf(file: string, content: Buffer): string | null {
-  const isTable = /\.(?:ldb|sst)$/.test(file);
-  const isLog = /^MANIFEST-\d+$|\.log$/.test(file);
-  const bad = isTable ? badPartOfTable(content) : isLog ? badPartOfLog(content) : null;
-  return bad === null ? null : `${bad.text} (from byte ${bad.offset} of ${content.length} on)`;
 }
 
 /** LevelDB sorts what is in its log at once, so as much again may be written. */

@@ -2,7 +2,7 @@ import { SWEEP_IDLE_MS } from "../limits.ts";
 import type { HardState, LogIndex, PersistRequest, SnapshotId } from "../raft/types.ts";
 import { AssertionError, assert, unreachable } from "../util/assert.ts";
 import { boot } from "./boot.ts";
-import { damaged, describeDamage } from "./damage.ts";
+import { damaged, describeDamage, LogDamaged } from "./damage.ts";
 import { asStorageError } from "./disk-errors.ts";
 import type { KeyValueStore } from "./key-value-store.ts";
 import { decodeEntry, entryKey, type LogPosition } from "./layout.ts";
@@ -49,7 +49,8 @@ export interface OpenedStorage {
  * start the entry is read from the page cache; n2 would acknowledge it to the leader without
  * another write, and lose it in a power cut.
  *
- * @throws StorageError DAMAGED when the log is not what was written, DISK when it cannot be read.
+ * @throws LogDamaged when the log is not what was written; StorageError DAMAGED when neither copy of
+ *   the vote can be read, DISK when it cannot be read.
  */
 export async function openStorage(
   place: StoragePlace,
@@ -61,7 +62,7 @@ export async function openStorage(
     const mark = await MarkFile.read(markPath, incarnation);
     const verdict = await readLog(store, votes.hardState, mark?.position ?? null);
     if (verdict.type === "damaged") {
-      throw damaged(directory, `${directory}: ${describeDamage(verdict.damage)}`);
+      throw new LogDamaged(directory, verdict.damage);
     }
     const planner = new PersistPlanner(verdict);
     const storage = await LevelStorage.start(place, options, votes, planner);

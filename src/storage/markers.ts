@@ -9,16 +9,19 @@ import {
 } from "./durable-file.ts";
 import { generationOfFile } from "./generation.ts";
 import { DIRECTORY_FILES } from "./layout.ts";
-import { REMOVED_ADVICE, SUPERSEDED_ADVICE } from "./recovery-advice.ts";
+import { OUTDATED_ADVICE, REMOVED_ADVICE, SUPERSEDED_ADVICE } from "./recovery-advice.ts";
 import { StorageError } from "./storage.ts";
 
-const { removed: REMOVED, superseded: SUPERSEDED, unfinished: UNFINISHED } = DIRECTORY_FILES;
+const { removed: REMOVED, outdated: OUTDATED } = DIRECTORY_FILES;
+const { superseded: SUPERSEDED, unfinished: UNFINISHED } = DIRECTORY_FILES;
 
 /** Of a directory that no start uses again, whatever else is in it. */
 export async function checkNotOver(path: string): Promise<void> {
   // Its log may start from a snapshot that knows as little of it as of one who is yet to be added.
   const removed = await readIfThere(join(path, REMOVED));
   if (removed !== null) throw new StorageError("REMOVED", textIn(removed), REMOVED_ADVICE);
+  const outdated = await readIfThere(join(path, OUTDATED));
+  if (outdated !== null) throw new StorageError("DAMAGED", textIn(outdated), OUTDATED_ADVICE);
   const superseded = await readIfThere(join(path, SUPERSEDED));
   if (superseded !== null) {
     throw new StorageError("SUPERSEDED", textIn(superseded), SUPERSEDED_ADVICE);

@@ -24,6 +24,9 @@ export function lostDirectoryAdvice(name: string): string {
   return `Start ${name} with its former data directory: see whether --data is right and its disk is mounted. If it is lost or damaged, keep what is left of it: recovery may need it. Then start the node from ${GOOD_COPY}, or ${NEW_MEMBER}. ${WITHOUT_IT}`;
 }
 
+/** Of a directory that was found to be older than what its member has acknowledged. */
+export const OUTDATED_ADVICE = `It has forgotten acknowledgements, and perhaps votes, so it is not opened again. Start the node from the directory that it last ran on, or ${NEW_MEMBER}. ${WITHOUT_IT}`;
+
 /** Of a member that the others have removed. */
 export const REMOVED_ADVICE =
   "its directory is of no use any more: to add the machine again, start it with an empty one and --join HOST:PORT of a member";

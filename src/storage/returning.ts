@@ -1,26 +1,20 @@
-import { readdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ConfState } from "../raft/types.ts";
 import { confCodec } from "../wire/conf-codec.ts";
 import { damaged, describeDamage } from "./damage.ts";
-import { isThere, syncDirectory, writeAtomically } from "./durable-file.ts";
-import {
-  databaseOf,
-  encodeGeneration,
-  type Generation,
-  generationOfFile,
-  markOf,
-} from "./generation.ts";
+import { syncDirectory } from "./durable-file.ts";
+import { type Generation, markOf } from "./generation.ts";
 import type { KeyValueStore } from "./key-value-store.ts";
-import { DIRECTORY_FILES, formatOperation } from "./layout.ts";
+import { DIRECTORY_FILES } from "./layout.ts";
 import { readLog } from "./level-storage.ts";
-import { openLevelStore } from "./level-store.ts";
 import { MarkFile } from "./mark-file.ts";
+import { makeGeneration, removeGenerations, storeGeneration } from "./next-generation.ts";
 import { type IntactLog, vouchedEnd } from "./recovery.ts";
 import type { BirthRecord, Identity, LoadedLog, Returning } from "./storage.ts";
 import { VoteFile } from "./vote-file.ts";
 
-const { diverged: DIVERGED, generation: GENERATION } = DIRECTORY_FILES;
+const { diverged: DIVERGED } = DIRECTORY_FILES;
 
 export interface SetAside {
   readonly path: string;
@@ -56,7 +50,7 @@ export async function beginReturn(place: SetAside): Promise<{
   }
   await removeGenerations(path, (number) => number !== former.number);
   const lostEnd = vouchedEnd(log, former.returning?.lostEnd ?? null);
-  const returning = { lostEnd, members: membersIn(birth, former, log) };
+  const returning = { lostEnd, members: membersBy(confIn(log.loaded), former, birth) };
   const generation = { number: former.number + 1, returning };
   const next = await makeGeneration(path, identity.incarnation, generation.number);
   try {
@@ -73,14 +67,6 @@ export async function beginReturn(place: SetAside): Promise<{
 async function removeMarker(path: string): Promise<void> {
   await rm(join(path, DIVERGED), { force: true });
   await syncDirectory(path);
-}
-
-export async function storeGeneration(
-  path: string,
-  generation: Generation,
-  incarnation: string,
-): Promise<void> {
-  await writeAtomically(path, GENERATION, encodeGeneration(generation, incarnation));
 }
 
 async function verified({ path, identity, generation, store }: SetAside): Promise<IntactLog> {
@@ -102,54 +88,13 @@ export function confIn({ entries, snapshot }: LoadedLog): ConfState | null {
   return last === undefined ? (snapshot?.conf ?? null) : confCodec.decode(last.data);
 }
 
-function membersIn(
-  birth: BirthRecord,
+/** `conf`: the last one that the log tells of. */
+export function membersBy(
+  conf: ConfState | null,
   { returning }: Generation,
-  { loaded }: IntactLog,
+  birth: BirthRecord,
 ): Returning["members"] {
-  const conf = confIn(loaded);
   if (conf !== null) return conf.members;
   if (returning !== null) return returning.members;
   return birth.members.map(({ name, incarnation: id }) => ({ id, name, address: "" }));
-}
-
-/** Nobody refers to it yet. */
-async function makeGeneration(
-  path: string,
-  incarnation: string,
-  number: number,
-): Promise<KeyValueStore> {
-  const database = join(path, databaseOf(number));
-  const store = await openLevelStore(database, { create: true });
-  try {
-    // Without a synced write, a power cut leaves a LevelDB that cannot be opened.
-    await store.batch([formatOperation(incarnation)]);
-    await syncDirectory(database);
-    await MarkFile.create(join(path, markOf(number)), incarnation);
-    await syncDirectory(path);
-    return store;
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
-}
-
-async function removeGenerations(
-  path: string,
-  isUnwanted: (number: number) => boolean,
-): Promise<void> {
-  for (const file of await readdir(path)) {
-    const number = generationOfFile(file);
-    if (number === null || !isUnwanted(number)) continue;
-    await rm(join(path, file), { recursive: true, force: true });
-  }
-}
-
-/** The database that was in use before, where it is still there. */
-export async function setAsideDatabase(
-  path: string,
-  { number }: Generation,
-): Promise<string | null> {
-  const former = join(path, databaseOf(number - 1));
-  return number > 0 && (await isThere(former)) ? former : null;
 }

@@ -1,105 +1,241 @@
 import { join } from "node:path";
-import type { HardState } from "../raft/types.ts";
+import type { LogEnd, LogIndex, SnapshotId } from "../raft/types.ts";
 import { assert } from "../util/assert.ts";
-import { damaged, describeDamage } from "./damage.ts";
-import { readIfThere } from "./durable-file.ts";
-import { databaseOf, decodeGeneration, FIRST_GENERATION, markOf } from "./generation.ts";
-import { decodeBirth, decodeIdentity } from "./identity.ts";
-import type { KeyValueStore } from "./key-value-store.ts";
-import { DIRECTORY_FILES } from "./layout.ts";
-import { readCopy } from "./level-copy.ts";
+import { confCodec } from "../wire/conf-codec.ts";
+import { damaged, LogDamaged } from "./damage.ts";
+import { isThere } from "./durable-file.ts";
+import { databaseOf, type Generation, markOf } from "./generation.ts";
+import type { KeyValueOperation, KeyValueStore } from "./key-value-store.ts";
+import {
+  bufferOf,
+  decodeFormat,
+  encodeEntry,
+  FORMAT_KEY,
+  indexOfKey,
+  LOG_START,
+  type LogPosition,
+} from "./layout.ts";
+import { salvageLevel } from "./level-salvage.ts";
 import { readLog } from "./level-storage.ts";
+import { isFurther, LogRepair } from "./log-repair.ts";
+import { withinBytes } from "./log-source.ts";
 import { MarkFile } from "./mark-file.ts";
-import { chunkRange } from "./snapshot-layout.ts";
-import { SnapshotVerifier } from "./snapshot-verifier.ts";
-import { type Identity, type LoadedLog, type Membership, StorageError } from "./storage.ts";
-import { VOTE_FILES } from "./vote-copies.ts";
-import { decodeVote, newerVote } from "./vote-record.ts";
+import { makeGeneration, removeGenerations, storeGeneration } from "./next-generation.ts";
+import { membersBy } from "./returning.ts";
+import {
+  chunkOfKey,
+  decodeChunk,
+  decodePointer,
+  POINTER_KEY,
+  type Pointer,
+} from "./snapshot-layout.ts";
+import type { Identity, LogSource, Membership, Returning } from "./storage.ts";
+import { VoteFile } from "./vote-file.ts";
 
-/** All that the directory of a member says, as a start would load it. */
-export interface Salvaged {
+export interface SalvagePlace {
+  readonly path: string;
   readonly identity: Identity;
   readonly birth: Membership;
-  readonly hardState: HardState;
-  readonly loaded: LoadedLog;
+  readonly generation: Generation;
 }
 
-const FILES = DIRECTORY_FILES;
+interface Found {
+  readonly values: readonly Uint8Array[];
+  readonly pointer: Pointer | null;
+  readonly pointerValue: Uint8Array | null;
+}
+
+const BATCH_BYTES = 1024 * 1024;
 
 /**
- * Reads the directory of a node that is stopped, without a byte of it changed. The chunks of its
- * snapshot go to `onChunk`, in order, once the log was found to be whole.
- *
- * @throws StorageError LOCKED where a node runs on it, DAMAGED where anything is not as written.
+ * What is left of a log that is not what was written, read without LevelDB; a peer that repairs its
+ * own may have of it. It is made whole from what peers offer (`repair`), and then `rebuild` makes the
+ * next generation of the directory of it, or it is given up for the state of a peer (`setAside`).
+ * The file `generation` is the switch, as for every other one: until then nothing is changed, and
+ * the former database is kept, for people.
  */
-export async function salvage(
-  path: string,
-  onChunk: (chunk: Uint8Array) => void,
-): Promise<Salvaged> {
-  const identity = await record(path, FILES.identity, decodeIdentity);
-  const { membership: birth } = await record(path, FILES.birth, decodeBirth);
-  const stored = await readIfThere(join(path, FILES.generation));
-  const { generation } =
-    stored === null
-      ? { generation: FIRST_GENERATION }
-      : await record(path, FILES.generation, decodeGeneration);
+export class Salvage implements LogSource {
+  readonly #place: SalvagePlace;
+  readonly #found: Found;
+  readonly #mark: LogPosition;
+  readonly repair: LogRepair;
+
+  private constructor(place: SalvagePlace, found: Found, mark: LogPosition) {
+    this.#place = place;
+    this.#found = found;
+    this.#mark = mark;
+    const start = found.pointer?.logStart ?? LOG_START;
+    this.repair = new LogRepair(start, mark, found.values);
+  }
+
+  /** @throws StorageError DAMAGED where nobody can say how far the log reached, FOREIGN. */
+  static async read(place: SalvagePlace): Promise<Salvage> {
+    const { path, identity, generation } = place;
+    const markPath = join(path, markOf(generation.number));
+    const mark = await MarkFile.read(markPath, identity.incarnation);
+    if (mark === null) throw new LogDamaged(path, { what: "markUnreadable" });
+    const found = await find(place);
+    return new Salvage(place, found, mark.position);
+  }
+
+  /** Of the last configuration that can be read of it, this member among them. */
+  get members(): Returning["members"] {
+    const { birth, generation } = this.#place;
+    const last = this.repair.lastConf;
+    const conf = last === null ? null : confCodec.decode(last.entry.data);
+    return membersBy(conf ?? this.#found.pointer?.snapshot.conf ?? null, generation, birth);
+  }
+
+  async readDownFrom(to: LogIndex, bytesMax: number): Promise<readonly Uint8Array[]> {
+    return withinBytes(this.repair.valuesDownFrom(to), bytesMax);
+  }
+
+  /**
+   * Writes the whole log, with term and vote as they are, into the next generation, and verifies it
+   * as a start does before it is the one in use.
+   *
+   * @throws LogDamaged when it is not whole after all, StorageError DISK.
+   */
+  async rebuild(): Promise<void> {
+    assert(this.repair.state.type === "whole", "a log is rebuilt when it is whole");
+    const { path, identity, generation } = this.#place;
+    await this.#begin(generation.returning, async (store, number) => {
+      await this.#copySnapshot(store);
+      await this.#copyEntries(store);
+      const mark = await MarkFile.open(
+        join(path, markOf(number)),
+        identity.incarnation,
+        { after: () => ({ cancel: () => {} }) },
+        () => {},
+      );
+      await mark.set(this.repair.end).finally(() => mark.close());
+      const votes = await VoteFile.open(path, identity.incarnation);
+      await votes.close();
+      const verdict = await readLog(store, votes.hardState, this.repair.end);
+      if (verdict.type === "damaged") throw new LogDamaged(path, verdict.damage);
+    });
+  }
+
+  /** The next generation is without it: this member takes the state of a peer (`returning.ts`). */
+  async setAside(): Promise<void> {
+    await this.#begin({ lostEnd: this.#lostEnd, members: this.members }, async () => {});
+  }
+
+  async #begin(
+    returning: Returning | null,
+    fill: (store: KeyValueStore, number: number) => Promise<void>,
+  ): Promise<void> {
+    const { path, identity, generation: former } = this.#place;
+    const number = former.number + 1;
+    await removeGenerations(path, (other) => other !== former.number);
+    const store = await makeGeneration(path, identity.incarnation, number);
+    try {
+      await fill(store, number);
+    } finally {
+      await store.close();
+    }
+    await storeGeneration(path, { number, returning }, identity.incarnation);
+  }
+
+  /** Further than all that this member may have vouched for, as far as its disk still tells. */
+  get #lostEnd(): LogEnd {
+    const before = this.#place.generation.returning?.lostEnd;
+    const ends = [this.repair.end, this.#mark, ...(before ? [{ ...before, chain: "" }] : [])];
+    const { index, term } = ends.reduce((one, other) => (isFurther(other, one) ? other : one));
+    return { index, term };
+  }
+
+  async #copySnapshot(store: KeyValueStore): Promise<void> {
+    const { pointer, pointerValue } = this.#found;
+    if (pointer === null || pointerValue === null) return;
+    const batch = new Batch(store);
+    for await (const { key, value } of writesOf(this.#place)) {
+      if (value === null || !isChunkOf(pointer.snapshot, key)) continue;
+      if (decodeChunk(key, value) !== null) await batch.put(key, value);
+    }
+    await batch.put(POINTER_KEY, pointerValue);
+    await batch.flush();
+  }
+
+  async #copyEntries(store: KeyValueStore): Promise<void> {
+    const batch = new Batch(store);
+    for (const { entry, previous } of this.repair.entries()) {
+      // What was known to be committed when a peer wrote it says nothing of this log.
+      const { key, value } = encodeEntry(entry, previous, 0);
+      await batch.put(key, value);
+    }
+    await batch.flush();
+  }
+}
+
+async function* writesOf({ path, generation }: SalvagePlace): ReturnType<typeof salvageLevel> {
   const database = join(path, databaseOf(generation.number));
-  const outcome = await readCopy(database, async (store) => {
-    const hardState = await votesIn(path, identity.incarnation);
-    const mark = await MarkFile.read(join(path, markOf(generation.number)), identity.incarnation);
-    const verdict = await readLog(store, hardState, mark?.position ?? null);
-    if (verdict.type === "damaged") throw bad(path, describeDamage(verdict.damage));
-    await readChunks(path, store, verdict.loaded, onChunk);
-    return { identity, birth, hardState, loaded: verdict.loaded };
-  });
-  switch (outcome.type) {
-    case "read":
-      return outcome.result;
-    case "running":
-      throw new StorageError("LOCKED", `a node runs on ${path}`, "Stop it first.");
-    case "bad":
-      throw bad(path, outcome.files.map(({ file, text }) => `${file}: ${text}`).join("; "));
-    default:
-      throw bad(path, outcome.why);
+  if (await isThere(database)) yield* salvageLevel(database);
+}
+
+async function find(place: SalvagePlace): Promise<Found> {
+  const values: Uint8Array[] = [];
+  const pointers: { readonly sequence: bigint; readonly value: Buffer }[] = [];
+  const chunks = new Map<string, Set<number>>();
+  for await (const { key, value, sequence } of writesOf(place)) {
+    if (value === null) continue;
+    if (key.equals(FORMAT_KEY)) checkFormat(place, value);
+    if (key.equals(POINTER_KEY)) pointers.push({ sequence, value: Buffer.from(value) });
+    if (indexOfKey(key) !== null) values.push(bufferOf(Uint8Array.from(value)));
+    const chunk = chunkOfKey(key);
+    if (chunk !== null && decodeChunk(key, value) !== null) {
+      const name = nameOf(chunk.id);
+      chunks.set(name, (chunks.get(name) ?? new Set()).add(chunk.chunk));
+    }
   }
-}
-
-async function readChunks(
-  path: string,
-  store: KeyValueStore,
-  { snapshot }: LoadedLog,
-  onChunk: (chunk: Uint8Array) => void,
-): Promise<void> {
-  if (snapshot === null) return;
-  const verifier = new SnapshotVerifier(snapshot);
-  for await (const [key, value] of store.iterate(chunkRange(snapshot, snapshot.chunks))) {
-    const data = verifier.take(key, value);
-    if (data !== null) onChunk(data);
+  // The latest whose snapshot is there: what an older one says is as true as it was.
+  pointers.sort((a, b) => (a.sequence < b.sequence ? 1 : -1));
+  for (const { value: pointerValue } of pointers) {
+    const pointer = decodePointer(pointerValue);
+    if (pointer === null) continue;
+    const found = chunks.get(nameOf(pointer.snapshot)) ?? new Set();
+    const isWhole = Array.from({ length: pointer.snapshot.chunks }, (_, at) => at).every((at) =>
+      found.has(at),
+    );
+    if (isWhole) return { values, pointer, pointerValue };
   }
-  const damage = verifier.finish();
-  assert(damage === null, () => `${path} was found to be whole a moment ago`);
+  return { values, pointer: null, pointerValue: null };
 }
 
-async function votesIn(path: string, incarnation: string): Promise<HardState> {
-  const [a = null, b = null] = await Promise.all(
-    VOTE_FILES.map(async (file) => decodeVote(await readIfThere(join(path, file)), incarnation)),
-  );
-  const vote = newerVote(a, b);
-  if (vote === null) throw bad(path, "neither copy of term and vote can be read");
-  return { term: vote.term, vote: vote.vote };
+function checkFormat({ path, identity }: SalvagePlace, value: Buffer): void {
+  const format = decodeFormat(value);
+  if (format === null || format.incarnation === identity.incarnation) return;
+  throw damaged(path, `${path} has parts of the data directory ${format.incarnation}`);
 }
 
-async function record<T>(
-  path: string,
-  file: string,
-  decode: (content: Uint8Array) => T | null,
-): Promise<T> {
-  const content = await readIfThere(join(path, file));
-  const read = content === null ? null : decode(content);
-  if (read === null) throw bad(path, `${file} is missing, or not as it was written`);
-  return read;
+function nameOf({ index, nonce }: SnapshotId): string {
+  return `${index}/${nonce}`;
 }
 
-function bad(path: string, what: string): Error {
-  return damaged(path, `${path}: ${what}`);
+function isChunkOf(id: SnapshotId, key: Uint8Array): boolean {
+  const chunk = chunkOfKey(key);
+  return chunk !== null && nameOf(chunk.id) === nameOf(id);
+}
+
+class Batch {
+  readonly #store: KeyValueStore;
+  #operations: KeyValueOperation[] = [];
+  #bytes = 0;
+
+  constructor(store: KeyValueStore) {
+    this.#store = store;
+  }
+
+  async put(key: Uint8Array, value: Uint8Array): Promise<void> {
+    this.#operations.push({ type: "put", key, value });
+    this.#bytes += value.length;
+    if (this.#bytes >= BATCH_BYTES) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    if (this.#operations.length === 0) return;
+    await this.#store.batch(this.#operations);
+    this.#operations = [];
+    this.#bytes = 0;
+  }
 }

@@ -57,6 +57,15 @@ export interface Returning {
   readonly members: readonly ConfMember[];
 }
 
+/** What a member has on its disk of its log, for one that repairs its own. */
+export interface LogSource {
+  /**
+   * Entries as they are stored, from `to` downwards without those that are not whole or not there;
+   * as many as fit into `bytesMax`, and at least one. Each proves itself (`LogRepair`).
+   */
+  readDownFrom(to: LogIndex, bytesMax: number): Promise<readonly Uint8Array[]>;
+}
+
 export interface StoredChunk {
   readonly data: Uint8Array;
   /** The chain checksum of the log at the snapshot's index. */

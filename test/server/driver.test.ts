@@ -54,6 +54,7 @@ function world(voters: readonly string[]) {
   const disk = new Disk();
   const sent: PeerMessage[][] = [];
   const setAside: string[] = [];
+  const givenUp: string[] = [];
   const fatal: { exitCode: number; error: unknown }[] = [];
   const readied: number[] = [];
   const members = voters.map((id) => ({ id, name: id, address: "" }));
@@ -86,15 +87,16 @@ function world(voters: readonly string[]) {
     sendToPeer: (_, messages) => sent.push([...messages]),
     observer: { notice: () => {}, readied: (seconds) => readied.push(seconds) },
     setAside: async (text) => void setAside.push(text),
+    giveUp: async (text) => void givenUp.push(text),
     onFatal: (exitCode, error) => fatal.push({ exitCode, error }),
   });
   driver.start();
   const preVotes = () => sent.flat().filter((message) => message.type === "preVote");
   const head = { from: B, to: A, term: 1 } as const;
-  const heartbeat = (round = 1): void =>
+  const heartbeat = (round = 1, commitIndex = 0): void =>
     driver.step({
       type: "peerMessage",
-      message: { type: "heartbeat", ...head, commitIndex: 0, round },
+      message: { type: "heartbeat", ...head, commitIndex, round },
     });
   /** Entry `index`, of which all before it are committed. */
   const append = (index: number): void => {
@@ -111,7 +113,8 @@ function world(voters: readonly string[]) {
       },
     });
   };
-  return { loop, disk, sent, setAside, fatal, readied, driver, pump, preVotes, heartbeat, append };
+  const parts = { loop, disk, sent, setAside, givenUp, fatal, readied, driver, pump };
+  return { ...parts, preVotes, heartbeat, append };
 }
 
 /** Up to the last tick before the election timeout. */
@@ -123,6 +126,29 @@ function nearlyTimeOut({ loop }: ReturnType<typeof world>): void {
 }
 
 describe("the driver", () => {
+  it("gives the directory up, then ends, when it is older than what was acknowledged from it", async () => {
+    const follower = world([A, B, C]);
+    follower.append(1);
+    follower.loop.turns(3);
+    await follower.disk.finish();
+    follower.loop.turns(3);
+    follower.heartbeat(1, 1);
+    expect(follower.givenUp).toEqual([]);
+    follower.heartbeat(2, 2);
+    follower.heartbeat(3, 2);
+    await new Promise((resolve) => setImmediate(resolve));
+    const told = expect.stringMatching(/older copy.*entry 2 .*ends at 1/);
+    expect(follower.givenUp).toEqual([told]);
+    expect(follower.fatal).toMatchObject([
+      { exitCode: 74, error: { message: told, hint: expect.stringContaining("member replace") } },
+    ]);
+    expect(follower.setAside).toEqual([]);
+    const sent = follower.sent.length;
+    follower.loop.fireTimers(TICK_MS);
+    follower.loop.turns(3);
+    expect(follower.sent).toHaveLength(sent);
+  });
+
   it("sets the directory aside, then ends with a code of its own, when its state is not the majority's", async () => {
     const follower = world([A, B, C]);
     const entries = Array.from({ length: CHECKPOINT_ENTRIES }, (_, at) => ({

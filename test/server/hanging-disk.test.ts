@@ -85,6 +85,7 @@ function startAll(): Member[] {
         }),
       observer: { notice: () => {}, readied: () => {} },
       setAside: async () => {},
+      giveUp: async () => {},
       onFatal: (_, error) => {
         throw error;
       },

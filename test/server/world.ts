@@ -11,14 +11,26 @@ import { type NodeEnvironment, type NodeHandle, startNode } from "../../src/serv
 /** Lines of all nodes of a test, to be looked at when it fails. */
 export class LogBook implements Logger {
   readonly lines: { level: string; fields: object; message: string }[] = [];
+  readonly #awaited: { readonly text: RegExp; readonly resolve: () => void }[] = [];
 
   debug = (fields: object, message: string) => this.#add("debug", fields, message);
   info = (fields: object, message: string) => this.#add("info", fields, message);
   warn = (fields: object, message: string) => this.#add("warn", fields, message);
   error = (fields: object, message: string) => this.#add("error", fields, message);
 
+  /** Resolves when a line says so. */
+  said(text: RegExp): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.lines.some(({ message }) => text.test(message))) resolve();
+      else this.#awaited.push({ text, resolve });
+    });
+  }
+
   #add(level: string, fields: object, message: string): void {
     this.lines.push({ level, fields, message });
+    for (const { text, resolve } of this.#awaited) {
+      if (text.test(message)) resolve();
+    }
     if (process.env["ROLLCALL_TEST_LOG"] !== undefined) {
       console.error(level, message, JSON.stringify(fields));
     }

@@ -322,6 +322,22 @@ describe("a directory that has joined", () => {
   });
 });
 
+describe("a directory that is older than what its member has acknowledged", () => {
+  it("is not opened again, and says why and what to do", async () => {
+    const path = await temporaryDirectory();
+    const directory = await openBorn(path);
+    await directory.giveUp("it had acknowledged entry 25");
+    await directory.close();
+    for (const _ of [1, 2]) {
+      await expect(openBorn(path)).rejects.toMatchObject({
+        code: "DAMAGED",
+        message: "it had acknowledged entry 25",
+        hint: expect.stringContaining("member replace"),
+      });
+    }
+  });
+});
+
 describe("the directory of a member that was removed", () => {
   it("is not opened again, and says so and what to do", async () => {
     const path = await filledDirectory();

@@ -126,6 +126,13 @@ describe("a look at a data directory", () => {
     });
   });
 
+  it("shows that it is an older copy", async () => {
+    const path = await kept();
+    await writeFile(join(path, "outdated"), "it had acknowledged entry 3\n");
+    const damages = [{ file: "outdated", text: "it had acknowledged entry 3", isMended: false }];
+    expect(await inspectDirectory(path)).toMatchObject({ damages });
+  });
+
   it("shows who was removed, and what is to be set aside", async () => {
     const path = await kept();
     await writeFile(join(path, "removed"), "n1 was removed\n");

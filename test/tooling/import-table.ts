@@ -45,6 +45,7 @@ export const importTable: readonly Row[] = [
   { of: "src/schema/", may: common, types: ["src/wire/"], packages: ["zod"] },
   { of: "src/storage/", ...ofStorage, packages: ["node:"] },
   { of: "src/storage/level-store.ts", ...ofStorage, packages: ["node:", "level"] },
+  { of: "src/storage/level-files.ts", ...ofStorage, packages: ["node:", "snappyjs"] },
   { of: "src/env/", may: common, packages: ["node:", "ws", "pino", "prom-client"] },
   { of: "src/server/", may: belowServer, packages: ["node:", "pino", "prom-client"] },
   { of: "src/server/config", may: belowServer, packages: ["node:", "zod"] },

@@ -1,0 +1,151 @@
+import type { LogIndex } from "../raft/types.ts";
+import {
+  bufferOf,
+  type Chain,
+  type DecodedEntry,
+  decodeStored,
+  type LogPosition,
+} from "./layout.ts";
+
+/** An entry as it stands on some disk, whole in itself; whether it is the right one is not said. */
+interface Candidate {
+  readonly decoded: DecodedEntry;
+  readonly value: Buffer;
+}
+
+/** The entry that is to be found next: at `index`, with the chain checksum `chain`. */
+interface Wanted {
+  readonly index: LogIndex;
+  readonly chain: Chain;
+}
+
+export type RepairState =
+  /** Every entry from the start to the end is there, and proved. */
+  | { readonly type: "whole" }
+  | { readonly type: "wants"; readonly wanted: LogIndex }
+  /** What is there of the log contradicts itself: no entry that anybody has can make it whole. */
+  | { readonly type: "contradicts"; readonly index: LogIndex };
+
+/**
+ * A log that has holes, put together from what is left of it and from what peers have.
+ *
+ * Each entry names the chain checksum of the one before, which depends on all that came before. So
+ * the log is known from its end: the last entry that is whole, or the mark where nothing is left of
+ * what it tells of. From there each entry proves the one before it, whoever had kept it, down to
+ * where the log starts. n2 has lost 40 to 60; 61 says which 60 it was written after; n3 has that
+ * very 60, and so on down to 40. An older entry that stands in the place of the right one is not
+ * taken, and neither is another log's.
+ */
+export class LogRepair {
+  readonly #start: LogPosition;
+  readonly #mark: LogPosition;
+  readonly #end: LogPosition;
+  readonly #candidates = new Map<LogIndex, Map<Chain, Candidate>>();
+  /** From the end downwards. */
+  readonly #proved: Candidate[] = [];
+  #wanted: Wanted;
+  #contradiction: LogIndex | null = null;
+
+  /** `values`: entries as they were found. */
+  constructor(start: LogPosition, mark: LogPosition, values: Iterable<Uint8Array>) {
+    this.#start = start;
+    this.#mark = mark;
+    let end = mark.index < start.index ? start : mark;
+    for (const value of values) {
+      const position = this.#take(value);
+      if (position !== null && isFurther(position, end)) end = position;
+    }
+    this.#end = end;
+    this.#wanted = { index: end.index, chain: end.chain };
+    // The mark is lowered before the log is: one of its two records was lost, and this is the older.
+    if (mark.index > end.index && mark.index > start.index) this.#contradiction = mark.index;
+    else this.#advance();
+  }
+
+  /** Of the log that is to be repaired: what its member has vouched for does not reach further. */
+  get end(): LogPosition {
+    return this.#end;
+  }
+
+  get state(): RepairState {
+    if (this.#contradiction !== null) return { type: "contradicts", index: this.#contradiction };
+    const { index } = this.#wanted;
+    return index === this.#start.index ? { type: "whole" } : { type: "wants", wanted: index };
+  }
+
+  /** How many entries are proved, and of how many. */
+  get progress(): { readonly proved: number; readonly all: number } {
+    return { proved: this.#proved.length, all: this.#end.index - this.#start.index };
+  }
+
+  /** Entries of whoever has some. Returns whether the log is closer to being whole. */
+  offer(values: Iterable<Uint8Array>): boolean {
+    const before = this.#proved.length;
+    for (const value of values) this.#take(value);
+    this.#advance();
+    return this.#proved.length > before;
+  }
+
+  /** Those that are proved, by rising index. */
+  *entries(): Generator<DecodedEntry> {
+    for (let at = this.#proved.length - 1; at >= 0; at -= 1) {
+      const candidate = this.#proved[at];
+      if (candidate !== undefined) yield candidate.decoded;
+    }
+  }
+
+  /** Values at `to` and below, whole ones, for a peer that repairs its own log. */
+  *valuesDownFrom(to: LogIndex): Generator<Uint8Array> {
+    for (let index = to; index > this.#start.index; index -= 1) {
+      for (const { value } of this.#candidates.get(index)?.values() ?? []) yield value;
+    }
+  }
+
+  /** The latest configuration that can be read, proved or not, or null. */
+  get lastConf(): DecodedEntry | null {
+    let last: DecodedEntry | null = null;
+    for (const candidates of this.#candidates.values()) {
+      for (const { decoded } of candidates.values()) {
+        const isLater = last === null || isFurther(decoded.position, last.position);
+        if (decoded.entry.kind === "conf" && isLater) last = decoded;
+      }
+    }
+    return last;
+  }
+
+  #take(bytes: Uint8Array): LogPosition | null {
+    const value = bufferOf(bytes);
+    const decoded = decodeStored(value);
+    if (decoded === null || decoded.position.index <= this.#start.index) return null;
+    const { index, chain } = decoded.position;
+    const known = this.#candidates.get(index) ?? new Map<Chain, Candidate>();
+    if (!known.has(chain)) known.set(chain, { decoded, value });
+    this.#candidates.set(index, known);
+    return decoded.position;
+  }
+
+  #advance(): void {
+    for (;;) {
+      const { index, chain } = this.#wanted;
+      if (this.#contradicts(index, chain)) {
+        this.#contradiction = index;
+        return;
+      }
+      const found = this.#candidates.get(index)?.get(chain);
+      if (found === undefined || index === this.#start.index) return;
+      this.#proved.push(found);
+      this.#wanted = { index: index - 1, chain: found.decoded.previous };
+    }
+  }
+
+  #contradicts(index: LogIndex, chain: Chain): boolean {
+    return [this.#start, this.#mark].some((known) => {
+      return known.index === index && index >= this.#start.index && known.chain !== chain;
+    });
+  }
+}
+
+/** By the rule for votes (§5.4.1). */
+export function isFurther(one: LogPosition, other: LogPosition): boolean {
+  return one.term > other.term || (one.term === other.term && one.index > other.index);
+}

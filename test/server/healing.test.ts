@@ -1,0 +1,154 @@
+import { rm } from "node:fs/promises";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { afterEach, describe, expect, it, onTestFinished } from "vitest";
+import { nodeRandom, nodeTimers } from "../../src/env/node-env.ts";
+import { Healing } from "../../src/server/healing.ts";
+import { type LogHost, logPage } from "../../src/server/log-page.ts";
+import { LogDamaged } from "../../src/storage/damage.ts";
+import { type DataDirectory, openDirectory } from "../../src/storage/directory.ts";
+import {
+  birthOf,
+  entriesBetween,
+  hardState,
+  random,
+  request,
+  temporaryDirectory,
+} from "../storage/fixture.ts";
+import { LogBook } from "./world.ts";
+
+interface Damaged {
+  readonly directory: DataDirectory;
+  readonly damage: LogDamaged;
+}
+
+const LINEAGE = "c.1";
+const open: { close(): Promise<void> }[] = [];
+
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close();
+});
+
+/** Of n1, with entries up to 9 of the terms 1 and 2: every one has the same log. */
+async function directoryOf(parent: string, others: readonly string[]): Promise<DataDirectory> {
+  const directory = await openDirectory(join(parent, "n1"), "n1", random);
+  const birth = birthOf(directory);
+  const members = others.map((name) => ({ name, incarnation: name }));
+  await directory.bear({ ...birth, members: [...birth.members, ...members] });
+  const { storage } = await directory.open();
+  const entries = [...entriesBetween(1, 5, 1), ...entriesBetween(6, 9, 2)];
+  await storage.persist(request(1, { hardState: hardState(2, "b"), entries }));
+  return directory;
+}
+
+/** Opened again, without its database. */
+async function damaged(others = ["n2"]): Promise<Damaged> {
+  const parent = await temporaryDirectory();
+  await (await directoryOf(parent, others)).close();
+  await rm(join(parent, "n1", "db"), { recursive: true });
+  const directory = await openDirectory(join(parent, "n1"), "n1", random);
+  open.push(directory);
+  const damage = await directory.open().catch((error: unknown) => error);
+  if (!(damage instanceof LogDamaged)) throw new Error(`not damaged: ${damage}`);
+  return { directory, damage };
+}
+
+async function twin(): Promise<DataDirectory> {
+  const directory = await directoryOf(await temporaryDirectory(), []);
+  open.push(directory);
+  return directory;
+}
+
+/** A node that answers for its log; its address. */
+async function serve(host: () => LogHost): Promise<string> {
+  const server = createServer(async (incoming, response) => {
+    const { searchParams } = new URL(incoming.url ?? "", "http://localhost");
+    const page = await logPage(host(), searchParams);
+    response.writeHead(page === null ? 400 : 200).end(page?.body ?? "{}");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const address = server.address();
+  return `127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+}
+
+async function healing(
+  { directory, damage }: Damaged,
+  place: string | null,
+): Promise<{ healing: Healing; log: LogBook }> {
+  const log = new LogBook();
+  const options = { damage, lineage: LINEAGE, name: "n1", logger: log };
+  const salvage = await directory.salvage();
+  const placesOf = () => (place === null ? [] : [place]);
+  const env = { timers: nodeTimers, random: nodeRandom };
+  return { healing: new Healing({ ...options, ...env, salvage, placesOf }), log };
+}
+
+async function reopened(path: string): Promise<DataDirectory> {
+  const directory = await openDirectory(path, "n1", random);
+  open.push(directory);
+  return directory;
+}
+
+describe("a member that heals", () => {
+  it("has again the log that it had, with term and vote", async () => {
+    const peer = await twin();
+    const one = await damaged();
+    const place = await serve(() => ({ source: peer, lineage: LINEAGE, leader: "n2" }));
+    const { directory } = one;
+    const { healing: heals } = await healing(one, place);
+    expect(await heals.run()).toBe(true);
+    await directory.close();
+    const again = await reopened(directory.path);
+    const { loaded } = await again.open();
+    expect(loaded.hardState).toEqual(hardState(2, "b"));
+    expect(loaded.entries.map(({ index, term }) => [index, term]).at(-1)).toEqual([9, 2]);
+    expect(loaded.entries).toHaveLength(9);
+    expect(again.returning).toBeNull();
+  });
+
+  it("sets its log aside where others are led and lack what it lacks, and only then", async () => {
+    let leader: string | null = null;
+    const none = { readDownFrom: async () => [] };
+    const place = await serve(() => ({ source: none, lineage: LINEAGE, leader }));
+    const one = await damaged();
+    const { healing: heals, log } = await healing(one, place);
+    const run = heals.run();
+    await log.said(/without a leader, lacks entry 9/);
+    leader = "n1";
+    await log.said(/led by n1, lacks entry 9/);
+    leader = "n2";
+    expect(await run).toBe(true);
+    await one.directory.close();
+    const again = await reopened(one.directory.path);
+    expect(again.returning).toMatchObject({ lostEnd: { index: 9, term: 2 } });
+    expect((await again.open()).loaded).toMatchObject({
+      hardState: hardState(2, "b"),
+      entries: [],
+    });
+  });
+
+  it("refuses where there is nobody to ask", async () => {
+    const one = await damaged([]);
+    const { healing: heals } = await healing(one, null);
+    await expect(heals.run()).rejects.toBe(one.damage);
+    expect(one.damage).toMatchObject({
+      code: "DAMAGED",
+      message: expect.stringMatching(/db is missing/),
+    });
+  });
+
+  it("takes nothing from another cluster, says so, and can be stopped", async () => {
+    const peer = await twin();
+    const place = await serve(() => ({ source: peer, lineage: "other.1", leader: "n2" }));
+    const { healing: heals, log } = await healing(await damaged(), place);
+    const run = heals.run();
+    await log.said(/no member of this cluster/);
+    expect(heals.waitingFor()).toMatch(/0 of 9 entries are whole, entry 9 is asked for/);
+    heals.stop();
+    expect(await run).toBe(false);
+  });
+});

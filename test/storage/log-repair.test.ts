@@ -1,0 +1,149 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { encodeEntry, LOG_START, type LogPosition } from "../../src/storage/layout.ts";
+import { LogRepair } from "../../src/storage/log-repair.ts";
+import { entry } from "./fixture.ts";
+
+interface Log {
+  readonly values: readonly Uint8Array[];
+  /** By index. */
+  readonly positions: readonly LogPosition[];
+}
+
+/** Of these terms, from index 1 on; `text` makes two logs of the same terms differ. */
+function logOf(terms: readonly number[], text = ""): Log {
+  const positions = [LOG_START];
+  const values = terms.map((term, at) => {
+    const made = encodeEntry(entry(at + 1, term, `${text}${at + 1}`), end(positions).chain, at);
+    positions.push(made.position);
+    return made.value;
+  });
+  return { values, positions };
+}
+
+function end(positions: readonly LogPosition[]): LogPosition {
+  return positions.at(-1) ?? LOG_START;
+}
+
+function at(log: Log, index: number): LogPosition {
+  return log.positions[index] ?? LOG_START;
+}
+
+function without(log: Log, ...indices: readonly number[]): Uint8Array[] {
+  return log.values.filter((_, place) => !indices.includes(place + 1));
+}
+
+function indices(repair: LogRepair): number[] {
+  return [...repair.entries()].map(({ entry: { index } }) => index);
+}
+
+const TEN = logOf([1, 1, 1, 2, 2, 2, 2, 3, 3, 3]);
+
+describe("the repair of a log", () => {
+  it("asks for what is missing, from the end downwards, and is whole with it", () => {
+    const repair = new LogRepair(LOG_START, at(TEN, 8), without(TEN, 3, 6, 7));
+    expect(repair.end).toEqual(at(TEN, 10));
+    expect(repair.state).toEqual({ type: "wants", wanted: 7 });
+    expect(repair.offer(TEN.values.slice(5, 7))).toBe(true);
+    expect(repair.state).toEqual({ type: "wants", wanted: 3 });
+    expect(repair.offer(TEN.values.slice(2, 3))).toBe(true);
+    expect(repair.state).toEqual({ type: "whole" });
+    expect(indices(repair)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  });
+
+  it("reaches for the mark where nothing is left of the end", () => {
+    const repair = new LogRepair(LOG_START, at(TEN, 9), without(TEN, 8, 9, 10));
+    expect(repair.end).toEqual(at(TEN, 9));
+    expect(repair.state).toEqual({ type: "wants", wanted: 9 });
+    repair.offer(TEN.values);
+    expect(indices(repair).at(-1)).toBe(9);
+  });
+
+  it("takes no entry of another log, nor an older one in the place of the right one", () => {
+    const other = logOf([1, 1, 1, 1, 1, 1, 1], "other ");
+    const repair = new LogRepair(LOG_START, at(TEN, 10), [...without(TEN, 5), ...other.values]);
+    expect(repair.state).toEqual({ type: "wants", wanted: 5 });
+    expect(repair.offer(other.values)).toBe(false);
+    expect(repair.offer(TEN.values)).toBe(true);
+    expect([...repair.entries()].map(({ position }) => position)).toEqual(TEN.positions.slice(1));
+  });
+
+  it("takes no bytes that are not an entry, or not whole", () => {
+    const torn = Uint8Array.from(TEN.values[4] ?? []);
+    torn[52] = (torn[52] ?? 0) ^ 1;
+    const repair = new LogRepair(LOG_START, at(TEN, 10), without(TEN, 5));
+    expect(repair.offer([torn, new Uint8Array(), new Uint8Array(200)])).toBe(false);
+    expect(repair.state).toEqual({ type: "wants", wanted: 5 });
+  });
+
+  it("begins behind a snapshot", () => {
+    const repair = new LogRepair(at(TEN, 4), at(TEN, 10), without(TEN, 4, 6));
+    expect(repair.state).toEqual({ type: "wants", wanted: 6 });
+    repair.offer(TEN.values);
+    expect(repair.state).toEqual({ type: "whole" });
+    expect(indices(repair)).toEqual([5, 6, 7, 8, 9, 10]);
+    expect(repair.progress).toEqual({ proved: 6, all: 6 });
+  });
+
+  it("is whole without an entry where the log is empty", () => {
+    expect(new LogRepair(at(TEN, 4), at(TEN, 3), []).state).toEqual({ type: "whole" });
+    expect(new LogRepair(LOG_START, LOG_START, []).state).toEqual({ type: "whole" });
+  });
+
+  it("says when the log contradicts its start or its mark", () => {
+    const other = logOf([1, 1, 1, 2, 2, 2, 2, 3, 3, 3], "other ");
+    const marked = new LogRepair(LOG_START, at(other, 8), TEN.values);
+    expect(marked.state).toEqual({ type: "contradicts", index: 8 });
+    const started = new LogRepair(at(other, 4), at(TEN, 10), TEN.values);
+    expect(started.state).toEqual({ type: "contradicts", index: 4 });
+    // The mark is lowered before the log is.
+    const shorter = logOf([1, 1, 1, 4]);
+    const lowered = new LogRepair(LOG_START, at(TEN, 10), [...shorter.values]);
+    expect(lowered.state).toEqual({ type: "contradicts", index: 10 });
+  });
+
+  it("hands what it has to others, whole or not", () => {
+    const repair = new LogRepair(LOG_START, at(TEN, 10), without(TEN, 5));
+    const values = [...repair.valuesDownFrom(6)];
+    expect(values).toEqual([
+      TEN.values[5],
+      TEN.values[3],
+      TEN.values[2],
+      TEN.values[1],
+      TEN.values[0],
+    ]);
+  });
+
+  it("of three members makes each whole where each entry is left with one of them", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 60 }),
+        fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 60, maxLength: 60 }),
+        (keepers, extra) => {
+          let term = 1;
+          const log = logOf(keepers.map((_, place) => (term += extra[place] === 3 ? 1 : 0)));
+          const mark = end(log.positions);
+          const members = [0, 1, 2].map((member) => {
+            const kept = log.values.filter(
+              (_, place) => keepers[place] === member || extra[place] === member,
+            );
+            return new LogRepair(LOG_START, mark, kept);
+          });
+          for (let rounds = 0; rounds <= keepers.length; rounds += 1) {
+            for (const repair of members) {
+              const { state } = repair;
+              if (state.type !== "wants") continue;
+              for (const other of members) repair.offer([...other.valuesDownFrom(state.wanted)]);
+            }
+          }
+          for (const repair of members) {
+            expect(repair.state).toEqual({ type: "whole" });
+            expect([...repair.entries()].map(({ position }) => position)).toEqual(
+              log.positions.slice(1),
+            );
+          }
+        },
+      ),
+    );
+  });
+});
