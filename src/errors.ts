@@ -56,7 +56,7 @@ export const ERRORS = {
   DISK_LOW: {
     definite: true,
     retry: "later",
-    doc: "The registry is short of disk; it takes no registrations.",
+    doc: "The registry is short of disk: it takes no registrations, or no writes at all.",
   },
   ALREADY_BOOTSTRAPPED: {
     definite: true,

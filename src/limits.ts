@@ -79,6 +79,7 @@ export const UNCOMMITTED_ENTRIES_MAX = 256;
 /** Entries that a learner may lack and yet become a voter: no more than others lack under load. */
 export const LEARNER_LAG_ENTRIES_MAX = 256;
 export const OVERLOADED_RETRY_AFTER_MS = 200;
+export const DISK_LOW_RETRY_AFTER_MS = 1_000;
 
 // Frames and connections.
 export const CLIENT_FRAME_BYTES_MAX = 1024 * 1024;
@@ -183,6 +184,23 @@ export const SWEEP_KEYS_MAX = 256;
 /** How long nobody writes before deletions get a batch of their own, and between such batches. */
 export const SWEEP_IDLE_MS = 50;
 
+/** Between two looks at how much room the disk has. */
+export const DISK_LOOK_MS = 250;
+/**
+ * Room below which a leader hands over and the registry takes no registrations, and below which a
+ * node takes no entries. A state ends a quarter above its mark. LevelDB merges some tens of MiB at a
+ * time, and INFLIGHT_BYTES_MAX is on the way when a follower's disk becomes full.
+ */
+export const DISK_LOW_BYTES_DEFAULT = 512 * 1024 * 1024;
+export const DISK_FULL_BYTES_DEFAULT = 256 * 1024 * 1024;
+/** Kept for a snapshot, or for the start after the disk was filled up, at least. */
+export const DISK_RESERVE_BYTES_DEFAULT = 32 * 1024 * 1024;
+/** Times the last snapshot that the reserve holds: one to be written, and one for its merging. */
+export const DISK_RESERVE_SNAPSHOTS = 2;
+/** After a start, before the reserve is made: others wait for the disk then. */
+export const DISK_RESERVE_DELAY_MS = 10_000;
+/** Written and synced at a time. */
+export const DISK_RESERVE_STEP_BYTES = 1024 * 1024;
 /** Room on a disk below which `rollcall doctor` says so. */
 export const DISK_ROOM_BYTES_LOW = 1024 * 1024 * 1024;
 /** How far a clock may be off before `rollcall doctor` says so. */

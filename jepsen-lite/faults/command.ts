@@ -15,3 +15,14 @@ export async function command(file: string, ...args: readonly string[]): Promise
     throw new Error(`${file}: ${said === "" ? String(code) : said}`);
   }
 }
+
+/** Why this command cannot be run here; null where it can. */
+export async function missingCommand(
+  file: string,
+  ...args: readonly string[]
+): Promise<string | null> {
+  return command(file, ...args).then(
+    () => null,
+    ({ message }: Error) => message,
+  );
+}

@@ -1,5 +1,5 @@
-import { type FileHandle, mkdir, open, rm, rmdir } from "node:fs/promises";
-import { join } from "node:path";
+import { type FileHandle, mkdir, open, rm, rmdir, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { command } from "./command.ts";
 
 const DISK_BYTES = 256 * 1024 * 1024;
@@ -66,6 +66,25 @@ export class LoopDisk {
     await command("umount", this.path);
     await this.#mount();
     await command("umount", this.path);
+    await command("e2fsck", "-f", "-n", this.#device);
+    await this.#mount();
+  }
+
+  /**
+   * As ext4 does where it finds itself damaged: from here on nothing can be written to it, and its
+   * journal is given up, with what was not synced. (A remount is refused as long as files of it are
+   * open for writing.)
+   */
+  async becomeReadOnly(): Promise<void> {
+    await command("mount", "-o", "remount,errors=remount-ro", this.path);
+    await writeFile(`/sys/fs/ext4/${basename(this.#device)}/trigger_fs_error`, "1");
+  }
+
+  /** After `becomeReadOnly`, when no process has a file of it open. */
+  async mend(): Promise<void> {
+    await command("umount", this.path);
+    // It says by its exit code that there was something to mend; the second has to find nothing.
+    await command("e2fsck", "-f", "-y", this.#device).catch(() => {});
     await command("e2fsck", "-f", "-n", this.#device);
     await this.#mount();
   }

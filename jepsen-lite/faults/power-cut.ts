@@ -1,7 +1,7 @@
 import { mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { command } from "./command.ts";
+import { command, missingCommand } from "./command.ts";
 import { LoopDisk } from "./loop-disk.ts";
 
 /**
@@ -28,10 +28,7 @@ export async function cutPower(disks: readonly LoopDisk[]): Promise<void> {
 export async function missingForPowerCuts(): Promise<string | null> {
   if (process.platform !== "linux") return "Linux";
   if (process.getuid?.() !== 0) return "root";
-  const unchecked = await command("e2fsck", "-V").then(
-    () => null,
-    ({ message }: Error) => message,
-  );
+  const unchecked = await missingCommand("e2fsck", "-V");
   if (unchecked !== null) return `a check of the file system (${unchecked})`;
   const directory = await mkdtemp(join(tmpdir(), "rollcall-power-"));
   try {

@@ -1,30 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Prng } from "../prng.ts";
-import type { Load } from "../real/load.ts";
-import type { Machine, PowerCluster } from "../real/power-cluster.ts";
-import { Violation } from "../real/violation.ts";
+import type { Scenario, World } from "../real/campaign.ts";
+import type { Machine } from "../real/power-cluster.ts";
+import { progress } from "../real/progress.ts";
 
-const PROGRESS_MS_MAX = 40_000;
 const ACKS_MAX = 200;
 /** Behind an acknowledgement, and so behind a sync. */
 const BEHIND_ACK_MS_MAX = 50;
 const OFF_MS_MAX = 1_500;
 const AGAIN_PER_MILLE = 250;
 const AGAIN_MS_MAX = 1_000;
-
-/** What a scenario disturbs, in one round of it. */
-export interface World {
-  readonly cluster: PowerCluster;
-  readonly load: Load;
-  readonly prng: Prng;
-}
-
-export interface Scenario {
-  readonly name: string;
-  readonly nodes: number;
-  /** Under load; every machine has power at the end. */
-  readonly round: (world: World) => Promise<void>;
-}
 
 export const scenarios: readonly Scenario[] = [
   { name: "single", nodes: 1, round: all },
@@ -140,16 +124,4 @@ async function drawnMoment(world: World): Promise<void> {
 /** Perhaps there is no majority meanwhile. */
 async function aWhile({ load, prng }: World): Promise<void> {
   await Promise.race([load.more(prng.between(1, ACKS_MAX)), sleep(prng.below(OFF_MS_MAX))]);
-}
-
-/** So many acknowledgements, which a majority owes its clients. */
-async function progress({ cluster, load }: World, count: number): Promise<void> {
-  const controller = new AbortController();
-  const late = sleep(PROGRESS_MS_MAX, true, { signal: controller.signal }).catch(() => false);
-  const isLate = await Promise.race([late, load.more(count).then(() => false)]);
-  controller.abort();
-  if (isLate) {
-    cluster.checkRunning(cluster.machines);
-    throw new Violation("stuck", `not ${count} acknowledgements within ${PROGRESS_MS_MAX} ms`);
-  }
 }

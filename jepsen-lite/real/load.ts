@@ -38,6 +38,7 @@ export class Load {
   #onIdle: () => void = () => {};
   #contents = 0;
   #failure: unknown = null;
+  #latenciesMs: number[] = [];
 
   private constructor(clients: readonly RollcallClient[]) {
     this.#clients = clients;
@@ -62,6 +63,13 @@ export class Load {
 
   get acknowledged(): number {
     return this.ledger.counts.acknowledged;
+  }
+
+  /** Of the writes that were acknowledged since this was called last; of each from its call on. */
+  takeLatenciesMs(): readonly number[] {
+    const latenciesMs = this.#latenciesMs;
+    this.#latenciesMs = [];
+    return latenciesMs;
   }
 
   /** Resolves with the acknowledgement that is the `count`th from now. */
@@ -149,6 +157,7 @@ export class Load {
 
   async #note(key: string, content: string | null, write: () => Promise<void>): Promise<void> {
     const attempt = this.ledger.attempt(key, content);
+    const startedMs = performance.now();
     try {
       await write();
     } catch (error) {
@@ -158,6 +167,7 @@ export class Load {
       return;
     }
     attempt.ok();
+    this.#latenciesMs.push(performance.now() - startedMs);
     for (const waiting of this.#waiting) {
       if (waiting.count <= this.acknowledged) {
         this.#waiting.delete(waiting);

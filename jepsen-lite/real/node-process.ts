@@ -31,20 +31,28 @@ export interface NodePlace {
   readonly logPath: string;
 }
 
+/** How one start is not like the others. */
+export interface StartHow {
+  /** The command line instead of the usual one. */
+  readonly wrapped?: (argv: readonly string[]) => readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** One `rollcall start` of the built command, as its own process. */
 export class NodeProcess {
   readonly name: string;
   readonly port: number;
   readonly dataDir: string;
+  readonly logPath: string;
   /** Counts its starts; a process is (name, life). */
   life = 0;
   /** Set where its end was brought about, and is no news. */
   isBeingKilled = false;
   /** In this life. */
   hasAnswered = false;
-  readonly #logPath: string;
   readonly #argv: readonly string[];
   readonly #onLine: (line: LogLine) => void;
+  readonly #env: Readonly<Record<string, string>>;
   #lastLines: string[] = [];
   #process: ChildProcess | null = null;
   #ended: Promise<void> = Promise.resolve();
@@ -53,17 +61,26 @@ export class NodeProcess {
     { name, port, dataDir, logPath }: NodePlace,
     argv: readonly string[],
     onLine: (line: LogLine) => void,
+    env: Readonly<Record<string, string>> = {},
   ) {
     this.name = name;
     this.port = port;
     this.dataDir = dataDir;
-    this.#logPath = logPath;
+    this.logPath = logPath;
     this.#argv = argv;
     this.#onLine = onLine;
+    this.#env = env;
   }
 
   get url(): string {
     return `ws://127.0.0.1:${this.port}`;
+  }
+
+  /** While it runs. */
+  get pid(): number {
+    const pid = this.#process?.pid;
+    if (pid === undefined || !this.isRunning) throw new Error(`${this.name} does not run`);
+    return pid;
   }
 
   get isRunning(): boolean {
@@ -80,17 +97,26 @@ export class NodeProcess {
     return `${this.name} ended with ${this.exitCode ?? "a signal"}: ${this.#lastLines.join("\n")}`;
   }
 
-  start(): void {
-    const child = spawn(process.execPath, [...this.#argv], { stdio: ["ignore", "ignore", "pipe"] });
+  start({ wrapped = (argv) => argv, env = {} }: StartHow = {}): void {
+    const [file = "", ...args] = wrapped([process.execPath, ...this.#argv]);
+    const child = spawn(file, args, {
+      env: { ...process.env, ...this.#env, ...env },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
     this.life += 1;
     this.isBeingKilled = false;
     this.hasAnswered = false;
     this.#process = child;
     this.#lastLines = [];
-    child.stderr.pipe(createWriteStream(this.#logPath, { flags: "a" }));
+    child.stderr.pipe(createWriteStream(this.logPath, { flags: "a" }));
     createInterface(child.stderr).on("line", (text) => this.#read(text));
     // "close" comes behind the last line.
     this.#ended = new Promise((resolve) => child.once("close", () => resolve()));
+  }
+
+  /** Resolves when it is gone, and its last line was read. */
+  get ended(): Promise<void> {
+    return this.#ended;
   }
 
   signal(signal: NodeJS.Signals): void {

@@ -14,6 +14,8 @@ import { voteOnDisk } from "./vote-on-disk.ts";
 import { until } from "./wait.ts";
 
 const SETTLE_MS_MAX = 40_000;
+/** From a fault to the end of the node, with the write that meets it. */
+const END_MS_MAX = 15_000;
 /** A part of what nobody has synced is on the disk all the same: the kernel writes when it likes. */
 const FLUSH_PER_MILLE = 300;
 
@@ -32,6 +34,8 @@ export class PowerCluster {
   readonly #prng: Prng;
   /** Of one machine each. */
   cuts = 0;
+  /** Nodes that have ended as they have to (`endOf`). */
+  ends = 0;
 
   private constructor(machines: readonly Machine[], leaderships: Leaderships, prng: Prng) {
     this.machines = machines;
@@ -76,12 +80,10 @@ export class PowerCluster {
     return this.machines.map(({ node }) => node.url);
   }
 
-  /** Resolves with who leads by the word of its own. */
-  async leader(): Promise<Machine> {
+  /** Resolves with who leads by the word of its own, of these. */
+  async leader(among: readonly Machine[] = this.machines): Promise<Machine> {
     return await this.#awaited("a leader", async () => {
-      const leading = (await this.#views(this.machines)).filter(
-        ({ view }) => view?.role === "leader",
-      );
+      const leading = (await this.#views(among)).filter(({ view }) => view?.role === "leader");
       leading.sort((a, b) => (b.view?.term ?? 0) - (a.view?.term ?? 0));
       return leading[0]?.machine ?? null;
     });
@@ -95,6 +97,7 @@ export class PowerCluster {
   async cut(machines: readonly Machine[], onDark: () => void = () => {}): Promise<void> {
     this.cuts += machines.length;
     this.checkRunning(machines);
+    const running = machines.filter(({ node }) => node.isRunning);
     for (const { node } of machines) {
       node.signal("SIGSTOP");
       node.isBeingKilled = true;
@@ -108,10 +111,9 @@ export class PowerCluster {
     onDark();
     await Promise.all(machines.map(({ node }) => node.kill()));
     const elected = this.leaderships.last;
-    for (const { node, disk } of machines) {
-      if (node.exitCode !== null) throw new Violation("ended", node.end);
-      await disk.recover();
-    }
+    const ended = running.find(({ node }) => node.exitCode !== null);
+    if (ended !== undefined) throw new Violation("ended", ended.node.end);
+    for (const { disk } of machines) await disk.recover();
     const left = machines.map(
       async ({ node }) => [node.name, await voteOnDisk(node.dataDir)] as const,
     );
@@ -120,6 +122,22 @@ export class PowerCluster {
       new Map(await Promise.all(left)),
       elected === null || leader === undefined ? null : { term: elected.term, leader },
     );
+  }
+
+  /**
+   * Resolves with the last that it said when a node has ended by itself as it has to, where a fault
+   * of its disk was brought about; `isBeingKilled` was set before.
+   */
+  async endOf({ node }: Machine, exitCode: number): Promise<string> {
+    await until(END_MS_MAX, `${node.name} to end`, async () =>
+      node.isRunning ? null : true,
+    ).catch((error) => {
+      throw new Violation("silent", error.message);
+    });
+    await node.ended;
+    if (node.exitCode !== exitCode) throw new Violation("silent", node.end);
+    this.ends += 1;
+    return node.end;
   }
 
   /** The power is back. */

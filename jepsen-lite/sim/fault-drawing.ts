@@ -42,6 +42,7 @@ export class DrawnFaults implements FaultSource {
       [faults.hangMs, () => this.#hang()],
       [faults.churnMs, (nowMs) => this.#change(nowMs)],
       [faults.asideMs, () => this.#aside()],
+      [faults.fillMs, () => this.#fill()],
     ];
     this.#kinds = all
       .filter(([meanMs]) => meanMs > 0)
@@ -153,6 +154,16 @@ export class DrawnFaults implements FaultSource {
   #aside(): FaultKind[] {
     const forMs = this.#prng.between(0, 2_000);
     return [{ type: "aside", node: this.#node(), forMs, isPowerCut: this.#prng.chance(500) }];
+  }
+
+  /** Members hold the same, so their disks often fill up together, if not in the same moment. */
+  #fill(): FaultKind[] {
+    const nodes = this.#prng.chance(300) ? this.#targets.nodes : [this.#node()];
+    const longestMs = this.#prng.chance(300) ? 12_000 : 4_000;
+    return nodes.map((node) => {
+      const state = this.#prng.chance(500) ? "full" : "low";
+      return { type: "fill", node, state, forMs: this.#prng.between(100, longestMs) };
+    });
   }
 
   #hang(): FaultKind[] {

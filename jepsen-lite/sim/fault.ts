@@ -35,6 +35,13 @@ export type FaultKind =
       readonly isClockStopped: boolean;
     }
   | { readonly type: "hang"; readonly node: string; readonly forMs: number }
+  /** It has little room, or none for entries. */
+  | {
+      readonly type: "fill";
+      readonly node: string;
+      readonly state: "low" | "full";
+      readonly forMs: number;
+    }
   | { readonly type: "link"; readonly from: string; readonly to: string }
   | { readonly type: "storm" }
   | { readonly type: "transfer"; readonly asked: string; readonly to: string | null }

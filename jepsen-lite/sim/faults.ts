@@ -12,6 +12,9 @@ import type { World } from "./world.ts";
 
 export type FaultCounts = Record<Exclude<Fault["type"], "cut"> | CutShape, number>;
 
+/** Of clients and watchers. */
+type EndFault = Extract<Fault, { readonly type: `client${string}` | `watcher${string}` }>;
+
 /** Does to a world what faults say, and undoes it. */
 export class Faults {
   readonly #world: World;
@@ -31,6 +34,7 @@ export class Faults {
     ring: 0,
     pause: 0,
     hang: 0,
+    fill: 0,
     link: 0,
     storm: 0,
     transfer: 0,
@@ -86,6 +90,9 @@ export class Faults {
       case "hang":
         this.#onNode(fault.node, (node) => node.hangDisk(fault.forMs));
         break;
+      case "fill":
+        this.#onNode(fault.node, (node) => node.fillDisk(fault.state, fault.forMs));
+        break;
       case "link":
         this.#onNode(fault.from, () => {
           this.#onNode(fault.to, () => sockets.reset(fault.from, fault.to));
@@ -99,6 +106,31 @@ export class Faults {
           node.input({ type: "transferLeadership", to: fault.to });
         });
         break;
+      case "clientKill":
+      case "clientVanish":
+      case "clientPause":
+      case "clientCut":
+      case "watcherCut":
+      case "watcherMove":
+        this.#injectEnd(fault);
+        break;
+      case "add":
+        this.#add(fault);
+        break;
+      case "change":
+        this.#ask(fault, fault.change);
+        break;
+      case "retire":
+        this.#onNode(fault.node, (node) => this.#retire(node));
+        break;
+      default:
+        unreachable(fault);
+    }
+  }
+
+  #injectEnd(fault: EndFault): void {
+    const { schedule } = this.#world;
+    switch (fault.type) {
       case "clientKill":
         this.#client(fault.client).kill();
         schedule.after(fault.forMs, () => this.#client(fault.client).revive());
@@ -118,15 +150,6 @@ export class Faults {
         break;
       case "watcherMove":
         this.#watcher(fault.watcher).reconnect();
-        break;
-      case "add":
-        this.#add(fault);
-        break;
-      case "change":
-        this.#ask(fault, fault.change);
-        break;
-      case "retire":
-        this.#onNode(fault.node, (node) => this.#retire(node));
         break;
       default:
         unreachable(fault);
@@ -174,6 +197,7 @@ export class Faults {
 
   #everybodyUp(): void {
     for (const node of this.#world.nodes) {
+      node.makeRoom();
       this.#restart(node);
     }
     for (const client of this.#clients) {

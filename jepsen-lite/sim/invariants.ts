@@ -110,6 +110,7 @@ export class Invariants {
       case "caughtUp":
       case "configurationCommitted":
       case "snapshotWaits":
+      case "stranded":
       case "massBreak":
         break;
     }
@@ -147,6 +148,16 @@ export class Invariants {
     demand(
       ticks <= 2 * ELECTION_TICKS_MIN + STUCK_SLACK_TICKS || this.#isSoleVoter(node),
       () => `${node.id} leads with a disk that has hung for ${ticks} ticks`,
+    );
+  }
+
+  /** But a snapshot of which all had come before, which the log then begins with. */
+  tookNothingOnFullDisk(node: SimNode, before: ReplicaStatus): void {
+    const now = node.status();
+    if (before.disk !== "full" || now?.disk !== "full") return;
+    demand(
+      now.lastIndex <= Math.max(before.lastIndex, now.firstIndex - 1),
+      () => `${node.id} took ${now.lastIndex} on a full disk`,
     );
   }
 

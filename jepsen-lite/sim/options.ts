@@ -39,6 +39,8 @@ export interface SimOptions {
     readonly churnMs: number;
     /** Members set their logs aside; there is no core then, which might need what is in one. */
     readonly asideMs: number;
+    /** Disks fill up. */
+    readonly fillMs: number;
   };
   /** Nodes take what comes from whom they know to be removed, who then runs on. */
   readonly hearsStrangers: boolean;
@@ -64,7 +66,15 @@ function drawFault(prng: Prng, low: number, high: number): number {
 
 /** A network that loses nothing, a steady disk, and every socket broken about once a second. */
 function onlyStorms(drawn: SimOptions, prng: Prng): SimOptions {
-  const none = { crashMs: 0, partitionMs: 0, pauseMs: 0, transferMs: 0, hangMs: 0, asideMs: 0 };
+  const none = {
+    crashMs: 0,
+    partitionMs: 0,
+    pauseMs: 0,
+    transferMs: 0,
+    hangMs: 0,
+    asideMs: 0,
+    fillMs: 0,
+  };
   return {
     ...drawn,
     nodes: prng.pick([3, 5]),
@@ -77,7 +87,9 @@ function onlyStorms(drawn: SimOptions, prng: Prng): SimOptions {
 
 export function drawOptions(prng: Prng): SimOptions {
   const drawn = drawAll(prng);
-  return prng.chance(100) ? onlyStorms(drawn, prng) : drawn;
+  if (prng.chance(100)) return onlyStorms(drawn, prng);
+  const fillMs = prng.chance(500) ? 0 : prng.between(800, 5_000);
+  return { ...drawn, faults: { ...drawn.faults, fillMs } };
 }
 
 function drawAll(prng: Prng): SimOptions {
@@ -111,6 +123,7 @@ function drawAll(prng: Prng): SimOptions {
       hangMs: isCalm ? 0 : drawFault(prng, 1_500, 8_000),
       churnMs: prng.chance(150) ? 0 : prng.between(200, 1_500),
       asideMs: isCalm || prng.chance(700) ? 0 : prng.between(1_000, 6_000),
+      fillMs: 0,
     },
     hearsStrangers: prng.chance(500),
     operationMs: prng.pick([5, 20, 80]),

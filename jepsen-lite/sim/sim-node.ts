@@ -1,5 +1,6 @@
 import { TICK_MS } from "../../src/limits.ts";
 import type { Alarm, PersistRequest } from "../../src/raft/types.ts";
+import type { DiskState } from "../../src/replica/disk-states.ts";
 import type { Input, Output } from "../../src/replica/inputs.ts";
 import { Replica } from "../../src/replica/replica.ts";
 import type { ReplicaStatus } from "../../src/replica/status.ts";
@@ -33,6 +34,10 @@ export class SimNode {
   #isFlushDue = false;
   #pausedUntilMs = 0;
   #hangsUntilMs = 0;
+  /** Of the room on its disk, which no crash changes. */
+  #room: DiskState = "ok";
+  /** Counts changes; what was to end an earlier one is void. */
+  #fills = 0;
   /** In a row, in each of which it led while its disk hung. */
   #stuckTicks = 0;
   #backlog: Input[] = [];
@@ -89,6 +94,7 @@ export class SimNode {
       },
       this.#now(),
     );
+    if (this.#room !== "ok") this.input({ type: "disk", state: this.#room });
     this.#tickLater();
     this.#flushLater();
   }
@@ -125,6 +131,24 @@ export class SimNode {
     this.#hangsUntilMs = Math.max(this.#hangsUntilMs, this.#world.schedule.nowMs + forMs);
   }
 
+  fillDisk(state: DiskState, forMs: number): void {
+    this.#become(state);
+    const fills = this.#fills;
+    this.#world.schedule.after(forMs, () => {
+      if (this.#fills === fills) this.makeRoom();
+    });
+  }
+
+  makeRoom(): void {
+    if (this.#room !== "ok") this.#become("ok");
+  }
+
+  #become(state: DiskState): void {
+    this.#fills += 1;
+    this.#room = state;
+    this.input({ type: "disk", state });
+  }
+
   input(input: Input): void {
     if (this.#replica === null) {
       return;
@@ -133,7 +157,9 @@ export class SimNode {
       this.#backlog.push(input);
       return;
     }
+    const before = this.#room === "full" ? this.status() : null;
     this.#replica.step(input, this.#now());
+    if (before !== null) this.#world.invariants.tookNothingOnFullDisk(this, before);
     this.#flushLater();
   }
 

@@ -1,7 +1,7 @@
-import { CLOCK_OFF_MS_HIGH, DISK_ROOM_BYTES_LOW, LEARNER_LAG_ENTRIES_MAX } from "../limits.ts";
+import { CLOCK_OFF_MS_HIGH, LEARNER_LAG_ENTRIES_MAX } from "../limits.ts";
 import type { StatusPage } from "../server/status.ts";
-import { bytesText } from "./bytes.ts";
 import type { ClusterView, MemberView } from "./cluster-view.ts";
+import { diskNote, ofDisk, refusals } from "./disk-verdict.ts";
 import { broken, counted, type Finding, type Verdict, verdictOf, warning } from "./verdict.ts";
 
 /** A member, or a server, that has answered. */
@@ -22,6 +22,7 @@ export function judgeCluster(view: ClusterView): Verdict {
       .filter(({ status }) => status.isInDoubt)
       .slice(0, 1)
       .map(inDoubt),
+    ...refusals(answering.map(({ status }) => status)),
     ...unmentioned(view).map(silent),
     ...(view.leader === null ? [] : brokenLinks(answering)),
     ...answering.flatMap((member) => ofMember(member, answering)),
@@ -42,6 +43,7 @@ export function notesOf(member: MemberView, view: ClusterView): readonly string[
     status.isInDoubt ? "in doubt" : "",
     status.isReturning ? "returning" : "",
     status.isDraining ? "draining" : "",
+    diskNote(status),
     status.isCaughtUp ? "" : "not caught up",
   ].filter((note) => note !== "");
 }
@@ -156,6 +158,12 @@ function leaderless(view: ClusterView, answering: readonly Answering[]): Finding
       `a voter that has its log has to run: ${remedyOf(voters.filter(({ status }) => status === null))}`,
     );
   }
+  if (electable.every(({ status }) => status.diskState === "full")) {
+    return broken(
+      "no leader: the disk of every voter that could be elected is full",
+      "make room on one of them: it is elected by itself then, and another one makes a majority that takes writes",
+    );
+  }
   const term = Math.max(...answering.map(({ status }) => status.term));
   return broken(
     `no leader yet: ${up.length} of ${counted(voters.length, "voter")} answer and reach each other, in term ${term}`,
@@ -264,7 +272,7 @@ function isStranger({ id }: StatusPage, answering: readonly Answering[]): boolea
 
 function ofMember(member: Answering, answering: readonly Answering[]): readonly Finding[] {
   const { status, lag, clockAheadMs } = member;
-  const { name, disk } = status;
+  const { name } = status;
   const findings: Finding[] = [];
   const say = (text: string, next: string): void => void findings.push(warning(text, next));
   if (isStranger(status, answering)) {
@@ -290,12 +298,7 @@ function ofMember(member: Answering, answering: readonly Answering[]): readonly 
       "it catches up by itself; where the number does not fall, its disk or its network is too slow",
     );
   }
-  if (disk != null && disk.freeBytes < DISK_ROOM_BYTES_LOW) {
-    say(
-      `the disk of ${name} has ${bytesText(disk.freeBytes)} left of ${bytesText(disk.totalBytes)}`,
-      "make room: a node whose disk is full ends",
-    );
-  }
+  findings.push(...ofDisk(status));
   if (clockAheadMs !== null && Math.abs(clockAheadMs) > CLOCK_OFF_MS_HIGH) {
     const side = clockAheadMs > 0 ? "ahead of" : "behind";
     say(

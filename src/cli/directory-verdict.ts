@@ -86,7 +86,7 @@ function ofDirectory(directory: Examined): readonly Finding[] {
     findings.push(
       warning(
         `the disk of ${path} has ${bytesText(disk.freeBytes)} left of ${bytesText(disk.totalBytes)}`,
-        "make room before its node is started: a node whose disk is full ends",
+        "make room: a node that has too little takes no registrations (--disk-low), or no entries at all (--disk-full)",
       ),
     );
   }

@@ -61,7 +61,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
 
 /** Refusals that time alone may lift. */
 const PASSING: ReadonlySet<string> = new Set([
-  ...["behind", "inProgress", "quorumSilent", "transferring", "abandoned", "noTarget"],
+  ...["behind", "inProgress", "quorumSilent", "transferring", "abandoned", "noTarget", "diskFull"],
 ]);
 
 export function defineMember(command: Command, invocation: Invocation): void {

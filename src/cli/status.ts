@@ -1,7 +1,9 @@
 import type { Command } from "commander";
+import type { StatusPage } from "../server/status.ts";
 import { type ClusterView, type MemberView, surveyCluster } from "./cluster-view.ts";
 import { defineCommand, type Invocation } from "./command.ts";
 import type { Context } from "./context.ts";
+import { refusedText } from "./disk-verdict.ts";
 import { CLI_EXIT } from "./exit-codes.ts";
 import { Failure } from "./failure.ts";
 import type { Output } from "./output.ts";
@@ -85,6 +87,11 @@ function explain(view: ClusterView, answered: number, output: Output): void {
   if (view.members.some(({ status }) => status?.isInDoubt)) {
     output.warn("no state has a majority, so nothing is written: the logs name the members");
   }
+  const leader = view.members.find(({ name }) => name !== null && name === view.leader);
+  const refused = refusedText(leader?.status?.intake);
+  if (refused !== null) {
+    output.warn(`${refused}, for want of room on its disks: 'rollcall doctor' says on which`);
+  }
   const total = view.members.filter((member) => member.id !== null).length;
   const voters = view.members.filter((member) => member.membership === "voter");
   const majority = Math.floor(voters.length / 2) + 1;
@@ -122,6 +129,8 @@ function memberItem(member: MemberView, view: ClusterView): object {
     isDraining: status?.isDraining ?? null,
     isReturning: status?.isReturning ?? null,
     isInDoubt: status?.isInDoubt ?? null,
+    diskState: status?.diskState ?? null,
+    intake: status?.intake ?? null,
     version: status?.version ?? null,
     failure,
   };
@@ -139,13 +148,19 @@ function memberRow(
   }
   const { role, term, commit, applied, revision, sessions, watches } = status;
   const kind = membership === "learner" ? "learner" : role;
-  const doing = status.isDraining ? "draining" : status.isReturning ? "returning" : null;
+  const doing = doingOf(status);
   const shown = doing === null ? kind : `${kind} (${doing})`;
   if (output.isVerbose && status.version !== "") {
     output.note(`${status.name} runs ${status.version}`);
   }
   const counts = [revision, sessions, watches].map(text);
   return [status.name, shown, text(term), text(commit), text(applied), text(lag), place, ...counts];
+}
+
+function doingOf({ isDraining, isReturning, diskState }: StatusPage): string | null {
+  if (isDraining) return "draining";
+  if (isReturning) return "returning";
+  return diskState === "low" || diskState === "full" ? `disk ${diskState}` : null;
 }
 
 function text(value: number | null): string {

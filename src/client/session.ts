@@ -305,6 +305,10 @@ export class Session {
       this.#writes.openingRefused(error);
       this.#firstOpen = this.#firstOpen?.attach === attach ? null : this.#firstOpen;
     }
+    // That may take hours. What is to be put back comes again by itself, in longer and longer waits.
+    if (error.code === "DISK_LOW") {
+      this.#writes.refuseQueued(error);
+    }
     this.#openLater(error);
   }
 

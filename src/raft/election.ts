@@ -4,7 +4,13 @@ import type { PreVote, PreVoteResponse, RequestVote, RequestVoteResponse } from 
 import { voteResult } from "./quorum.ts";
 import { isUpToDate } from "./returning.ts";
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from "./roles.ts";
-import { isElectionDue, mayCampaign, type RaftState, restartElectionTimer } from "./state.ts";
+import {
+  isElectionDue,
+  leaderOf,
+  mayCampaign,
+  type RaftState,
+  restartElectionTimer,
+} from "./state.ts";
 import type { MemberId } from "./types.ts";
 
 /** §5.2, §5.4.1; PreVote and stickiness: dissertation 9.6 and 4.2.3. */
@@ -18,7 +24,10 @@ export function tickElection(state: RaftState): void {
 
 /** Where this node may campaign. */
 export function askForPreVotes(state: RaftState): void {
-  if (!mayStartElection(state)) return;
+  if (!mayStartElection(state)) {
+    if (state.isDiskFull) giveUpLeader(state);
+    return;
+  }
   becomePreCandidate(state);
   for (const peer of electorate(state)) {
     const term = state.term + 1;
@@ -28,18 +37,25 @@ export function askForPreVotes(state: RaftState): void {
   countPreVotes(state);
 }
 
+/** Who does not campaign has no other occasion to notice that nobody leads. */
+function giveUpLeader(state: RaftState): void {
+  if (leaderOf(state) !== null) becomeFollower(state, state.term, null);
+}
+
 /**
  * While term and vote are on their way to a slow disk nothing could be said in a further term, so
  * each timeout would only raise it. What a snapshot that is being received holds is committed, and
  * this log lacks it: nobody can be elected with it (§5.4.3), and who leads would only be disturbed.
- * Who returns without its log could be elected without what it helped to commit.
+ * Who returns without its log could be elected without what it helped to commit. Who has no room for
+ * entries could not append its no-op.
  */
 export function mayStartElection(state: RaftState): boolean {
   return (
     mayCampaign(state) &&
     isHardStateDurable(state) &&
     state.install === null &&
-    state.lostEnd === null
+    state.lostEnd === null &&
+    !state.isDiskFull
   );
 }
 

@@ -87,6 +87,7 @@ export function handleInstallSnapshotResponse(
  */
 export function handleInstallSnapshot(state: RaftState, message: InstallSnapshot): void {
   const follower = follow(state, message.from);
+  if (state.isDiskFull) return;
   const { snapshot, chunk, data } = message;
   if (holds(state, snapshot)) {
     // The leader has committed up to there, so this log is the leader's up to there.

@@ -17,6 +17,8 @@ export type ConfRefusal =
   | { readonly reason: "transferring" }
   /** No entry of its own term is committed yet. */
   | { readonly reason: "notReady" }
+  /** Its disk has no room for entries. */
+  | { readonly reason: "diskFull" }
   /** The change at `index` is not committed, or its joint configuration is not left. */
   | { readonly reason: "inProgress"; readonly index: LogIndex }
   /** A learner that is to vote lacks entries, or was not heard within the least election timeout. */
@@ -46,6 +48,7 @@ export type ConfProposal =
 export function proposeConf(state: RaftState, change: ConfChange): ConfProposal {
   if (state.role.type !== "leader") return { ok: false, reason: "notLeader" };
   if (state.role.transfer !== null) return { ok: false, reason: "transferring" };
+  if (state.isDiskFull) return { ok: false, reason: "diskFull" };
   if (!isLeaderReady(state)) return { ok: false, reason: "notReady" };
   if (!isSettled(state)) {
     return { ok: false, reason: "inProgress", index: state.confs.inForceIndex };
@@ -93,6 +96,7 @@ function appendConf(state: RaftState, conf: ConfState): LogIndex {
  */
 export function leaveJoint(state: RaftState): void {
   if (!isJoint(state.conf) || state.confs.inForceIndex > state.commitIndex) return;
+  if (state.isDiskFull) return;
   appendConf(state, leftJoint(state.conf));
 }
 

@@ -6,6 +6,7 @@ import { isDiskGivenUp } from "./disk-hang.ts";
 import { dispatch } from "./dispatch.ts";
 import { completeWrite, nextWrite } from "./durability.ts";
 import { ownVoteDurable, tickElection } from "./election.ts";
+import { setDiskFull } from "./full-disk.ts";
 import {
   abandonOvertakenInstall,
   chunkLoaded,
@@ -190,12 +191,12 @@ export class Raft {
   }
 
   /**
-   * The entry's index; null when not leader, or while the leadership is handed over. It may still
-   * be lost with the leadership.
+   * The entry's index; null when not leader, while the leadership is handed over, or when the disk
+   * is full. It may still be lost with the leadership.
    */
   propose(kind: Exclude<EntryKind, "conf">, data: Uint8Array): LogIndex | null {
-    const { role } = this.#state;
-    if (role.type !== "leader" || role.transfer !== null) return null;
+    const { role, isDiskFull } = this.#state;
+    if (role.type !== "leader" || role.transfer !== null || isDiskFull) return null;
     const index = appendOwn(this.#state, kind, data);
     checkInvariants(this.#state);
     return index;
@@ -255,6 +256,16 @@ export class Raft {
     const start = beginTransfer(this.#state, to);
     checkInvariants(this.#state);
     return start;
+  }
+
+  /** Whether there is room for entries on the disk. Until it is told otherwise there is. */
+  setDiskFull(isFull: boolean): void {
+    setDiskFull(this.#state, isFull);
+    checkInvariants(this.#state);
+  }
+
+  get isDiskFull(): boolean {
+    return this.#state.isDiskFull;
   }
 
   /** The write of that number is on disk. */

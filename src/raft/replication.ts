@@ -145,6 +145,7 @@ export function advanceCommit(state: RaftState): void {
 export function handleAppendEntries(state: RaftState, message: AppendEntries): void {
   const follower = follow(state, message.from);
   checkContiguous(message);
+  if (state.isDiskFull) return;
   const { log } = state;
   let { prevLogIndex, prevLogTerm, entries } = message;
   if (prevLogIndex < log.start.index) {

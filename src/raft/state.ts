@@ -151,6 +151,8 @@ export interface RaftState {
   install: Install | null;
   readonly snapshotWrites: SnapshotWrites;
 
+  /** There is no room for entries (`full-disk.ts`). Never so of a candidate. */
+  isDiskFull: boolean;
   /** Not null: this member returns without its log (`returning.ts`), and does not campaign. */
   lostEnd: LogEnd | null;
 
@@ -270,6 +272,7 @@ export function createState(config: RaftConfig, restored: RestoredLog): RaftStat
     // The batch that stored it held all entries up to it, so nothing below it can be missing here.
     commitIndex: Math.max(snapshot.index, restored.commitIndex),
     handedIndex: snapshot.index,
+    isDiskFull: false,
     lostEnd: restored.lostEnd,
     durable: { term: hardState.term, vote: hardState.vote },
     write: null,
@@ -402,6 +405,7 @@ export function checkInvariants(state: RaftState): void {
     assert(role.leader !== state.id, "a follower follows somebody else");
   } else if (role.type === "candidate") {
     assert(state.vote === state.id, "a candidate has voted for itself");
+    assert(!state.isDiskFull, "a candidate has room for its no-op");
     assert(
       !role.votes.has(state.id) || (durable.term === state.term && durable.vote === state.id),
       "a candidate counts its own vote once it is durable",

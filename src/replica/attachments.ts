@@ -6,6 +6,7 @@ import { Attachment } from "./attachment.ts";
 import { AwaitedConfirmations, type Verdict } from "./awaited-confirmations.ts";
 import { Breaks, type Moment } from "./breaks.ts";
 import { type BoundSession, type Connection, type Emit, toClient } from "./connections.ts";
+import type { DiskState } from "./disk-states.ts";
 import type { Freshness } from "./freshness.ts";
 import type { ConnectionId, OwnedView, RequestId, SessionState } from "./inputs.ts";
 import type { AttachedSession, Report, ReportConfirmed } from "./peer-messages.ts";
@@ -14,6 +15,8 @@ export interface ReportTarget {
   readonly id: MemberId;
   readonly leader: MemberId;
   readonly term: Term;
+  /** Of this node. */
+  readonly disk: DiskState;
 }
 
 interface Parts {
@@ -195,6 +198,7 @@ export class Attachments {
       isUrgent,
       touches,
       breaks: this.#breaks.breaks(),
+      disk: target.disk,
     };
   }
 

@@ -14,7 +14,7 @@ import {
 } from "./connections.ts";
 import type { ClientInput, RequestId, WriteCommand } from "./inputs.ts";
 import type { Now } from "./now.ts";
-import type { PendingWrite } from "./pending-write.ts";
+import type { PendingWrite, Write } from "./pending-write.ts";
 import type { Proposals } from "./proposals.ts";
 import type { Reads } from "./reads.ts";
 import type { Watches } from "./watches.ts";
@@ -29,6 +29,8 @@ interface Parts {
   readonly codec: CommandCodec;
   readonly emit: Emit;
   readonly lastApplied: () => LogIndex;
+  /** Why the registry takes no commands of that type now; null where it does. */
+  readonly refusalOf: (type: Command["type"]) => Refusal | null;
 }
 
 type InputOf<T extends ClientInput["type"]> = Extract<ClientInput, { readonly type: T }>;
@@ -217,7 +219,7 @@ export class ClientRequests {
         appliedIndex: this.#parts.lastApplied(),
         client,
       });
-    this.#parts.proposals.add({
+    const opening: Write = {
       session,
       seq: 0,
       secretHash,
@@ -227,7 +229,8 @@ export class ClientRequests {
       bytes: encodeAgain(),
       encodeAgain,
       deadlineMs: nowMs + input.timeoutMs,
-    });
+    };
+    this.#parts.proposals.add(opening, this.#parts.refusalOf("openSession"));
   }
 
   #attach(connection: Connection, input: InputOf<"attach">, nowMs: number): void {
@@ -246,7 +249,7 @@ export class ClientRequests {
       return;
     }
     const session = connection.session.id;
-    this.#parts.proposals.add({
+    const write: Write = {
       session,
       seq: command.seq,
       secretHash: null,
@@ -256,7 +259,8 @@ export class ClientRequests {
       bytes: this.#parts.codec.encode(bind(command, session)),
       encodeAgain: null,
       deadlineMs: nowMs + timeoutMs,
-    });
+    };
+    this.#parts.proposals.add(write, this.#parts.refusalOf(command.type));
   }
 
   /** A session that has ended is answered for without the log, which would say the same. */

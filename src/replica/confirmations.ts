@@ -1,5 +1,6 @@
 import type { LogIndex, MemberId, Term } from "../raft/types.ts";
 import { unreachable } from "../util/assert.ts";
+import type { Intake } from "./disk-states.ts";
 import type { Leases } from "./leases.ts";
 import type { AttachedSession, Origin, Report, ReportConfirmed } from "./peer-messages.ts";
 
@@ -79,6 +80,7 @@ export class Confirmations {
     term: Term,
     confirmedRound: number,
     commitIndex: LogIndex,
+    intake: Intake,
   ): readonly ReportConfirmed[] {
     const answers: ReportConfirmed[] = [];
     for (const [node, waiting] of this.#waiting) {
@@ -99,6 +101,7 @@ export class Confirmations {
           commitIndex,
           refused: latest.refused,
           superseded: latest.superseded,
+          intake,
         });
       }
     }

@@ -1,5 +1,6 @@
 import type { Raft } from "../raft/raft.ts";
 import type { MemberId, Term } from "../raft/types.ts";
+import type { DiskStates } from "./disk-states.ts";
 import type { Notice, TransferOutcome } from "./inputs.ts";
 
 interface Handover {
@@ -11,18 +12,28 @@ interface Handover {
 /** Tells what becomes of the transfers of the leadership that begin here, whoever began them. */
 export class Handovers {
   readonly #raft: Raft;
+  readonly #disks: DiskStates;
   readonly #notice: (notice: Notice) => void;
   #current: Handover | null = null;
 
-  constructor(raft: Raft, notice: (notice: Notice) => void) {
+  constructor(raft: Raft, disks: DiskStates, notice: (notice: Notice) => void) {
     this.#raft = raft;
+    this.#disks = disks;
     this.#notice = notice;
   }
 
   ask(to: MemberId | null): void {
-    const start = this.#raft.transferLeadership(to);
+    const start = this.#raft.transferLeadership(to ?? this.#disks.successor);
     if (!start.isStarted) {
       this.#tell(to, start.reason);
+    }
+  }
+
+  /** To who has more room on its disk, where there is reason to. */
+  tick(): void {
+    const to = this.#disks.tick();
+    if (to !== null) {
+      this.ask(to);
     }
   }
 

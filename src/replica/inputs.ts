@@ -21,6 +21,7 @@ import type { EndReason, Reply, SessionCommand } from "../registry/command.ts";
 import type { Instance, Selector } from "../registry/instance.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { Divergence, Doubt } from "./checkpoints.ts";
+import type { DiskState } from "./disk-states.ts";
 import type { MembersOutcome } from "./member-changes.ts";
 import type { PeerMessage } from "./peer-messages.ts";
 
@@ -140,6 +141,8 @@ export type Input =
    * PEER_ANSWER_MS. False: there is a connection again.
    */
   | { readonly type: "peerGone"; readonly peer: MemberId; readonly isGone: boolean }
+  /** Of the disk that this node writes to. `ok` until something else is told. */
+  | { readonly type: "disk"; readonly state: DiskState }
   /** The time of the `alarm` output of that number has come. */
   | { readonly type: "alarm"; readonly number: number }
   /** To the voter that fits best for null. What becomes of it is told by `leadershipTransfer`. */
@@ -268,6 +271,8 @@ export type Notice =
   | { readonly type: "caughtUp"; readonly index: LogIndex; readonly ageKnown: boolean }
   /** No state has a majority (not null), or one has again. */
   | { readonly type: "doubt"; readonly doubt: Doubt | null }
+  /** Its disk is full, and the others go on without it; or it has room again, or nobody goes on. */
+  | { readonly type: "stranded"; readonly isStranded: boolean }
   | { readonly type: "massBreak"; readonly sessions: number }
   /** `to` null: no target was found. */
   | {

@@ -6,6 +6,7 @@ import type { Registry } from "../registry/registry.ts";
 import { must, unreachable } from "../util/assert.ts";
 import type { CommandCodec } from "./command-codec.ts";
 import { Confirmations } from "./confirmations.ts";
+import type { Intake } from "./disk-states.ts";
 import { Leases } from "./leases.ts";
 import type { Report, ReportConfirmed } from "./peer-messages.ts";
 
@@ -100,12 +101,12 @@ export class LeaderDuties {
     return sessions;
   }
 
-  confirmations(): readonly ReportConfirmed[] {
-    const { id, term, commitIndex } = this.#raft;
-    if (this.#confirmations.isUrgent && this.#raft.round === this.#raft.confirmedRound) {
+  confirmations(intake: Intake): readonly ReportConfirmed[] {
+    const { id, term, commitIndex, confirmedRound } = this.#raft;
+    if (this.#confirmations.isUrgent && this.#raft.round === confirmedRound) {
       this.#raft.beginRound();
       this.#confirmations.roundBegun();
     }
-    return this.#confirmations.confirmed(id, term, this.#raft.confirmedRound, commitIndex);
+    return this.#confirmations.confirmed(id, term, confirmedRound, commitIndex, intake);
   }
 }

@@ -1,5 +1,7 @@
-import { ENTRY_BYTES_MAX, ENTRY_COMMANDS_MAX } from "../limits.ts";
+import { ENTRY_BYTES_MAX, ENTRY_COMMANDS_MAX, UNCOMMITTED_ENTRIES_MAX } from "../limits.ts";
+import type { Raft } from "../raft/raft.ts";
 import type { Term } from "../raft/types.ts";
+import { assert } from "../util/assert.ts";
 import type { CommandCodec } from "./command-codec.ts";
 
 /** Commands that a leader was given and has not put into its log, in order of arrival. */
@@ -31,6 +33,21 @@ export class Packing {
     for (const command of commands) {
       this.#commands.push(command);
       this.#bytes += command.length;
+    }
+  }
+
+  /** While a write is on its way to the disk, what comes is gathered for the next one. */
+  proposeTo(raft: Raft, isPersisting: boolean, atMs: number): void {
+    while (
+      !this.isEmpty &&
+      (!isPersisting || this.isFull) &&
+      raft.lastIndex - raft.commitIndex < UNCOMMITTED_ENTRIES_MAX
+    ) {
+      const data = this.take(raft.term, atMs);
+      if (data === null) {
+        return;
+      }
+      assert(raft.propose("commands", data) !== null, "a leader takes proposals");
     }
   }
 

@@ -1,5 +1,6 @@
 import type { RaftMessage } from "../raft/messages.ts";
 import type { LogIndex, MemberId, Term } from "../raft/types.ts";
+import type { DiskState, Intake } from "./disk-states.ts";
 
 interface Header {
   readonly from: MemberId;
@@ -43,6 +44,8 @@ export interface Report extends Header {
   readonly touches: readonly AttachedSession[];
   /** The client's end closed or reset without `bye`. */
   readonly breaks: readonly AttachedSession[];
+  /** Of the sender. */
+  readonly disk: DiskState;
 }
 
 /**
@@ -61,6 +64,8 @@ export interface ReportConfirmed extends Header {
   readonly refused: readonly string[];
   /** Nor these: another connection speaks for the session, of this number, which is as high or higher. */
   readonly superseded: readonly AttachedSession[];
+  /** What is to be refused is not handed to the leader. */
+  readonly intake: Intake;
 }
 
 /**

@@ -14,6 +14,12 @@ import {
   type Write,
 } from "./pending-write.ts";
 
+const OVERLOADED: Refusal = {
+  code: "OVERLOADED",
+  message: `${PENDING_WRITES_MAX} writes are waiting at this node (PENDING_WRITES_MAX)`,
+  limit: PENDING_WRITES_MAX,
+  retryAfterMs: OVERLOADED_RETRY_AFTER_MS,
+};
 const SESSION_ENDED: Refusal = { code: "SESSION_EXPIRED", message: "the session has ended" };
 const NOT_HANDED: Refusal = {
   code: "NO_LEADER",
@@ -52,16 +58,16 @@ export class Proposals {
     return this.#queue.length > 0;
   }
 
-  add(write: Write): void {
+  /**
+   * `refusal`: why nothing of it may leave this node, or null. Where it was taken before, a copy may
+   * be out, and it is not for this node to say that it will not happen.
+   */
+  add(write: Write, refusal: Refusal | null): void {
     const isToHold = isHeld(write);
     const earlier = isToHold ? this.#held.twin(write) : this.#earlier(write);
-    if (earlier === undefined && this.#count + this.#held.count >= PENDING_WRITES_MAX) {
-      this.#refuse(write, {
-        code: "OVERLOADED",
-        message: `${PENDING_WRITES_MAX} writes are waiting at this node (PENDING_WRITES_MAX)`,
-        limit: PENDING_WRITES_MAX,
-        retryAfterMs: OVERLOADED_RETRY_AFTER_MS,
-      });
+    const isFull = this.#count + this.#held.count >= PENDING_WRITES_MAX;
+    if (earlier === undefined && (refusal !== null || isFull)) {
+      this.#refuse(write, refusal ?? OVERLOADED);
       return;
     }
     if (!isToHold) {

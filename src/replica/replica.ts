@@ -1,4 +1,3 @@
-import { UNCOMMITTED_ENTRIES_MAX } from "../limits.ts";
 import { Raft } from "../raft/raft.ts";
 import type { Ready } from "../raft/ready.ts";
 import type { Received } from "../raft/snapshot.ts";
@@ -11,6 +10,7 @@ import { ClientRequests } from "./client-requests.ts";
 import type { CommandCodec } from "./command-codec.ts";
 import { Comparison } from "./comparison.ts";
 import { Connections } from "./connections.ts";
+import { DiskStates } from "./disk-states.ts";
 import { Freshness } from "./freshness.ts";
 import { Handovers } from "./handovers.ts";
 import type { Input, Notice, Output } from "./inputs.ts";
@@ -46,6 +46,7 @@ export class Replica {
   readonly #attachments: Attachments;
   readonly #watches: Watches;
   readonly #clients: ClientRequests;
+  readonly #disks: DiskStates;
   readonly #handovers: Handovers;
   readonly #memberChanges: MemberChanges;
   readonly #snapshots: Snapshots;
@@ -69,7 +70,8 @@ export class Replica {
       this.#outputs.push(output);
     };
     const start = random(START_BOUND);
-    this.#handovers = new Handovers(this.#raft, (notice) => this.#notice(notice));
+    this.#disks = new DiskStates(this.#raft, (notice) => this.#notice(notice));
+    this.#handovers = new Handovers(this.#raft, this.#disks, (notice) => this.#notice(notice));
     this.#memberChanges = new MemberChanges(this.#raft, joinedIndex, (n) => this.#notice(n));
     this.#freshness = new Freshness(joinedIndex);
     this.#packing = new Packing(codec);
@@ -93,6 +95,7 @@ export class Replica {
       codec,
       emit,
       lastApplied: () => this.#lastApplied,
+      refusalOf: (type) => this.#disks.refusalOf(type),
     });
     this.#applier = new Applier({
       registry: this.registry,
@@ -144,6 +147,9 @@ export class Replica {
       case "alarm":
         this.#raft.alarm(input.number);
         break;
+      case "disk":
+        this.#disks.setOwn(input.state);
+        break;
       case "transferLeadership":
         this.#handovers.ask(input.to);
         break;
@@ -177,7 +183,8 @@ export class Replica {
     return replicaStatus(this.#raft, this.registry, this.#linksUp, {
       agreedIndex,
       doubt,
-      snapshotWaitingIndex: this.#snapshots.waitingIndex,
+      snapshots: this.#snapshots,
+      disks: this.#disks,
       lastApplied: this.#lastApplied,
       watches: this.#watches.count,
       isCaughtUp: this.#freshness.state === "current",
@@ -194,6 +201,7 @@ export class Replica {
     this.#reads.tick(nowMs, leader !== null);
     this.#attachments.tick(nowMs);
     this.#duties?.tick(nowMs);
+    this.#handovers.tick();
     this.#watches.tick();
     this.#comparison.tick();
     // What is there while it returns is no copy of anything, however old.
@@ -208,12 +216,13 @@ export class Replica {
     }
     switch (message.type) {
       case "forward":
-        if (this.#raft.role === "leader" && message.term === this.#raft.term) {
+        if (message.term === this.#raft.term && this.#mayTake()) {
           this.#packing.add(message.term, message.commands);
         }
         break;
       case "report":
         if (message.term === this.#raft.term) {
+          this.#disks.reported(message.from, message.disk);
           this.#duties?.report(message);
         }
         break;
@@ -228,6 +237,11 @@ export class Replica {
     }
   }
 
+  /** On full disks it would wait without end, and more of it for every time that it is sent again. */
+  #mayTake(): boolean {
+    return this.#raft.role === "leader" && this.#disks.intake !== "nothing";
+  }
+
   #reportConfirmed(message: Extract<PeerMessage, { type: "reportConfirmed" }>, now: Now): void {
     if (!this.#attachments.isOwn(message)) {
       return;
@@ -236,6 +250,7 @@ export class Replica {
     if (this.#freshness.confirmed(proof, this.#lastApplied)) {
       this.#caughtUp(true, now);
     }
+    this.#disks.told(message);
     this.#attachments.confirmed(message, this.#lastApplied, now.monotonicMs);
   }
 
@@ -325,31 +340,21 @@ export class Replica {
     if (raft.role !== "leader") {
       return;
     }
-    for (const confirmed of this.#duties?.confirmations() ?? []) {
+    const { intake } = this.#disks;
+    for (const confirmed of this.#duties?.confirmations(intake) ?? []) {
       this.#deliver(confirmed, now);
     }
     // What comes while the leadership is handed over waits here, and goes from the nodes that took
     // it to the next leader, or into the log of this one where nothing comes of it. While in doubt,
     // it would be applied to states of which nobody knows which is right.
-    if (raft.transferTarget !== null || this.#comparison.isInDoubt) {
+    if (raft.transferTarget !== null || this.#comparison.isInDoubt || intake === "nothing") {
       return;
     }
     const commands = this.#duties?.commands() ?? [];
     if (commands.length > 0) {
       this.#packing.add(raft.term, commands);
     }
-    // While a write is on its way to the disk, what comes is gathered for the next one.
-    while (
-      !this.#packing.isEmpty &&
-      (!this.#isPersisting || this.#packing.isFull) &&
-      raft.lastIndex - raft.commitIndex < UNCOMMITTED_ENTRIES_MAX
-    ) {
-      const data = this.#packing.take(raft.term, now.wallMs);
-      if (data === null) {
-        return;
-      }
-      assert(raft.propose("commands", data) !== null, "a leader takes proposals");
-    }
+    this.#packing.proposeTo(raft, this.#isPersisting, now.wallMs);
   }
 
   #ask(now: Now): void {
@@ -369,7 +374,8 @@ export class Replica {
     if (leader === null || (leader === id && this.#duties === null)) {
       return false;
     }
-    const report = this.#attachments.report({ id, leader, term }, now.monotonicMs);
+    const target = { id, leader, term, disk: this.#disks.own };
+    const report = this.#attachments.report(target, now.monotonicMs);
     if (report !== null) {
       this.#deliver(report, now);
     }
@@ -381,7 +387,7 @@ export class Replica {
     if (message.to === this.#raft.id) {
       this.#peerMessage(message, now);
     } else {
-      this.#send(message);
+      this.#outputs.push({ type: "send", message });
     }
   }
 
@@ -440,9 +446,5 @@ export class Replica {
 
   #notice(notice: Notice): void {
     this.#outputs.push({ type: "notice", notice });
-  }
-
-  #send(message: PeerMessage): void {
-    this.#outputs.push({ type: "send", message });
   }
 }

@@ -58,6 +58,11 @@ export class Snapshots {
     return this.#taker.waitingIndex;
   }
 
+  /** On its way to the disk: one that is taken, or received. */
+  get isUnderWay(): boolean {
+    return this.#taker.isTaking || this.#parts.raft.isInstalling;
+  }
+
   /** Everything up to the checkpoint `lastApplied` is applied: takes a snapshot, where it is due. */
   checkpoint(lastApplied: LogIndex): void {
     const { raft, registry } = this.#parts;

@@ -2,7 +2,9 @@ import type { Raft } from "../raft/raft.ts";
 import type { ConfState, LogIndex, MemberId, Role, Term } from "../raft/types.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { Doubt } from "./checkpoints.ts";
+import type { DiskState, DiskStates, Intake } from "./disk-states.ts";
 import type { AgeMs } from "./inputs.ts";
+import type { Snapshots } from "./snapshots.ts";
 
 export interface ReplicaStatus {
   readonly id: MemberId;
@@ -24,6 +26,16 @@ export interface ReplicaStatus {
   readonly snapshotIndex: LogIndex;
   /** Of one that is written and waits for a majority to agree on it; 0 where none does. */
   readonly snapshotWaitingIndex: LogIndex;
+  /** Of the current snapshot; 0 where there is none. */
+  readonly snapshotBytes: number;
+  /** A snapshot is on its way to the disk, its own or that of another member. */
+  readonly isSnapshotUnderWay: boolean;
+  /** Of this node, as it was told. */
+  readonly disk: DiskState;
+  /** What this node hands to the leader, or takes as leader. */
+  readonly intake: Intake;
+  /** Its disk is full, and the others go on without it. */
+  readonly isStranded: boolean;
   /** The first entry that is still in the log. */
   readonly firstIndex: LogIndex;
   readonly revision: number;
@@ -49,14 +61,11 @@ export interface ReplicaStatus {
 /** What the replica itself knows. */
 type OwnStatus = Pick<
   ReplicaStatus,
-  | "agreedIndex"
-  | "doubt"
-  | "snapshotWaitingIndex"
-  | "lastApplied"
-  | "watches"
-  | "isCaughtUp"
-  | "ageMs"
->;
+  "agreedIndex" | "doubt" | "lastApplied" | "watches" | "isCaughtUp" | "ageMs"
+> & {
+  readonly snapshots: Pick<Snapshots, "waitingIndex" | "isUnderWay">;
+  readonly disks: Pick<DiskStates, "own" | "intake" | "isStranded">;
+};
 
 /**
  * `linksUp`: the members that this one can send to. Spelled out, not spread: the simulator looks at
@@ -80,6 +89,7 @@ export function replicaStatus(
     lastIndex: raft.lastIndex,
     isReturning: raft.lostEnd !== null,
     snapshotIndex: raft.snapshot?.index ?? 0,
+    snapshotBytes: raft.snapshot?.bytes ?? 0,
     firstIndex: raft.log.firstIndex,
     peers: raft.progress().map(({ id, matchIndex, nextIndex }) => {
       return { id, matchIndex, nextIndex, isLinkUp: linksUp.has(id) };
@@ -90,7 +100,11 @@ export function replicaStatus(
     instances: registry.instanceCount,
     agreedIndex: own.agreedIndex,
     doubt: own.doubt,
-    snapshotWaitingIndex: own.snapshotWaitingIndex,
+    snapshotWaitingIndex: own.snapshots.waitingIndex,
+    isSnapshotUnderWay: own.snapshots.isUnderWay,
+    disk: own.disks.own,
+    intake: own.disks.intake,
+    isStranded: own.disks.isStranded,
     lastApplied: own.lastApplied,
     lastAppliedTerm: raft.log.termAt(own.lastApplied) ?? null,
     watches: own.watches,

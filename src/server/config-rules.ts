@@ -20,6 +20,16 @@ export function checkTogether(config: NodeConfig): void {
   checkMembers("--peer", config.peers);
   checkJoin(config);
   checkOwnEntry(config);
+  checkDisk(config);
+}
+
+function checkDisk({ diskLowBytes, diskFullBytes }: NodeConfig): void {
+  if (diskFullBytes > diskLowBytes) {
+    throw configurationError(
+      `--disk-full ${diskFullBytes} is more than --disk-low ${diskLowBytes}`,
+      "a disk is low before it is full: give --disk-low more, or --disk-full less",
+    );
+  }
 }
 
 function checkListen({ listen, insecure, advertise }: NodeConfig): void {

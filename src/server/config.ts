@@ -1,6 +1,9 @@
 import { z } from "zod";
 import { LOG_LEVELS, type LogLevel } from "../env/logger.ts";
 import {
+  DISK_FULL_BYTES_DEFAULT,
+  DISK_LOW_BYTES_DEFAULT,
+  DISK_RESERVE_BYTES_DEFAULT,
   DRAIN_MS_DEFAULT,
   GOAWAY_SPREAD_MS_DEFAULT,
   NAME_BYTES_MAX,
@@ -33,6 +36,12 @@ export interface NodeConfig {
   /** How long clients may take to leave when the node is told to stop. */
   readonly drainMs: number;
   readonly goawaySpreadMs: number;
+  /** Room on the disk below which the registry takes no registrations; 0 for never. */
+  readonly diskLowBytes: number;
+  /** Room below which the node takes no entries; 0 for never. */
+  readonly diskFullBytes: number;
+  /** The least that is kept for when the disk is full; 0 for nothing. */
+  readonly diskReserveBytes: number;
 }
 
 interface OptionRow {
@@ -42,6 +51,10 @@ interface OptionRow {
   readonly kind: "value" | "switch" | "list";
   readonly value: string;
   readonly doc: string;
+}
+
+function mebibytes(bytes: number): string {
+  return `${bytes / 2 ** 20}MiB`;
 }
 
 /** Flags and environment, for `--help`, the documentation and `parseNodeConfig`. */
@@ -137,9 +150,31 @@ export const NODE_OPTIONS = {
     value: "MS",
     doc: `Window in which clients are asked to leave (default ${GOAWAY_SPREAD_MS_DEFAULT})`,
   },
+  diskLowBytes: {
+    flag: "--disk-low",
+    env: "ROLLCALL_DISK_LOW",
+    kind: "value",
+    value: "SIZE",
+    doc: `Room on the disk below which no registrations are taken (default ${mebibytes(DISK_LOW_BYTES_DEFAULT)})`,
+  },
+  diskFullBytes: {
+    flag: "--disk-full",
+    env: "ROLLCALL_DISK_FULL",
+    kind: "value",
+    value: "SIZE",
+    doc: `Room below which this node takes no entries (default ${mebibytes(DISK_FULL_BYTES_DEFAULT)})`,
+  },
+  diskReserveBytes: {
+    flag: "--disk-reserve",
+    env: "ROLLCALL_DISK_RESERVE",
+    kind: "value",
+    value: "SIZE",
+    doc: `The least to keep on the disk for when it is full (default ${mebibytes(DISK_RESERVE_BYTES_DEFAULT)})`,
+  },
 } as const satisfies Record<keyof NodeConfig, OptionRow>;
 
 const DRAIN_MS_MAX = 600_000;
+const SIZE_UNITS = { "": 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 } as const;
 
 const name = z
   .string()
@@ -194,6 +229,15 @@ const list = z.preprocess(
 
 const milliseconds = z.coerce.number().int().min(0).max(DRAIN_MS_MAX);
 
+const size = z.union([z.string(), z.number()]).transform((given, context): number => {
+  const [, count, unit = ""] = /^(\d{1,12})\s*([KMGT]iB)?$/.exec(String(given).trim()) ?? [];
+  if (count === undefined) {
+    context.addIssue({ code: "custom", message: "must be a size such as 512MiB, 2GiB or 0" });
+    return z.NEVER;
+  }
+  return Number(count) * SIZE_UNITS[unit as keyof typeof SIZE_UNITS];
+});
+
 const truth = z.union([
   z.boolean(),
   z.enum(["true", "1", "false", "0", ""]).transform((text) => text === "true" || text === "1"),
@@ -213,6 +257,9 @@ const schema = z.strictObject({
   logLevel: z.enum(LOG_LEVELS),
   drainMs: milliseconds,
   goawaySpreadMs: milliseconds,
+  diskLowBytes: size,
+  diskFullBytes: size,
+  diskReserveBytes: size,
 });
 
 const DEFAULTS = {
@@ -227,6 +274,9 @@ const DEFAULTS = {
   logLevel: "info",
   drainMs: DRAIN_MS_DEFAULT,
   goawaySpreadMs: GOAWAY_SPREAD_MS_DEFAULT,
+  diskLowBytes: DISK_LOW_BYTES_DEFAULT,
+  diskFullBytes: DISK_FULL_BYTES_DEFAULT,
+  diskReserveBytes: DISK_RESERVE_BYTES_DEFAULT,
 };
 
 /** What flags give, under the names of `NodeConfig`; each as text, or as a list of texts. */

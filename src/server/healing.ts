@@ -1,10 +1,13 @@
 import type { Logger, Random, Timers } from "../env/env.ts";
 import { CALL_TIMEOUT_MS_DEFAULT, PEER_REDIAL_MS_MAX } from "../limits.ts";
-import type { LogDamaged } from "../storage/damage.ts";
+import { LogDamaged } from "../storage/damage.ts";
+import type { DataDirectory } from "../storage/directory.ts";
 import type { Salvage } from "../storage/salvage.ts";
 import type { LogHost } from "./log-page.ts";
 import { askLog } from "./log-page.ts";
+import { Member, type MemberOptions } from "./member.ts";
 import { Rounds } from "./rounds.ts";
+import { lineageOf } from "./status.ts";
 
 export interface HealingOptions {
   readonly salvage: Salvage;
@@ -135,5 +138,33 @@ export class Healing {
     if (text === this.#answers || text === "") return;
     this.#answers = text;
     this.#options.logger.info({}, this.waitingFor());
+  }
+}
+
+/**
+ * Starts a member; a log that is damaged is made whole first, once. Null where that was stopped.
+ * `reopen`: the directory, once it is closed.
+ */
+export async function startHealed(
+  options: MemberOptions,
+  on: { onHealing(healing: Healing): void; reopen(): Promise<DataDirectory> },
+): Promise<Member | null> {
+  try {
+    return await Member.start(options);
+  } catch (damage) {
+    if (!(damage instanceof LogDamaged)) {
+      throw damage;
+    }
+    const { directory, addresses, birth } = options;
+    const salvage = await directory.salvage();
+    const placesOf = (name: string) => addresses.dialable(name);
+    const lineage = lineageOf(birth);
+    const healing = new Healing({ ...options, salvage, damage, lineage, placesOf });
+    on.onHealing(healing);
+    if (!(await healing.run())) {
+      return null;
+    }
+    await directory.close();
+    return Member.start({ ...options, directory: await on.reopen() });
   }
 }

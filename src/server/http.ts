@@ -16,21 +16,22 @@ import type { Metrics } from "./metrics.ts";
 import { readOperation, statusOfRefusal } from "./operation-page.ts";
 import type { Operation, OperationAnswer } from "./operations.ts";
 import type { PageTurns } from "./page-turns.ts";
-import type { NodeStatus, SessionStatus } from "./status.ts";
+import type { NodeStatus, SessionsStatus } from "./status.ts";
 import type { WebAccess } from "./web-access.ts";
 
 export interface HealthCheck {
   readonly name: string;
   /** Null when it is fine. */
   readonly failure: string | null;
+  /** What is remarkable though it does not fail. */
+  readonly note?: string;
 }
 
 /** A born node, as its HTTP pages see it. */
 export interface HttpPages {
   readonly lineage: string;
   status(): NodeStatus;
-  /** The first of them by id, and how many there are. */
-  sessions(): { readonly items: readonly SessionStatus[]; readonly total: number };
+  sessions(): SessionsStatus;
   backup(isLinearizable: boolean): Promise<BackupAnswer>;
   operate(operation: Operation): Promise<OperationAnswer>;
   read(selector: Selector, consistency: ReadConsistency): Promise<LocalAnswer>;
@@ -149,8 +150,10 @@ async function log(host: HttpHost, query: URLSearchParams): Promise<HttpResponse
 /** As the Kubernetes API server words it: a failing check is always named. */
 function readiness(checks: readonly HealthCheck[], isVerbose: boolean): HttpResponse {
   const isReady = checks.every((check) => check.failure === null);
-  const lines = checks.map(({ name, failure }) =>
-    failure === null ? `[+]${name} ok` : `[-]${name} failed: ${failure}`,
+  const lines = checks.map(({ name, failure, note }) =>
+    failure === null
+      ? `[+]${name} ok${note === undefined ? "" : `: ${note}`}`
+      : `[-]${name} failed: ${failure}`,
   );
   const text = isReady ? "ok" : "not ready";
   const body = isReady && !isVerbose ? `${text}\n` : `${[...lines, text].join("\n")}\n`;

@@ -2,6 +2,7 @@ import type { HttpResponse } from "../env/env.ts";
 import { LOG_PAGE_BYTES_MAX } from "../limits.ts";
 import type { LogSource } from "../storage/storage.ts";
 import { askPage } from "./ask-page.ts";
+import type { Member } from "./member.ts";
 
 /**
  * `GET /v1/log?lineage=L&to=N`: what a node has on its disk of the log of its cluster, from entry N
@@ -13,6 +14,11 @@ export interface LogHost {
   readonly lineage: string;
   /** Whom this node follows, or null. */
   readonly leader: string | null;
+}
+
+/** Of a node that serves. */
+export function logHostOf(member: Member, source: LogSource): LogHost {
+  return { source, lineage: member.lineage, leader: member.status().leader };
 }
 
 /** What a node answers that is of the same cluster. */

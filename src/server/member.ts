@@ -15,11 +15,11 @@ import { snapshotCodec } from "../wire/snapshot-codec.ts";
 import type { AddressBook } from "./address-book.ts";
 import { type BackupAnswer, Backups } from "./backup.ts";
 import { Clients } from "./clients.ts";
+import { type DiskGuard, diskCheck } from "./disk-guard.ts";
 import { Driver } from "./driver.ts";
 import type { HealthCheck, HttpPages } from "./http.ts";
 import { type LaterEpoch, seenByClient } from "./lineage.ts";
 import { LocalReads } from "./local-reads.ts";
-import type { LogHost } from "./log-page.ts";
 import type { Metrics } from "./metrics.ts";
 import { Notices } from "./notices.ts";
 import { type Operation, type OperationAnswer, Operations } from "./operations.ts";
@@ -30,14 +30,15 @@ import {
   membersOf,
   type NodeStatus,
   nodeStatus,
-  type SessionStatus,
-  sessionStatus,
+  type SessionsStatus,
+  sessionsStatus,
 } from "./status.ts";
 import { storedRegistry } from "./stored-registry.ts";
 
 const RETURNING =
   "the state of this node went wrong: its log is set aside, a peer's takes its place";
-const LISTED_SESSIONS_MAX = 10_000;
+/** What they ask meanwhile is not answered. */
+const STRANDED_SPREAD_MS = 1_000;
 /** For the closing handshakes of clients that do not answer. */
 const CLOSE_MS = 500;
 
@@ -54,6 +55,7 @@ export interface MemberOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly disk: DiskGuard;
   /** This node is no member any more. */
   readonly onRemoved: () => void;
   /** Its cluster goes on without it. */
@@ -168,13 +170,9 @@ export class Member implements HttpPages {
     return this.#notices.state;
   }
 
-  get logHost(): LogHost {
-    const leader = this.#nameOf(this.#driver.status().leader);
-    return { source: this.#options.directory, lineage: this.lineage, leader };
-  }
-
-  get isDraining(): boolean {
-    return this.#isDraining;
+  /** No clients are let in: it is leaving, or of no use to them. */
+  get isClosed(): boolean {
+    return this.#isDraining || this.#driver.status().isStranded;
   }
 
   acceptPeer(socket: Socket): void {
@@ -186,7 +184,8 @@ export class Member implements HttpPages {
   }
 
   readiness(): readonly HealthCheck[] {
-    const { leader, isCaughtUp, isReturning, doubt } = this.#driver.status();
+    const status = this.#driver.status();
+    const { leader, isCaughtUp, isReturning, doubt } = status;
     return [
       { name: "leader", failure: leader === null ? "no leader is known" : null },
       { name: "caught-up", failure: isCaughtUp ? null : "not caught up with a leader yet" },
@@ -198,6 +197,7 @@ export class Member implements HttpPages {
             ? null
             : `no state has a majority at ${doubt.index}`,
       },
+      diskCheck(status),
       { name: "serving", failure: this.#isDraining ? "draining" : null },
     ];
   }
@@ -218,15 +218,8 @@ export class Member implements HttpPages {
     });
   }
 
-  sessions(): { readonly items: readonly SessionStatus[]; readonly total: number } {
-    const items: SessionStatus[] = [];
-    for (const session of this.#replica.registry.sessions()) {
-      if (items.length === LISTED_SESSIONS_MAX) {
-        break;
-      }
-      items.push(sessionStatus(session));
-    }
-    return { items, total: this.#replica.registry.sessionCount };
+  sessions(): SessionsStatus {
+    return sessionsStatus(this.#replica.registry);
   }
 
   read(...question: Parameters<LocalReads["read"]>): ReturnType<LocalReads["read"]> {
@@ -248,17 +241,21 @@ export class Member implements HttpPages {
     }
     this.#isDraining = true;
     await this.#handOver();
-    const { name, addresses, logger } = this.#options;
     // Who has removed itself hears of no leader any more: whoever stays with it is not answered.
     const { leader } = this.#driver.status();
-    const others = membersOf(this.#conf, addresses).filter((member) => member.name !== name);
-    logger.info({ connections: this.#clients.count }, "draining");
-    this.#clients.goAway(
-      "draining",
-      others.map((member) => member.address),
-      leader === null ? 0 : Math.min(spreadMs, drainMs),
-    );
+    this.#options.logger.info({ connections: this.#clients.count }, "draining");
+    this.#sendAway("draining", leader === null ? 0 : Math.min(spreadMs, drainMs));
     await this.#clients.empty(drainMs);
+  }
+
+  #sendAway(reason: string, spreadMs: number): void {
+    const { name, addresses } = this.#options;
+    const others = membersOf(this.#conf, addresses).filter((member) => member.name !== name);
+    this.#clients.goAway(
+      reason,
+      others.map((member) => member.address),
+      spreadMs,
+    );
   }
 
   /** Closes what is left, finishes the write that is out and closes the storage. */
@@ -326,6 +323,9 @@ export class Member implements HttpPages {
     }
     this.#notices.take(notice);
     this.#operations.take(notice);
+    if (notice.type === "stranded" && notice.isStranded) {
+      this.#sendAway("its disk is full", STRANDED_SPREAD_MS);
+    }
     if (notice.type === "returned") {
       void this.#returned();
     }
@@ -387,14 +387,16 @@ export class Member implements HttpPages {
   }
 
   #run(): void {
-    const { metrics } = this.#options;
+    const { metrics, disk } = this.#options;
     metrics.observe(() => ({
       replica: this.#driver.status(),
       links: this.#links.status(),
+      disk: disk.status,
       connections: this.#clients.count,
       traffic: this.#clients.traffic,
       nameOf: (id) => this.#nameOf(id),
     }));
+    disk.begin(this.#driver);
     this.#driver.start();
     this.#links.start();
   }

@@ -1,9 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { ReplicaStatus } from "../replica/status.ts";
 import type { Traffic } from "./client-connection.ts";
+import type { DiskGuardStatus } from "./disk-guard.ts";
 import type { PeerLinkStatus } from "./peer-links.ts";
 
-const ROLES = ["follower", "preCandidate", "candidate", "leader"] as const;
 const DISK_BUCKETS = [0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 const LOOP_BUCKETS = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5];
 
@@ -11,6 +11,7 @@ const LOOP_BUCKETS = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.0
 export interface Sample {
   readonly replica: ReplicaStatus;
   readonly links: readonly PeerLinkStatus[];
+  readonly disk: DiskGuardStatus;
   readonly connections: number;
   readonly traffic: Traffic;
   readonly nameOf: (id: string) => string | null;
@@ -27,7 +28,7 @@ export class Metrics {
   readonly snapshots: Counter<"how">;
   readonly httpRequests: Counter<"route" | "code">;
   readonly #gauges = new Map<string, Gauge>();
-  readonly #role: Gauge<"role">;
+  readonly #states = new Map<string, Gauge>();
   readonly #linkUp: Gauge<"peer">;
   readonly #lag: Gauge<"peer">;
   readonly #dropped: Counter<"peer">;
@@ -98,12 +99,9 @@ export class Metrics {
       labelNames: ["direction"],
       registers,
     });
-    this.#role = new Gauge({
-      name: "rollcall_raft_role",
-      help: "1 for the role that this node has",
-      labelNames: ["role"],
-      registers,
-    });
+    for (const [name, { label, help }] of Object.entries(STATES)) {
+      this.#states.set(name, new Gauge({ name, help, labelNames: [label], registers }));
+    }
     for (const [name, help] of Object.entries(GAUGES)) {
       this.#gauges.set(name, new Gauge({ name, help, registers }));
     }
@@ -127,7 +125,7 @@ export class Metrics {
     return this.#registry.metrics();
   }
 
-  #take({ replica, links, connections, traffic, nameOf }: Sample): void {
+  #take({ replica, links, disk, connections, traffic, nameOf }: Sample): void {
     const values: Readonly<Record<keyof typeof GAUGES, number>> = {
       rollcall_raft_term: replica.term,
       rollcall_raft_is_leader: replica.role === "leader" ? 1 : 0,
@@ -144,13 +142,23 @@ export class Metrics {
       rollcall_checkpoint_doubt: replica.doubt === null ? 0 : 1,
       rollcall_returning: replica.isReturning ? 1 : 0,
       rollcall_snapshot_waiting_index: replica.snapshotWaitingIndex,
+      rollcall_disk_room_bytes: disk.roomBytes ?? Number.NaN,
+      rollcall_disk_reserve_bytes: disk.reserveBytes,
       rollcall_ws_connections: connections,
     };
     for (const [name, value] of Object.entries(values)) {
       this.#gauges.get(name)?.set(value);
     }
-    for (const role of ROLES) {
-      this.#role.set({ role }, replica.role === role ? 1 : 0);
+    const states: Readonly<Record<keyof typeof STATES, string>> = {
+      rollcall_raft_role: replica.role,
+      rollcall_disk_state: disk.state,
+      rollcall_intake: replica.intake,
+    };
+    for (const [name, { label, values: all }] of Object.entries(STATES)) {
+      for (const value of all) {
+        const isSo = states[name as keyof typeof STATES] === value;
+        this.#states.get(name)?.set({ [label]: value }, isSo ? 1 : 0);
+      }
     }
     // Counted where it happens, in plain numbers; a scrape takes them over.
     this.#frames.reset();
@@ -188,5 +196,27 @@ const GAUGES = {
   rollcall_returning: "1 while this node has not yet the state of a peer in place of its own",
   rollcall_snapshot_waiting_index:
     "Index of a snapshot that waits for a majority to agree on its state; 0 for none",
+  rollcall_disk_room_bytes:
+    "Room on the disk of the data directory, without what the reserve is to hold",
+  rollcall_disk_reserve_bytes: "What the reserve on the disk holds; 0 while it is given back",
   rollcall_ws_connections: "Client connections",
+} as const;
+
+/** A label each, and 1 for the value that it has. */
+const STATES = {
+  rollcall_raft_role: {
+    label: "role",
+    values: ["follower", "preCandidate", "candidate", "leader"],
+    help: "1 for the role that this node has",
+  },
+  rollcall_disk_state: {
+    label: "state",
+    values: ["ok", "low", "full"],
+    help: "1 for the state that the room on this node's disk is in",
+  },
+  rollcall_intake: {
+    label: "takes",
+    values: ["all", "removals", "nothing"],
+    help: "1 for what the registry takes, as this node knows: removals where disks are low",
+  },
 } as const;

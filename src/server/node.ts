@@ -6,7 +6,6 @@ import { wsDialer } from "../env/ws-dialer.ts";
 import { listen } from "../env/ws-listener.ts";
 import { EXIT } from "../errors.ts";
 import { HANDSHAKE_TIMEOUT_MS, HTTP_PIPELINED_MAX, HTTP_SILENCE_MS_MAX } from "../limits.ts";
-import { LogDamaged } from "../storage/damage.ts";
 import { type DataDirectory, isUnmade, openDirectory } from "../storage/directory.ts";
 import { REMOVED_ADVICE } from "../storage/recovery-advice.ts";
 import { type Membership, StorageError } from "../storage/storage.ts";
@@ -16,6 +15,7 @@ import { AddressBook } from "./address-book.ts";
 import { Admission } from "./admission.ts";
 import type { Birth } from "./birth.ts";
 import type { NodeConfig } from "./config.ts";
+import { DiskGuard } from "./disk-guard.ts";
 import {
   beBorn,
   birthOf,
@@ -26,17 +26,17 @@ import {
   notOfACluster,
 } from "./entering.ts";
 import { endOfEpoch } from "./epoch-end.ts";
-import { Healing } from "./healing.ts";
+import { type Healing, startHealed } from "./healing.ts";
 import { answerHttp, type HealthCheck, type HttpHost } from "./http.ts";
 import type { Join } from "./join.ts";
-import type { LogHost } from "./log-page.ts";
+import { type LogHost, logHostOf } from "./log-page.ts";
 import { Machine } from "./machine.ts";
-import { Member, type MemberOptions } from "./member.ts";
+import type { Member, MemberOptions } from "./member.ts";
 import { Metrics } from "./metrics.ts";
 import { configurationError, exitCodeOf, NodeError } from "./node-error.ts";
 import { PageTurns } from "./page-turns.ts";
 import { Promotion } from "./promotion.ts";
-import { lineageOf, type NodeStatus } from "./status.ts";
+import type { NodeStatus } from "./status.ts";
 import { decideUpgrade, type UpgradeHost } from "./upgrades.ts";
 import { packageVersion } from "./version.ts";
 import { WebAccess } from "./web-access.ts";
@@ -124,6 +124,8 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   #listener: Listener | null = null;
   /** Null until `open`. */
   #directory: DataDirectory | null = null;
+  /** Null until `open`. */
+  #disk: DiskGuard | null = null;
   #state: NodeState = { type: "starting" };
   #end: NodeEnd | null = null;
   #whenStopped: NodeEnd = { exitCode: EXIT.ok, error: null };
@@ -198,7 +200,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   log(): LogHost | null {
     switch (this.#state.type) {
       case "serving":
-        return this.#state.member.logHost;
+        return this.#directory && logHostOf(this.#state.member, this.#directory);
       case "healing":
         return this.#state.waiting.logHost;
       default:
@@ -250,7 +252,13 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   }
 
   async open(): Promise<void> {
-    const { dataDir, id } = this.#config;
+    const { dataDir, id, diskLowBytes, diskFullBytes, diskReserveBytes } = this.#config;
+    this.#disk = await DiskGuard.open({
+      ...this.#environment,
+      dataDir,
+      marks: { lowBytes: diskLowBytes, fullBytes: diskFullBytes },
+      reserveBytes: diskReserveBytes,
+    });
     this.#directory = await openDirectory(dataDir, id, this.#environment.random);
     if (this.#directory.birth === null && hasNoCluster(this.#config)) {
       throw notOfACluster(this.#config);
@@ -293,6 +301,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       }
       this.#state = { type: "stopped" };
       await this.#listener?.close();
+      await this.#disk?.stop();
       await this.#directory?.close();
       this.#environment.logger.info({}, "stopped");
       this.#finish(this.#whenStopped);
@@ -303,8 +312,8 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
 
   async #become(): Promise<void> {
     const { logger } = this.#environment;
-    const directory = this.#directory;
-    assert(directory !== null, "a node runs on the directory that it has opened");
+    const [directory, disk] = [this.#directory, this.#disk];
+    assert(directory !== null && disk !== null, "a node runs on the directory that it has opened");
     const advertise = this.#config.advertise ?? this.address;
     const { name } = this;
     logger.info({ address: this.address, advertise, version: this.version }, "listening");
@@ -333,6 +342,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       directory,
       addresses,
       metrics: this.metrics,
+      disk,
       onRemoved: () => void this.#leave(birth.clusterId),
       onSuperseded: (told) =>
         void endOfEpoch(name, directory, birth, told).then((end) => this.#fail(end.exitCode, end)),
@@ -350,37 +360,18 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     }
   }
 
-  /** Null when it was stopped before. A log that is damaged is made whole first, once. */
+  /** Null when it was stopped before. */
   async #startMember(options: MemberOptions): Promise<Member | null> {
-    try {
-      return await Member.start(options);
-    } catch (error) {
-      if (!(error instanceof LogDamaged)) {
-        throw error;
-      }
-      const directory = await this.#heal(options, error);
-      return directory === null ? null : Member.start({ ...options, directory });
-    }
-  }
-
-  async #heal(options: MemberOptions, damage: LogDamaged): Promise<DataDirectory | null> {
-    const { directory, addresses, birth } = options;
-    const healing = new Healing({
-      ...this.#environment,
-      salvage: await directory.salvage(),
-      damage,
-      lineage: lineageOf(birth),
-      name: this.name,
-      placesOf: (name) => addresses.dialable(name),
-    });
-    this.#state = { type: "healing", waiting: healing };
-    if (!(await healing.run())) {
-      return null;
-    }
-    await directory.close();
     const { dataDir, id } = this.#config;
-    this.#directory = await openDirectory(dataDir, id, this.#environment.random);
-    return this.#directory;
+    return startHealed(options, {
+      onHealing: (healing) => {
+        this.#state = { type: "healing", waiting: healing };
+      },
+      reopen: async () => {
+        this.#directory = await openDirectory(dataDir, id, this.#environment.random);
+        return this.#directory;
+      },
+    });
   }
 
   /** Null when it was stopped before. */
@@ -435,7 +426,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     if ("waiting" in state) {
       state.waiting.stop();
     }
-    const closing = [this.#listener?.close(), this.#directory?.close()];
+    const closing = [this.#listener?.close(), this.#disk?.stop(), this.#directory?.close()];
     void Promise.allSettled(closing).then(() => this.#finish(end));
   }
 

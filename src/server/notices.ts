@@ -1,5 +1,5 @@
 import type { Logger, Timer, Timers } from "../env/env.ts";
-import type { MemberId, Role, Term } from "../raft/types.ts";
+import type { ConfState, MemberId, Role, Term } from "../raft/types.ts";
 import type { EndReason } from "../registry/command.ts";
 import type { Doubt } from "../replica/checkpoints.ts";
 import type { Notice } from "../replica/inputs.ts";
@@ -67,6 +67,13 @@ export class Notices {
       case "doubt":
         this.#doubt(notice.doubt);
         break;
+      case "stranded":
+        if (notice.isStranded) {
+          this.#logger.warn({}, "the others go on without this node: its clients are sent to them");
+        } else {
+          this.#logger.info({}, "this node is of use to clients again");
+        }
+        break;
       case "massBreak":
         this.#logger.warn(
           { sessions: notice.sessions },
@@ -96,15 +103,9 @@ export class Notices {
         this.#logger.info({ index, bytes }, `snapshot ${how}`);
         break;
       }
-      case "configuration": {
-        const { voters, votersOutgoing, learners } = notice.conf;
-        const fields = { voters, votersOutgoing, learners };
-        const named = Object.entries(fields)
-          .filter(([, ids]) => ids.length > 0)
-          .map(([list, ids]) => [list, ids.map((id) => this.#nameOf(id) ?? id)]);
-        this.#logger.info(Object.fromEntries(named), "another configuration is in force");
+      case "configuration":
+        this.#configuration(notice.conf);
         break;
-      }
       case "removed":
         this.#logger.warn({}, "this node was removed from the cluster");
         break;
@@ -117,6 +118,13 @@ export class Notices {
       default:
         unreachable(notice);
     }
+  }
+
+  #configuration({ voters, votersOutgoing, learners }: ConfState): void {
+    const named = Object.entries({ voters, votersOutgoing, learners })
+      .filter(([, ids]) => ids.length > 0)
+      .map(([list, ids]) => [list, ids.map((id) => this.#nameOf(id) ?? id)]);
+    this.#logger.info(Object.fromEntries(named), "another configuration is in force");
   }
 
   #doubt(doubt: Doubt | null): void {

@@ -330,6 +330,8 @@ export class Operations {
         return refused("CONFLICT", reason, "the leadership is being handed over");
       case "notReady":
         return refused("CONFLICT", reason, "the leader has just been elected");
+      case "diskFull":
+        return refused("CONFLICT", reason, "the disk of the leader is full");
       case "inProgress":
         return refused("CONFLICT", reason, "another change of the members is not complete yet");
       case "behind":

@@ -1,6 +1,7 @@
 import { isVoterOf } from "../raft/conf-state.ts";
 import type { ConfMember, ConfState } from "../raft/types.ts";
 import type { EndReason } from "../registry/command.ts";
+import type { Registry } from "../registry/registry.ts";
 import type { SessionView } from "../registry/sessions.ts";
 import type { ReplicaStatus } from "../replica/status.ts";
 import type { BirthRecord } from "../storage/storage.ts";
@@ -8,6 +9,8 @@ import type { MemberBody } from "../wire/messages.ts";
 import type { AddressBook } from "./address-book.ts";
 import type { MachineStatus } from "./machine.ts";
 import type { PeerLinkStatus } from "./peer-links.ts";
+
+const LISTED_SESSIONS_MAX = 10_000;
 
 /** `GET /v1/status`: what this node knows of itself and, as leader, of the others. */
 export interface NodeStatus {
@@ -40,6 +43,10 @@ export interface NodeStatus {
   readonly isReturning: boolean;
   /** No state has a majority: a leader proposes nothing. */
   readonly isInDoubt: boolean;
+  /** Of the room on its disk; `full`: it takes no entries. */
+  readonly diskState: ReplicaStatus["disk"];
+  /** What the registry takes, by what this node knows: `removals` where disks are low. */
+  readonly intake: ReplicaStatus["intake"];
   /** How old this node's copy may be; null where it cannot tell. */
   readonly ageMs: number | null;
   readonly members: readonly MemberStatus[];
@@ -130,6 +137,8 @@ export function nodeStatus(parts: StatusParts): NodeStatus {
     isDraining: parts.isDraining,
     isReturning: replica.isReturning,
     isInDoubt: replica.doubt !== null,
+    diskState: replica.disk,
+    intake: replica.intake,
     ageMs: replica.ageMs,
     members: byName(replica.conf).map((member) => memberStatus(member, parts)),
   };
@@ -167,7 +176,25 @@ function lagOf(
   return matchIndex === undefined ? null : replica.lastIndex - matchIndex;
 }
 
-export function sessionStatus(session: SessionView): SessionStatus {
+export interface SessionsStatus {
+  /** The first of them by id. */
+  readonly items: readonly SessionStatus[];
+  /** How many there are. */
+  readonly total: number;
+}
+
+export function sessionsStatus(registry: Registry): SessionsStatus {
+  const items: SessionStatus[] = [];
+  for (const session of registry.sessions()) {
+    if (items.length === LISTED_SESSIONS_MAX) {
+      break;
+    }
+    items.push(sessionStatus(session));
+  }
+  return { items, total: registry.sessionCount };
+}
+
+function sessionStatus(session: SessionView): SessionStatus {
   return {
     id: session.id,
     client: session.client,

@@ -43,7 +43,7 @@ function decideClient(host: UpgradeHost, upgrade: Upgrade): UpgradeDecision {
     return { accept: false, status: 403, message: `DENIED: ${denied}` };
   }
   const member = host.pages();
-  if (member === null || member.isDraining) {
+  if (member === null || member.isClosed) {
     const message = `DRAINING: ${notServing(host.readiness())}`;
     return { accept: false, status: 503, message, retryAfterSeconds: 1 };
   }

@@ -1,5 +1,6 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { readIfThere } from "./durable-file.ts";
 import { badPartOfLog, badPartOfTable } from "./level-files.ts";
 
 export interface BadFile {
@@ -13,7 +14,9 @@ export async function badFilesOf(database: string): Promise<BadFile[]> {
   const bad: BadFile[] = [];
   for (const file of await readdir(database)) {
     const check = checkOf(file);
-    const text = check === null ? null : check(await readFile(join(database, file)));
+    if (check === null) continue;
+    const content = await readIfThere(join(database, file));
+    const text = content === null ? null : check(content);
     if (text !== null) bad.push({ file, text });
   }
   return bad;

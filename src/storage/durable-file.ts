@@ -1,12 +1,27 @@
 import { access, type FileHandle, mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { BLOCK_BYTES } from "./block.ts";
+import { asStorageError } from "./disk-errors.ts";
 import type { BlockFile, FileSteps } from "./file-step.ts";
 
 /**
  * Files as a crash leaves them. The content of a file is on disk after an fsync of the file, its
  * name only after an fsync of the directory that holds it.
  */
+
+/** Node's own errors name a file only where it could not be opened. */
+export interface OpenFile {
+  readonly path: string;
+  readonly handle: FileHandle;
+}
+
+async function named<Result>(path: string, act: () => Promise<Result>): Promise<Result> {
+  try {
+    return await act();
+  } catch (error) {
+    throw asStorageError(error, path);
+  }
+}
 
 function hasCode(error: unknown, code: string): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).code === code;
@@ -18,7 +33,7 @@ export async function readIfThere(path: string): Promise<Buffer | null> {
     return await readFile(path);
   } catch (error) {
     if (hasCode(error, "ENOENT")) return null;
-    throw error;
+    throw asStorageError(error, path);
   }
 }
 
@@ -37,7 +52,7 @@ export async function syncDirectory(path: string): Promise<void> {
   if (process.platform === "win32") return;
   const handle = await open(path, "r");
   try {
-    await handle.sync();
+    await named(path, () => handle.sync());
   } finally {
     await handle.close();
   }
@@ -57,8 +72,10 @@ export async function makeDirectory(path: string): Promise<void> {
 export async function writeSynced(path: string, content: Uint8Array): Promise<void> {
   const handle = await open(path, "w");
   try {
-    await handle.writeFile(content);
-    await handle.sync();
+    await named(path, async () => {
+      await handle.writeFile(content);
+      await handle.sync();
+    });
   } finally {
     await handle.close();
   }
@@ -82,12 +99,14 @@ export async function writeAtomically(
 /** Rejects with the first failure, after which none of the steps is begun. */
 export async function carryOut(
   steps: FileSteps,
-  handleOf: (file: BlockFile) => FileHandle,
+  openOf: (file: BlockFile) => OpenFile,
 ): Promise<void> {
   for (const step of steps) {
-    const handle = handleOf(step.file);
-    if (step.type === "sync") await handle.datasync();
-    else await overwrite(handle, step.content, step.block * BLOCK_BYTES);
+    const { path, handle } = openOf(step.file);
+    await named(path, async () => {
+      if (step.type === "sync") await handle.datasync();
+      else await overwrite(handle, step.content, step.block * BLOCK_BYTES);
+    });
   }
 }
 

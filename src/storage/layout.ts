@@ -22,6 +22,7 @@ import { integerField, seal, textField, unseal } from "./sealed.ts";
  * | `unfinished` | nothing | exists only while a restore or a recovery makes the directory |
  * | `diverged` | text for people | when the state was found not to be the majority's; goes at the next start |
  * | `generation` | which `db` and `mark` are in use, how the log before them ended | by that start, and when the member is back |
+ * | `reserve` | random bytes | while there is room; given back when the disk is full |
  * | `db.1/`, `mark.1` | as `db/` and `mark`, of the next generation | from then on |
  *
  * The database's keys sort by their first byte:
@@ -84,6 +85,7 @@ export const DIRECTORY_FILES = {
   superseded: "superseded",
   unfinished: "unfinished",
   generation: "generation",
+  reserve: "reserve",
 } as const;
 
 /** Everything between these, from the first to before the second, is an entry. */

@@ -1,7 +1,7 @@
-import { type FileHandle, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { MARK_SYNC_MS } from "../limits.ts";
 import { BLOCK_BYTES } from "./block.ts";
-import { carryOut, readIfThere, writeSynced } from "./durable-file.ts";
+import { carryOut, type OpenFile, readIfThere, writeSynced } from "./durable-file.ts";
 import type { FileSteps } from "./file-step.ts";
 import { LOG_START, type LogPosition } from "./layout.ts";
 import { encodeMark } from "./mark-record.ts";
@@ -17,7 +17,7 @@ export interface MarkTimers {
  * why in that order.
  */
 export class MarkFile {
-  readonly #file: FileHandle;
+  readonly #file: OpenFile;
   readonly #timers: MarkTimers;
   readonly #onFailure: (error: unknown) => void;
   readonly #slots: MarkSlots;
@@ -28,7 +28,7 @@ export class MarkFile {
   #failure: unknown = null;
 
   private constructor(
-    file: FileHandle,
+    file: OpenFile,
     slots: MarkSlots,
     timers: MarkTimers,
     onFailure: (error: unknown) => void,
@@ -65,7 +65,8 @@ export class MarkFile {
   ): Promise<MarkFile> {
     const slots = await MarkFile.read(path, incarnation);
     if (slots === null) throw new Error(`${path} cannot be read`);
-    return new MarkFile(await open(path, "r+"), slots, timers, onFailure);
+    const file = { path, handle: await open(path, "r+") };
+    return new MarkFile(file, slots, timers, onFailure);
   }
 
   /**
@@ -97,7 +98,7 @@ export class MarkFile {
     try {
       if (this.#failure === null) await this.#enqueue(this.#slots.writeWanted());
     } finally {
-      await this.#file.close();
+      await this.#file.handle.close();
     }
   }
 

@@ -1,9 +1,16 @@
-import { type FileHandle, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { HardState } from "../raft/types.ts";
 import { must } from "../util/assert.ts";
 import { padToBlock } from "./block.ts";
-import { carryOut, isThere, readIfThere, syncDirectory, writeSynced } from "./durable-file.ts";
+import {
+  carryOut,
+  isThere,
+  type OpenFile,
+  readIfThere,
+  syncDirectory,
+  writeSynced,
+} from "./durable-file.ts";
 import type { FileSteps } from "./file-step.ts";
 import { damagedDirectoryAdvice } from "./recovery-advice.ts";
 import { StorageError } from "./storage.ts";
@@ -13,11 +20,11 @@ import { encodeVote, firstVote } from "./vote-record.ts";
 /** The files of term and vote; `VoteCopies` says what is written to them, and why in that order. */
 export class VoteFile {
   readonly #copies: VoteCopies;
-  readonly #handles: readonly FileHandle[];
+  readonly #files: readonly OpenFile[];
 
-  private constructor(copies: VoteCopies, handles: readonly FileHandle[]) {
+  private constructor(copies: VoteCopies, files: readonly OpenFile[]) {
     this.#copies = copies;
-    this.#handles = handles;
+    this.#files = files;
   }
 
   get hardState(): HardState {
@@ -46,14 +53,14 @@ export class VoteFile {
         damagedDirectoryAdvice(directory, "The node could vote twice in one term."),
       );
     }
-    const handles: FileHandle[] = [];
+    const files: OpenFile[] = [];
     try {
-      for (const path of [pathA, pathB]) handles.push(await openForUpdate(directory, path));
-      const file = new VoteFile(copies, handles);
+      for (const path of [pathA, pathB]) files.push(await openForUpdate(directory, path));
+      const file = new VoteFile(copies, files);
       await file.#carryOut(copies.rewrite());
       return file;
     } catch (error) {
-      for (const handle of handles) await handle.close();
+      for (const { handle } of files) await handle.close();
       throw error;
     }
   }
@@ -64,19 +71,19 @@ export class VoteFile {
   }
 
   async close(): Promise<void> {
-    for (const handle of this.#handles) await handle.close();
+    for (const { handle } of this.#files) await handle.close();
   }
 
   #carryOut(steps: FileSteps): Promise<void> {
-    return carryOut(steps, (file) => must(this.#handles[file === VOTE_FILES[0] ? 0 : 1]));
+    return carryOut(steps, (file) => must(this.#files[file === VOTE_FILES[0] ? 0 : 1]));
   }
 }
 
-async function openForUpdate(directory: string, path: string): Promise<FileHandle> {
+async function openForUpdate(directory: string, path: string): Promise<OpenFile> {
   // A copy that somebody deleted is made again from the other one.
   if (!(await isThere(path))) {
     await writeSynced(path, padToBlock(new Uint8Array()));
     await syncDirectory(directory);
   }
-  return open(path, "r+");
+  return { path, handle: await open(path, "r+") };
 }

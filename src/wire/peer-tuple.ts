@@ -6,6 +6,7 @@ import type {
   RaftMessage,
 } from "../raft/messages.ts";
 import type { ConfState, Entry, EntryKind, ReadId, Snapshot } from "../raft/types.ts";
+import type { DiskState, Intake } from "../replica/disk-states.ts";
 import type {
   AttachedSession,
   Checkpoint,
@@ -19,8 +20,9 @@ import { confCodec } from "./conf-codec.ts";
 import { DecodeError } from "./decode-error.ts";
 
 /**
- * First in every message's tuple. A number is never used again for something else: 13 was
- * `reportConfirmed` without the sessions that are `superseded`, before the first release.
+ * First in every message's tuple. A number is never used again for something else: before the first
+ * release 12 and 14 were `report` and `reportConfirmed` without what they say of disks, and 13 the
+ * latter without the sessions that are `superseded`.
  */
 const TAG = {
   requestVote: 1,
@@ -34,8 +36,8 @@ const TAG = {
   readIndex: 9,
   readIndexResponse: 10,
   forward: 11,
-  report: 12,
-  reportConfirmed: 14,
+  report: 20,
+  reportConfirmed: 21,
   installSnapshot: 15,
   installSnapshotResponse: 16,
   timeoutNow: 17,
@@ -44,6 +46,8 @@ const TAG = {
 } as const satisfies Record<PeerMessage["type"], number>;
 
 const KINDS: readonly EntryKind[] = ["noop", "commands", "conf"];
+const DISKS: readonly DiskState[] = ["ok", "low", "full"];
+const INTAKES: readonly Intake[] = ["all", "removals", "nothing"];
 const ID_LENGTH_MAX = 64;
 
 /** Puts bytes behind the tuples of a frame; what stands in the tuple is their length. */
@@ -90,14 +94,14 @@ export function peerTuple(message: PeerMessage, put: PutBlob): readonly unknown[
     case "forward":
       return [...head, message.commands.map(put)];
     case "report": {
-      const { start, counter, sentAtMs, touches, breaks, isUrgent } = message;
+      const { start, counter, sentAtMs, touches, breaks, isUrgent, disk } = message;
       const rows = [sessionRow(touches), sessionRow(breaks)];
-      return [...head, start, counter, sentAtMs, ...rows, isUrgent];
+      return [...head, start, counter, sentAtMs, ...rows, isUrgent, DISKS.indexOf(disk)];
     }
     case "reportConfirmed": {
-      const { start, counter, sentAtMs, commitIndex, refused, superseded } = message;
+      const { start, counter, sentAtMs, commitIndex, refused, superseded, intake } = message;
       const rows = [refused, sessionRow(superseded)];
-      return [...head, start, counter, sentAtMs, commitIndex, ...rows];
+      return [...head, start, counter, sentAtMs, commitIndex, ...rows, INTAKES.indexOf(intake)];
     }
     case "checkpoint":
       return [...head, message.index, message.digest];
@@ -172,6 +176,7 @@ function readBody(tag: number, head: Head, tuple: TupleReader, take: TakeBlob): 
         touches: readSessions(tuple.list()),
         breaks: readSessions(tuple.list()),
         isUrgent: tuple.boolean(),
+        disk: tuple.oneOf(DISKS),
       } satisfies Report;
     case TAG.reportConfirmed:
       return {
@@ -183,6 +188,7 @@ function readBody(tag: number, head: Head, tuple: TupleReader, take: TakeBlob): 
         commitIndex: tuple.integer(),
         refused: tuple.list().map(idOf),
         superseded: readSessions(tuple.list()),
+        intake: tuple.oneOf(INTAKES),
       } satisfies ReportConfirmed;
     case TAG.checkpoint:
       return {
@@ -372,6 +378,15 @@ class TupleReader {
 
   id(): string {
     return idOf(this.#tuple[this.#next++]);
+  }
+
+  /** By its place among them. */
+  oneOf<T>(values: readonly T[]): T {
+    const value = values[this.integer()];
+    if (value === undefined) {
+      throw refused();
+    }
+    return value;
   }
 
   /** Of a checksum; may be empty. */

@@ -98,6 +98,13 @@ describe("no leader", () => {
     expect(text).toMatch(/^no leader: every voter that answers is returning/);
   });
 
+  test("because their disks are full", () => {
+    const full = { ...alone, diskState: "full" } as const;
+    const { text } = judged(up("n1", full), up("n2", full), down("n3"));
+    expect(text).toBe("no leader: the disk of every voter that could be elected is full");
+    expect(judged(up("n1", full), up("n2", alone), down("n3")).text).toMatch(/^no leader yet/);
+  });
+
   test("by nobody's word: no node could be asked", () => {
     const { text, view } = judged(down("n1"), down("n2", "ENOTFOUND"));
     expect(text).toBe(
@@ -160,6 +167,12 @@ describe("a cluster that works", () => {
       { page: { disk: { freeBytes: 2e8, totalBytes: 1e10 } } },
       /^the disk of n2 has 200 MB left of 10 GB$/,
     ],
+    ["is low", { diskState: "low" }, "the disk of n2 is low, so it leads only if it must"],
+    [
+      "takes no entries",
+      { diskState: "full", page: { disk: { freeBytes: 1e6, totalBytes: 1e10 } } },
+      "the disk of n2 is full, so it takes no entries: 1.0 MB left of 10 GB",
+    ],
     ["is late", { clockAheadMs: -3_200 }, "the clock of n2 is 3.2 s behind the one here"],
     ["is early", { clockAheadMs: 1_500 }, "the clock of n2 is 1.5 s ahead of the one here"],
     ["returns", { isReturning: true }, /^n2 takes the state of the others/],
@@ -179,6 +192,18 @@ describe("a cluster that works", () => {
     expect(textsOf(verdict)).toEqual([
       typeof text === "string" ? text : expect.stringMatching(text),
     ]);
+  });
+
+  const refusing = [
+    ["removals", "low", "the registry takes no registrations, for want of room on the disks of "],
+    ["nothing", "full", "the registry takes no writes, for want of room on the disks of "],
+  ] as const;
+  test.for(refusing)("that takes %s is broken, and says whose disks", ([intake, disk, says]) => {
+    const short = { diskState: disk } as const;
+    const verdict = judged(up("n1", { ...leading, intake }), up("n2", short), up("n3", short));
+    expect([verdict.isBroken, verdict.text]).toEqual([true, `${says}n2 (${disk}), n3 (${disk})`]);
+    const shown = verdict.view.members[1];
+    expect(shown === undefined ? [] : notesOf(shown, verdict.view)).toEqual([`disk ${disk}`]);
   });
 
   test("of two voters, or one", () => {

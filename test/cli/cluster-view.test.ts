@@ -143,6 +143,8 @@ describe("rollcall status", () => {
       isDraining: false,
       isReturning: false,
       isInDoubt: false,
+      diskState: "ok",
+      intake: "all",
       version: "0.1.0",
       failure: null,
     });
@@ -168,6 +170,23 @@ describe("rollcall status", () => {
     expect(await run(world)).toBe(0);
     expect(out()).toMatch(/^n2 .*\(returning\)/m);
     expect(err()).toContain("no state has a majority, so nothing is written");
+  });
+
+  test("says whose disk is short, and what the registry does not take", async () => {
+    const addresses: Record<string, string> = {};
+    for (const name of ["n1", "n2"]) {
+      const told = { role: name === "n1" ? "leader" : "follower", leader: "n1" } as const;
+      const disk = { diskState: name === "n1" ? "low" : "full", intake: "removals" } as const;
+      addresses[name] = await serve(() => ({
+        status: 200,
+        body: JSON.stringify(statusOf(name, addresses, { ...told, ...disk })),
+      }));
+    }
+    const { world, out, err } = captured(["status", "-s", addresses["n1"] ?? ""]);
+    expect(await run(world)).toBe(0);
+    expect(out()).toMatch(/^n1 +leader \(disk low\)/m);
+    expect(out()).toMatch(/^n2 +follower \(disk full\)/m);
+    expect(err()).toContain("the registry takes no registrations, for want of room on its disks");
   });
 
   test("without a leader shows what there is and ends with 6", async () => {

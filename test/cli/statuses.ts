@@ -3,6 +3,8 @@ import type { MemberStatus, NodeStatus } from "../../src/server/status.ts";
 export interface Told {
   readonly isReturning?: boolean;
   readonly isInDoubt?: boolean;
+  readonly diskState?: NodeStatus["diskState"];
+  readonly intake?: NodeStatus["intake"];
   readonly role?: NodeStatus["role"];
   readonly term?: number;
   readonly leader?: string | null;
@@ -63,6 +65,8 @@ export function statusOf(
     isDraining: false,
     isReturning: told.isReturning ?? false,
     isInDoubt: told.isInDoubt ?? false,
+    diskState: told.diskState ?? "ok",
+    intake: told.intake ?? "all",
     ageMs: 0,
     members,
   };

@@ -80,6 +80,48 @@ describe("a session is opened by the first registration", () => {
     expect(world.time.monotonicMs() - before).toBeGreaterThanOrEqual(400);
   });
 
+  test("an open refused for want of disk rejects the registration at once; a later one opens", async () => {
+    const world = new World();
+    const client = world.client();
+    await world.wait(client.ready());
+    world.node.refuse("open", "DISK_LOW", 3, 1_000);
+    const beforeMs = world.time.monotonicMs();
+    const refused = client.provider.register(WEB);
+    await expect(world.wait(refused)).rejects.toMatchObject({ code: "DISK_LOW", definite: true });
+    expect(world.time.monotonicMs() - beforeMs).toBeLessThan(500);
+    expect(world.registry.addresses("web")).toEqual([]);
+    await world.time.advance(5_000);
+    const opens = world.heard.filter(({ type }) => type === "open");
+    expect(opens.length).toBe(4);
+    await world.wait(client.provider.register(WEB), 500);
+    expect(world.registry.addresses("web")).toEqual([WEB.addr]);
+  });
+
+  test("writes refused for want of disk are refused at once, and renewals go on", async () => {
+    const world = new World();
+    const client = world.client({ ttlMs: 9_000 });
+    const registration = await registered(world, client);
+    for (const type of ["register", "update", "deregister"] as const) {
+      world.node.refuse(type, "DISK_LOW", 1_000);
+    }
+    const writes: (() => Promise<unknown>)[] = [
+      () => client.provider.register({ ...WEB, addr: "10.0.0.2:80" }),
+      () => registration.update({ weight: 3 }),
+      () => registration.deregister(),
+    ];
+    for (const write of writes) {
+      await expect(world.wait(write(), 500)).rejects.toMatchObject({
+        code: "DISK_LOW",
+        definite: true,
+      });
+    }
+    await world.time.advance(30_000);
+    expect([registration.state.tag, client.state.session.tag]).toEqual(["registered", "open"]);
+    world.node.behave();
+    await world.wait(registration.deregister(), 500);
+    expect(world.registry.addresses("web")).toEqual([]);
+  });
+
   test("an open refused for good rejects the registration with its code", async () => {
     const world = new World();
     const client = world.client();

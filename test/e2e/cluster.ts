@@ -51,16 +51,25 @@ export class ClusterNode {
   readonly port: number;
   readonly dataDir: string;
   readonly #args: readonly string[];
+  /** What stands before its command. */
+  readonly #enter: readonly string[];
   readonly #logPath: string;
   #process: ChildProcess | null = null;
   #exit: Promise<Exit> | null = null;
 
   /** Everything of it is in `directory`. */
-  constructor(name: string, port: number, directory: string, args: readonly string[]) {
+  constructor(
+    name: string,
+    port: number,
+    directory: string,
+    args: readonly string[],
+    enter: readonly string[] = [],
+  ) {
     this.name = name;
     this.port = port;
     this.dataDir = join(directory, name);
     this.#args = ["--id", name, "--data", this.dataDir, ...args];
+    this.#enter = enter;
     this.#logPath = join(directory, `${name}.log`);
   }
 
@@ -78,9 +87,8 @@ export class ClusterNode {
 
   /** With other flags than before, where some are given. */
   start(args: readonly string[] = this.#args): void {
-    const child = spawn(process.execPath, [BIN, "start", ...args], {
-      stdio: ["ignore", "ignore", "pipe"],
-    });
+    const [file = "", ...rest] = [...this.#enter, process.execPath, BIN, "start", ...args];
+    const child = spawn(file, rest, { stdio: ["ignore", "ignore", "pipe"] });
     child.stderr?.pipe(createWriteStream(this.#logPath, { flags: "a" }));
     this.#process = child;
     this.#exit = new Promise((resolve) => {
@@ -176,6 +184,12 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
+interface Surroundings {
+  readonly flags: readonly string[];
+  /** What stands before the command of each node. */
+  readonly enter: readonly string[];
+}
+
 /** Three real nodes over the built `bin`, every directed edge between them through a proxy. */
 export class Cluster {
   readonly nodes: ClusterNode[];
@@ -188,16 +202,23 @@ export class Cluster {
     this.#edges = edges;
   }
 
-  static async start(): Promise<Cluster> {
+  /** `prepare`: what the nodes are to find in the directory that holds theirs. */
+  static async start(
+    prepare: (directory: string, names: readonly string[]) => Promise<Surroundings> = async () => ({
+      flags: [],
+      enter: [],
+    }),
+  ): Promise<Cluster> {
     const directory = await mkdtemp(join(tmpdir(), "rollcall-e2e-"));
     const names = ["n1", "n2", "n3"];
+    const { flags, enter } = await prepare(directory, names);
     const ports = await freePorts(names.length);
     const members = names.map((name, i) => ({ name, port: ports[i] ?? 0 }));
     const bootstrap = members.map(({ name, port }) => `${name}=127.0.0.1:${port}`).join(",");
     const edges = new Map<string, Edge>();
     const nodes: ClusterNode[] = [];
     for (const { name, port } of members) {
-      const args = ["--listen", `127.0.0.1:${port}`, "--bootstrap", bootstrap];
+      const args = ["--listen", `127.0.0.1:${port}`, "--bootstrap", bootstrap, ...flags];
       for (const peer of members) {
         if (peer.name !== name) {
           const edge = await Edge.open(peer.port);
@@ -205,7 +226,7 @@ export class Cluster {
           args.push("--peer", `${peer.name}=127.0.0.1:${edge.port}`);
         }
       }
-      nodes.push(new ClusterNode(name, port, directory, args));
+      nodes.push(new ClusterNode(name, port, directory, args, enter));
     }
     const cluster = new Cluster(nodes, directory, edges);
     for (const node of nodes) {

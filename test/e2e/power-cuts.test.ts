@@ -1,90 +1,25 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, type TestContext, test } from "vitest";
-import { until } from "../../jepsen-lite/real/wait.ts";
-import { mutated } from "../mutants/mutant.ts";
 import { commitSeed } from "../tooling/commit-seed.ts";
-import { within } from "./wait.ts";
+import { brokenNode, Campaign, type Fault, faultOf, total } from "./campaign.ts";
 
-const TOP = fileURLToPath(new URL("../..", import.meta.url));
-const MAIN = join(TOP, "dist", "jepsen-lite", "power-cuts", "main.js");
 const CUTS = 12;
 const MS_MAX = 240_000;
-const EXIT_SKIPPED = 77;
 
 let directory: string;
-let running: ChildProcess[];
+let powerCuts: Campaign;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "rollcall-power-test-"));
-  running = [];
+  powerCuts = new Campaign("power-cuts", directory, MS_MAX);
 });
 
 afterEach(async () => {
-  for (const child of running) killGroup(child);
+  powerCuts.kill();
   await rm(directory, { recursive: true, force: true });
 });
-
-/** With all that it has started, whatever has become of itself. */
-function killGroup({ pid }: ChildProcess): void {
-  try {
-    if (pid !== undefined) process.kill(-pid, "SIGKILL");
-  } catch {
-    // Nobody is left.
-  }
-}
-
-interface Ran {
-  readonly code: number | null;
-  readonly output: string;
-}
-
-/** The command; all that it makes is in the directory of the test. */
-function start(args: readonly string[]): {
-  readonly child: ChildProcess;
-  readonly ran: Promise<Ran>;
-} {
-  const child = spawn(process.execPath, [MAIN, ...args], {
-    env: { ...process.env, TMPDIR: directory },
-    stdio: ["ignore", "pipe", "pipe"],
-    detached: true,
-  });
-  running.push(child);
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => {
-      output += text;
-    });
-  }
-  const ran = new Promise<Ran>((resolve) => {
-    child.once("close", (code) => resolve({ code, output }));
-  });
-  return { child, ran: within(MS_MAX, "the power cuts", ran) };
-}
-
-/** Where no power can be cut, the command says in one line what is missing, and the test as well. */
-function skipped(context: TestContext, line: string): never {
-  console.info(line);
-  return context.skip(line);
-}
-
-async function powerCuts(context: TestContext, args: readonly string[]): Promise<Ran> {
-  const ran = await start(args).ran;
-  return ran.code === EXIT_SKIPPED ? skipped(context, ran.output.trim()) : ran;
-}
-
-/** The row of the table that counts all scenarios, by the heads of its columns. */
-function total({ output }: Ran): Record<string, number> {
-  const cells = output
-    .split("\n")
-    .filter((line) => line.startsWith("| "))
-    .map((line) => line.split("|").map((cell) => cell.trim()));
-  const [heads = [], last = []] = [cells[0], cells.at(-1)];
-  return Object.fromEntries(heads.map((head, i) => [head, Number(last[i])]).slice(2, -1));
-}
 
 /** What the table counts of promises that were broken. */
 const KEPT = {
@@ -100,7 +35,7 @@ const KEPT = {
 
 test("a campaign of no cuts is refused: it would find nothing", async () => {
   for (const wrong of [["--cuts", "x"], ["--cuts", "0"], ["--only", "nobody"], ["--often"]]) {
-    const { code, output } = await start(wrong).ran;
+    const { code, output } = await powerCuts.start(wrong).ran;
     expect([code, output]).toEqual([
       2,
       expect.stringContaining("npm run power-cuts -- [--cuts N]"),
@@ -112,7 +47,7 @@ test(
   "power cuts lose nothing acknowledged, and no vote is taken back",
   async (context) => {
     const seed = String(commitSeed());
-    const ran = await powerCuts(context, ["--cuts", String(CUTS), "--seed", seed]);
+    const ran = await powerCuts.run(context, ["--cuts", String(CUTS), "--seed", seed]);
     console.info(ran.output);
     const counted = total(ran);
     expect(counted, ran.output).toMatchObject(KEPT);
@@ -125,34 +60,30 @@ test(
   MS_MAX,
 );
 
-/** A text that stands once in a built file, and what takes its place. */
-interface Fault {
-  readonly file: string;
-  readonly find: string;
-  readonly replace: string;
-}
-
-const storage = (file: string, find: string, replace: string): Fault => {
-  return { file: join("dist", "src", "storage", file), find, replace };
-};
-
 // The record that says whose database it is stays synced: a start refuses one without.
 const entriesUnsynced = [
-  storage(
+  faultOf(
+    "storage",
     "level-store.js",
     "(only.value), { sync: true }",
     "(only.value), { sync: only.key[0] === 0x6d }",
   ),
-  storage(
+  faultOf(
+    "storage",
     "level-store.js",
     "(operation.key) }), { sync: true }",
     "(operation.key) }), { sync: false }",
   ),
 ];
 const noMark = [
-  storage("durable-file.js", "await overwrite(", 'step.file === "mark" || await overwrite('),
+  faultOf(
+    "storage",
+    "durable-file.js",
+    "await overwrite(",
+    'step.file === "mark" || await overwrite(',
+  ),
 ];
-const votesUnsynced = [storage("vote-copies.js", 'yield { type: "sync", file };', "")];
+const votesUnsynced = [faultOf("storage", "vote-copies.js", 'yield { type: "sync", file };', "")];
 
 describe("the same, with a node that is broken", () => {
   // More than one cut: before each, the kernel may have written just what the node has not synced.
@@ -160,17 +91,8 @@ describe("the same, with a node that is broken", () => {
     context: TestContext,
     faults: readonly Fault[],
   ): Promise<Record<string, number>> {
-    for (const name of ["bin", "dist", "package.json"]) {
-      await cp(join(TOP, name), join(directory, name), { recursive: true });
-    }
-    await symlink(join(TOP, "node_modules"), join(directory, "node_modules"));
-    for (const fault of faults) {
-      const path = join(directory, fault.file);
-      const mutant = { ...fault, name: "a broken node", imitates: "", tests: "" };
-      await writeFile(path, mutated(await readFile(path, "utf8"), mutant));
-    }
-    const bin = join(directory, "bin", "rollcall.js");
-    const ran = await powerCuts(context, ["--cuts", "8", "--only", "single", "--bin", bin]);
+    const bin = await brokenNode(directory, faults);
+    const ran = await powerCuts.run(context, ["--cuts", "8", "--only", "single", "--bin", bin]);
     expect(ran.code, ran.output).toBe(1);
     return total(ran);
   }
@@ -207,26 +129,7 @@ describe("the same, with a node that is broken", () => {
 test(
   "killed in the middle of it, the command leaves no process, mount or loop device",
   async (context) => {
-    const { child, ran } = start(["--cuts", "100", "--only", "all"]);
-    const attached = async (): Promise<boolean> => {
-      const devices = await readdir("/sys/block");
-      const files = devices.map((name) => join("/sys/block", name, "loop", "backing_file"));
-      const backing = await Promise.all(
-        files.map((file) => readFile(file, "utf8").catch(() => "")),
-      );
-      return backing.some((file) => file.startsWith(directory));
-    };
-    const line = new Promise<string>((resolve) => {
-      child.stdout?.once("data", (text: string) => resolve(text.trim()));
-    });
-    const first = await within(MS_MAX, "the first line", line);
-    if (first.startsWith("skipped")) skipped(context, first);
-    expect(await attached()).toBe(true);
-    child.kill("SIGKILL");
-    // It ends with the last of its processes, which hold its output open.
-    await ran;
-    await until(20_000, "the loop devices to go", async () => ((await attached()) ? null : true));
-    expect(await readFile("/proc/mounts", "utf8")).not.toContain(directory);
+    await powerCuts.leavesNothing(context, ["--cuts", "100", "--only", "all"]);
   },
   MS_MAX,
 );

@@ -17,6 +17,7 @@ interface Totals {
   overtaken: number;
   logsLost: number;
   returned: number;
+  filled: number;
   readonly changed: Map<ConfChange["type"], number>;
 }
 
@@ -37,6 +38,7 @@ function play(
     overtaken: 0,
     logsLost: 0,
     returned: 0,
+    filled: 0,
     changed: new Map(),
   };
   for (let seed = FIRST_SEED; seed < FIRST_SEED + seeds; seed++) {
@@ -58,6 +60,7 @@ function play(
     totals.overtaken += world.overtaken;
     totals.logsLost += world.logsLost;
     totals.returned += world.returned;
+    totals.filled += world.filled;
     for (const [type, count] of world.changed) {
       totals.changed.set(type, (totals.changed.get(type) ?? 0) + count);
     }
@@ -69,11 +72,13 @@ test(
   "whatever is lost, repeated, reordered, cut or crashed, Raft's properties hold",
   () => {
     const totals = play(SEEDS, false, 4);
-    const { elections, committed, reads, installed, overtaken, logsLost, returned } = totals;
+    const { elections, committed, reads, installed, overtaken, logsLost, returned, filled } =
+      totals;
     // A run that elects, commits or reads next to nothing has shown nothing.
     console.log(`${SEEDS} seeds: ${elections} elections, ${committed} entries, ${reads} reads`);
     console.log(`${installed} snapshots installed, ${overtaken} overtaken`);
-    console.log(`${logsLost} logs lost, ${returned} members back`);
+    console.log(`${logsLost} logs lost, ${returned} members back, ${filled} disks full`);
+    expect(filled).toBeGreaterThan(SEEDS);
     expect(logsLost).toBeGreaterThan(SEEDS / 4);
     expect(returned).toBeGreaterThan(logsLost / 2);
     expect(elections).toBeGreaterThan(2 * SEEDS);

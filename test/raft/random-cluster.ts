@@ -49,6 +49,8 @@ export class RandomCluster {
   readonly #logLosses: number;
   logsLost = 0;
   returned = 0;
+  /** Disks that have become full. */
+  filled = 0;
 
   /**
    * `isReckless`: members lose their logs however many have, and while members change. Then nobody
@@ -122,7 +124,17 @@ export class RandomCluster {
   /** Mostly drains at once, as a turn of its own; else leaves it to a later turn. */
   #onMember(act: (member: Member) => void, member = this.#pick()): void {
     if (member.raft === null) return;
+    const { isDiskFull, lastIndex } = member.up;
     act(member);
+    // But for a snapshot of which all had come before.
+    const { log } = member.up;
+    if (
+      isDiskFull &&
+      member.up.isDiskFull &&
+      log.lastIndex > Math.max(lastIndex, log.start.index)
+    ) {
+      fail(`${member.id} has taken ${log.lastIndex} on a full disk`);
+    }
     this.judge.look(member);
     if (this.#chance(4) > 0) this.#drain(member);
   }
@@ -244,15 +256,27 @@ export class RandomCluster {
     this.#onMember(({ up }) => up.peerLink(peer, isUp));
   }
 
-  /** What is not Raft's own to decide: transfers, processes that seem gone, alarms at any time. */
+  /**
+   * What is not Raft's own to decide: transfers, processes that seem gone, alarms at any time, disks
+   * that are full.
+   */
   #disturb(): void {
     const peer = this.#pick().id;
-    const kind = this.#chance(8);
+    const kind = this.#chance(12);
+    if (kind > 8) for (const member of this.#cluster.members) this.#setDiskFull(member, false);
     this.#onMember((member) => {
-      if (kind === 0) member.up.transferLeadership(this.#chance(2) === 0 ? null : peer);
+      if (kind === 8) this.#setDiskFull(member, true);
+      else if (kind === 0) member.up.transferLeadership(this.#chance(2) === 0 ? null : peer);
       else if (kind < 4) member.up.peerGone(peer, kind < 3);
       else if (member.alarm !== null) member.ring();
     });
+  }
+
+  #setDiskFull({ id, raft }: Member, isFull: boolean): void {
+    if (raft === null || raft.isDiskFull === isFull) return;
+    this.trace.push(`the disk of ${id} ${isFull ? "is full" : "has room"}`);
+    if (isFull) this.filled++;
+    raft.setDiskFull(isFull);
   }
 
   #snapshotStep(): void {
@@ -379,6 +403,7 @@ export class RandomCluster {
   demandProgress(): void {
     const cluster = this.#cluster;
     for (const member of cluster.members) {
+      member.raft?.setDiskFull(false);
       if (member.raft !== null) continue;
       member.start();
       this.judge.started(member);

@@ -26,6 +26,20 @@ describe("parseNodeConfig", () => {
     expect(parseNodeConfig(LISTENING)).toMatchObject({ join: [], learner: false });
   });
 
+  it("takes sizes in bytes and in binary units", () => {
+    const env = { ROLLCALL_DISK_LOW: "2GiB", ROLLCALL_DISK_FULL: "1048576" };
+    expect(parseNodeConfig({ ...VALID, diskReserveBytes: "64 MiB" }, env)).toMatchObject({
+      diskLowBytes: 2 ** 31,
+      diskFullBytes: 2 ** 20,
+      diskReserveBytes: 2 ** 26,
+    });
+    expect(parseNodeConfig(VALID)).toMatchObject({
+      diskLowBytes: 2 ** 29,
+      diskFullBytes: 2 ** 28,
+      diskReserveBytes: 2 ** 25,
+    });
+  });
+
   it("reads lists with commas and repeated flags alike", () => {
     const members = [
       { name: "n1", address: "h1:1" },
@@ -44,6 +58,17 @@ describe("parseNodeConfig", () => {
     ["no id", { dataDir: "/data" }, /--id \(ROLLCALL_ID\) is required/],
     ["no directory", { id: "n1" }, /--data \(ROLLCALL_DATA\) is required/],
     ["a name with a blank", { ...VALID, id: "n 1" }, /--id/],
+    [
+      "a size without a number",
+      { ...VALID, diskLowBytes: "much" },
+      /--disk-low .*512MiB, 2GiB or 0/,
+    ],
+    ["a size in decimal units", { ...VALID, diskReserveBytes: "5GB" }, /--disk-reserve/],
+    [
+      "a disk that is full before it is low",
+      { ...VALID, diskLowBytes: "1MiB", diskFullBytes: "2MiB" },
+      /--disk-full 2097152 is more than --disk-low 1048576/,
+    ],
     ["a port that is none", { ...VALID, listen: "127.0.0.1:99999" }, /--listen/],
     ["a member without address", { ...VALID, bootstrap: "n1" }, /--bootstrap.*NAME=HOST:PORT/],
     ["two members with one address", { ...VALID, bootstrap: "n1=h:1,n2=H:1" }, /one address, H:1/],

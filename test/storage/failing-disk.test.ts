@@ -1,12 +1,24 @@
-import { rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { openDirectory } from "../../src/storage/directory.ts";
 import { openStorage } from "../../src/storage/level-storage.ts";
 import { MarkFile } from "../../src/storage/mark-file.ts";
 import { VoteFile } from "../../src/storage/vote-file.ts";
 import { AssertionError } from "../../src/util/assert.ts";
 import { FailingStore, OWN, openOn } from "./failing-store.ts";
-import { entry, hardState, request, temporaryDirectory } from "./fixture.ts";
+import {
+  entriesBetween,
+  entry,
+  hardState,
+  random,
+  request,
+  snapshotAt,
+  stage,
+  switchTo,
+  temporaryDirectory,
+  usedDirectory,
+} from "./fixture.ts";
 import { HandTimers } from "./hand-timers.ts";
 
 describe("the first failed write", () => {
@@ -54,6 +66,25 @@ describe("the first failed write", () => {
   });
 });
 
+describe("a chunk of a snapshot that is to be sent", () => {
+  it("is not made up where it cannot be read: what failed is told", async () => {
+    const store = new FailingStore();
+    const { storage } = await openOn(store);
+    const snapshot = snapshotAt(5, 1, 1);
+    const log = { hardState: hardState(1), entries: entriesBetween(1, 5, 1), commitIndex: 5 };
+    const steps = [log, { snapshot: stage(snapshot) }, { snapshot: switchTo(snapshot) }];
+    for (const [at, parts] of steps.entries()) await storage.persist(request(at + 1, parts));
+    expect(await storage.readChunk(snapshot, 0)).not.toBeNull();
+    store.failure = new Error("IO error: db/000012.ldb: Input/output error");
+    await expect(storage.readChunk(snapshot, 0)).rejects.toMatchObject({
+      code: "DISK",
+      message: expect.stringContaining("db/000012.ldb"),
+    });
+    store.failure = null;
+    await storage.close();
+  });
+});
+
 describe("a start", () => {
   it("is refused when the disk cannot be read, or not be written", async () => {
     const store = new FailingStore();
@@ -69,6 +100,25 @@ describe("a start", () => {
     await rm(markPath);
     const place = { directory, markPath, incarnation: OWN, store: new FailingStore() };
     await expect(openStorage(place)).rejects.toMatchObject({ code: "DAMAGED" });
+  });
+
+  it("is refused when a log of LevelDB cannot be read, and the next one finds all of it", async () => {
+    const path = await usedDirectory({ hardState: hardState(1), entries: entriesBetween(1, 9, 1) });
+    const name = (await readdir(join(path, "db"))).find((file) => file.endsWith(".log")) ?? "";
+    const [log, aside] = [join(path, "db", name), join(path, "aside")];
+    await rename(log, aside);
+    // Opened like a file, and then not read: for LevelDB the end of the log.
+    await mkdir(log);
+    await expect(openDirectory(path, "n1", random)).rejects.toMatchObject({
+      code: "DISK",
+      message: expect.stringContaining(log),
+    });
+
+    await rmdir(log);
+    await rename(aside, log);
+    const directory = await openDirectory(path, "n1", random);
+    expect((await directory.open()).loaded.entries).toHaveLength(9);
+    await directory.close();
   });
 
   it("makes durable what it read, before a node can vouch for it", async () => {

@@ -32,6 +32,7 @@ export class FailingStore implements KeyValueStore {
   }
 
   async get(key: Uint8Array): Promise<Uint8Array | null> {
+    if (this.failure !== null) throw this.failure;
     return this.records.get(Buffer.from(key).toString("hex")) ?? null;
   }
 

@@ -333,6 +333,7 @@ export const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
     isUrgent: fc.boolean(),
     touches: attached,
     breaks: attached,
+    disk: fc.constantFrom("ok" as const, "low" as const, "full" as const),
   }),
   fc.record({
     type: fc.constant("reportConfirmed" as const),
@@ -343,5 +344,6 @@ export const peerMessage: fc.Arbitrary<PeerMessage> = fc.oneof(
     commitIndex: count,
     refused: fc.array(session, { maxLength: 10 }),
     superseded: attached,
+    intake: fc.constantFrom("all" as const, "removals" as const, "nothing" as const),
   }),
 );

@@ -94,6 +94,7 @@ const peerMessages: PeerMessage[] = [
     isUrgent: true,
     touches: [{ session, attach: 1 }],
     breaks: [],
+    disk: "low",
   },
 ];
 
@@ -106,6 +107,7 @@ const confirmation: PeerMessage = {
   commitIndex: 42,
   refused: ["f".repeat(32)],
   superseded: [{ session, attach: 2 }],
+  intake: "removals",
 };
 const electionMessages: PeerMessage[] = [
   { type: "preVote", ...head, lastLogIndex: 42, lastLogTerm: 6 },

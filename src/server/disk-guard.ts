@@ -1,0 +1,178 @@
+import type { Clock, Logger, Random, Timer, Timers } from "../env/env.ts";
+import {
+  DISK_LOOK_MS,
+  DISK_RESERVE_DELAY_MS,
+  DISK_RESERVE_SNAPSHOTS,
+  DISK_RESERVE_STEP_BYTES,
+} from "../limits.ts";
+import type { DiskState } from "../replica/disk-states.ts";
+import type { Input } from "../replica/inputs.ts";
+import type { ReplicaStatus } from "../replica/status.ts";
+import { Reserve } from "../storage/reserve.ts";
+import { type DiskMarks, nextDiskState, roomOf } from "./disk-marks.ts";
+import type { HealthCheck } from "./http.ts";
+import { diskRoomOf } from "./machine.ts";
+
+export interface DiskGuardOptions {
+  readonly dataDir: string;
+  readonly marks: DiskMarks;
+  /** The least that the reserve is to hold; 0: there is none. */
+  readonly reserveBytes: number;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** Whose disk it is. */
+export interface Guarded {
+  status(): Pick<ReplicaStatus, "snapshotBytes" | "isSnapshotUnderWay">;
+  step(input: Extract<Input, { readonly type: "disk" }>): void;
+}
+
+export interface DiskGuardStatus {
+  readonly state: DiskState;
+  /** As it was last seen; null where the disk has never said. */
+  readonly roomBytes: number | null;
+  readonly reserveBytes: number;
+}
+
+const WARNINGS: Readonly<Record<Exclude<DiskState, "ok">, string>> = {
+  low: "the disk is low: no registrations while this node leads, so it hands over if it can",
+  full: "the disk is full: this node takes no entries and does not campaign",
+};
+const WARNING_HINT = "Make room on the disk of the data directory; all of it ends by itself then.";
+
+/**
+ * Sees how much room the disk of the data directory has, and keeps the reserve (decision 0028). One
+ * question, or one step of the reserve, is out at a time; a disk that does not answer changes nothing.
+ */
+export class DiskGuard {
+  readonly #options: DiskGuardOptions;
+  readonly #ask: typeof diskRoomOf;
+  readonly #reserve: Reserve;
+  readonly #startedMs: number;
+  /** What the reserve is to hold. */
+  #wantedBytes: number;
+  #state: DiskState = "ok";
+  #roomBytes: number | null = null;
+  #guarded: Guarded | null = null;
+  #timer: Timer | null = null;
+  #looking: Promise<void> | null = null;
+  #isTroubleTold = false;
+
+  private constructor(options: DiskGuardOptions, reserve: Reserve, ask: typeof diskRoomOf) {
+    this.#options = options;
+    this.#reserve = reserve;
+    this.#ask = ask;
+    this.#startedMs = options.clock.monotonicMs();
+    this.#wantedBytes = Math.max(options.reserveBytes, reserve.bytes);
+  }
+
+  /** Before the database is opened, which writes: where the disk is full, the reserve is given back. */
+  static async open(options: DiskGuardOptions, ask = diskRoomOf): Promise<DiskGuard> {
+    const guard = new DiskGuard(options, await Reserve.in(options.dataDir), ask);
+    await guard.#see();
+    if (guard.#state === "full") {
+      await guard.#giveBack("the database may have to write when it is opened");
+    }
+    return guard;
+  }
+
+  get status(): DiskGuardStatus {
+    const { bytes: reserveBytes } = this.#reserve;
+    return { state: this.#state, roomBytes: this.#roomBytes, reserveBytes };
+  }
+
+  /** Tells of the state, now and whenever it changes. */
+  begin(guarded: Guarded): void {
+    this.#guarded = guarded;
+    guarded.step({ type: "disk", state: this.#state });
+    this.#timer = this.#options.timers.every(DISK_LOOK_MS, () => void this.look());
+  }
+
+  /** Resolves when what is asked of the disk is answered: now, or since a look before. */
+  look(): Promise<void> {
+    this.#looking ??= this.#turn().finally(() => {
+      this.#looking = null;
+    });
+    return this.#looking;
+  }
+
+  /** Resolves when nothing is asked of the disk any more. */
+  async stop(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = null;
+    await this.#looking;
+  }
+
+  async #turn(): Promise<void> {
+    const before = this.#state;
+    await this.#see();
+    if (this.#timer === null) return;
+    const state = this.#state;
+    if (state !== before) this.#guarded?.step({ type: "disk", state });
+    await this.#keepReserve();
+  }
+
+  async #see(): Promise<void> {
+    const room = await this.#ask(this.#options.dataDir);
+    if (room === null) return;
+    const { freeBytes } = room;
+    const { bytes: heldBytes } = this.#reserve;
+    this.#roomBytes = roomOf({ freeBytes, heldBytes, reserveBytes: this.#wantedBytes });
+    const state = nextDiskState(this.#state, this.#roomBytes, this.#options.marks);
+    if (state === this.#state) return;
+    this.#state = state;
+    const fields = { freeBytes, roomBytes: this.#roomBytes };
+    const { logger } = this.#options;
+    if (state === "ok") logger.info(fields, "the disk has room again");
+    else logger.warn({ ...fields, hint: WARNING_HINT }, WARNINGS[state]);
+  }
+
+  async #keepReserve(): Promise<void> {
+    const { reserveBytes, clock, random, logger } = this.#options;
+    const observed = this.#guarded?.status();
+    if (reserveBytes === 0 || observed === undefined) return;
+    const { snapshotBytes, isSnapshotUnderWay } = observed;
+    this.#wantedBytes = Math.max(reserveBytes, DISK_RESERVE_SNAPSHOTS * snapshotBytes);
+    if (this.#state === "full" && isSnapshotUnderWay && this.#reserve.bytes > 0) {
+      await this.#giveBack("a snapshot is on its way to the disk, and shortens the log");
+      return;
+    }
+    const missing = this.#wantedBytes - this.#reserve.bytes;
+    const isEarly = clock.monotonicMs() - this.#startedMs < DISK_RESERVE_DELAY_MS;
+    if (this.#state !== "ok" || missing <= 0 || isEarly) return;
+    try {
+      await this.#reserve.grow(Math.min(missing, DISK_RESERVE_STEP_BYTES), random);
+      this.#isTroubleTold = false;
+    } catch (error) {
+      // Nothing is lost with it, and what is wrong with the disk others find out who need it.
+      if (!this.#isTroubleTold)
+        logger.warn({ err: error }, "the reserve on the disk does not grow");
+      this.#isTroubleTold = true;
+    }
+  }
+
+  async #giveBack(why: string): Promise<void> {
+    const { bytes } = this.#reserve;
+    if (bytes === 0) return;
+    const { logger } = this.#options;
+    try {
+      await this.#reserve.giveBack();
+      logger.warn({ bytes }, `the reserve on the disk is given back: ${why}`);
+    } catch (error) {
+      logger.warn({ err: error }, "the reserve on the disk cannot be given back");
+    }
+  }
+}
+
+/** A node that is short of disk serves reads and renewals, so it stays ready, unless it is stranded. */
+export function diskCheck({
+  disk,
+  isStranded,
+}: Pick<ReplicaStatus, "disk" | "isStranded">): HealthCheck {
+  const name = "disk";
+  if (isStranded) return { name, failure: "it is full, and the others go on without this node" };
+  return disk === "ok" ? { name, failure: null } : { name, failure: null, note: WARNINGS[disk] };
+}
