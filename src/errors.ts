@@ -95,11 +95,13 @@ export interface Refusal {
   readonly retryAfterMs?: number;
 }
 
-/** Exit codes of a node. */
+/** Exit codes of a node, and of what is done to its files by the command line. */
 export const EXIT = {
   ok: 0,
   failure: 1,
   usage: 2,
+  notFound: 3,
+  conflict: 4,
   invariant: 70,
   disk: 74,
   divergence: 76,

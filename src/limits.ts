@@ -164,6 +164,19 @@ export const LOG_TAIL_BYTES = 16 * 1024 * 1024;
 /** The most that is kept beyond the tail for a follower that still needs it. */
 export const LOG_LAGGARD_BYTES_MAX = 64 * 1024 * 1024;
 
+// Backups.
+/** How long one may be read from a node: meanwhile it takes no snapshot, and its log grows. */
+export const BACKUP_MS_MAX = 600_000;
+/** In a snapshot file; a chunk is closed at `SNAPSHOT_CHUNK_BYTES`, or with the item that fills it. */
+export const BACKUP_RECORD_BYTES_MAX = 256 * 1024 * 1024;
+/**
+ * By so much a restore or a recovery raises the revision: more changes than any cluster sees before
+ * it. Below 2^53 there is room for two million of them, each with as many changes behind it.
+ */
+export const LINEAGE_REVISIONS = 2 ** 32;
+/** What a backup waits for another one, or for a snapshot that is being taken. */
+export const BACKUP_TURN_MS_MAX = 5_000;
+
 // Storage.
 export const MARK_SYNC_MS = 100;
 /** Deletions of what is left over in one batch: of cut entries and of old snapshots. */

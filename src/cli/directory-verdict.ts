@@ -14,13 +14,14 @@ export function judgeDirectories(examined: readonly Examined[]): Verdict {
 
 /** In a few words each. */
 export function notesOfDirectory(directory: Examined): readonly string[] {
-  const { state, why, birth, removed, isSetAside, returning, damages } = directory;
+  const { state, why, birth, removed, superseded, isSetAside, returning, damages } = directory;
   const refusing = damages.filter(({ isMended }) => !isMended);
   return [
     state === "running" ? "its node runs" : "",
     state === "none" || state === "newer" ? (why ?? "") : "",
     state === "read" && birth === null ? "not part of a cluster" : "",
     removed === null ? "" : "removed",
+    superseded === null ? "" : "superseded",
     isSetAside ? "set aside at the next start" : "",
     returning === null ? "" : "returning",
     refusing.length === 0 ? "" : `damaged: ${refusing.map(({ file }) => file).join(", ")}`,
@@ -28,7 +29,7 @@ export function notesOfDirectory(directory: Examined): readonly string[] {
 }
 
 function ofDirectory(directory: Examined): readonly Finding[] {
-  const { path, state, why, damages, removed, disk, isSetAside, returning } = directory;
+  const { path, state, why, damages, removed, superseded, disk, isSetAside, returning } = directory;
   switch (state) {
     case "none":
       return [broken(`${path} is no data directory: ${why}`, "give the --data of a node")];
@@ -62,10 +63,10 @@ function ofDirectory(directory: Examined): readonly Finding[] {
       ),
     );
   }
-  if (removed !== null) {
+  if (removed !== null || superseded !== null) {
     findings.push(
       warning(
-        `${path} is of no use any more: ${removed}`,
+        `${path} is of no use any more: ${removed ?? superseded}`,
         "to add its machine again: 'rollcall start --join HOST:PORT' with an empty directory",
       ),
     );
@@ -129,7 +130,7 @@ function add(groups: Map<string, Examined[]>, key: string, directory: Examined):
 }
 
 /** By the rule for votes (§5.4.1): the later term of the last entry, then the longer log. */
-function bestOf(examined: readonly Examined[]): readonly Examined[] {
+export function bestOf(examined: readonly Examined[]): readonly Examined[] {
   const whole = examined.filter(isUsable);
   const behind = (one: Examined, other: Examined): number =>
     (one.log?.lastTerm ?? 0) - (other.log?.lastTerm ?? 0) ||
@@ -143,12 +144,14 @@ export function isUsable({
   log,
   damages,
   removed,
+  superseded,
   returning,
   isSetAside,
   birth,
 }: Examined): boolean {
   const isWhole = damages.every(({ isMended }) => isMended) && log?.isIntact === true;
-  const isMember = birth !== null && removed === null && returning === null && !isSetAside;
+  const isOver = removed !== null || superseded !== null;
+  const isMember = birth !== null && !isOver && returning === null && !isSetAside;
   return state === "read" && isWhole && isMember;
 }
 
@@ -172,12 +175,27 @@ export function bestText(examined: readonly Examined[]): string | null {
   return `${who}, with ${end}; ${votersText(whole, best)}`;
 }
 
-/** Whether they are enough to elect a leader; what each voter has is counted once. */
-function votersText(whole: readonly Examined[], { voters }: Examined): string {
+export interface Voters {
+  /** Of those that vote by the best directory: how many are here, and whole. */
+  readonly here: number;
+  readonly known: readonly { readonly id: string; readonly name: string }[];
+  readonly majority: number;
+  /** Those that are not. */
+  readonly missing: readonly string[];
+}
+
+/** What each voter has is counted once. */
+export function votersOf(whole: readonly Examined[], { voters }: Examined): Voters {
   const ids = new Set(whole.map(({ identity }) => identity?.incarnation));
   const known = voters ?? [];
-  const here = known.filter(({ id }) => ids.has(id)).length;
-  const majority = Math.floor(known.length / 2) + 1;
+  const missing = known.filter(({ id }) => !ids.has(id)).map(({ name }) => name);
+  const here = known.length - missing.length;
+  return { here, known, majority: Math.floor(known.length / 2) + 1, missing };
+}
+
+/** Whether they are enough to elect a leader. */
+function votersText(whole: readonly Examined[], best: Examined): string {
+  const { here, known, majority } = votersOf(whole, best);
   const are = `${here} of ${counted(known.length, "voter")} ${here === 1 ? "is" : "are"} here and whole`;
   return here >= majority ? `${are}, a majority: start them` : `${are}, a majority is ${majority}`;
 }

@@ -8,7 +8,7 @@ import { CLI_EXIT } from "./exit-codes.ts";
 import type { Column } from "./table.ts";
 import type { Verdict } from "./verdict.ts";
 
-const COLUMNS: readonly Column[] = [
+export const DIRECTORY_COLUMNS: readonly Column[] = [
   { head: "DIRECTORY" },
   { head: "NODE" },
   { head: "ID" },
@@ -30,23 +30,31 @@ export async function examineDirectories(
   { output, world }: Context,
   dirs: readonly string[],
 ): Promise<number> {
-  const examined: Examined[] = [];
-  for (const path of new Set(dirs.map((dir) => resolve(world.cwd, dir)))) {
-    if (output.isForPeople) output.note(`reading ${path}`);
-    examined.push(await examineDirectory(path));
-  }
+  const examined = await readDirectories({ output, world }, dirs);
   const verdict = judgeDirectories(examined);
   tellDiagnosis(output, {
     kind: "DirectoriesDiagnosis",
     itemKind: "DirectoryDiagnosis",
     fields: { mostUpToDate: mostUpToDate(examined) },
-    items: examined.map(itemOf),
-    columns: COLUMNS,
-    rows: examined.map(rowOf),
+    items: examined.map(directoryItem),
+    columns: DIRECTORY_COLUMNS,
+    rows: examined.map(directoryRow),
     verdict,
     alsoWell: bestText(examined),
   });
   return exitCodeOf(examined, verdict);
+}
+
+export async function readDirectories(
+  { output, world }: Pick<Context, "output" | "world">,
+  dirs: readonly string[],
+): Promise<readonly Examined[]> {
+  const examined: Examined[] = [];
+  for (const path of new Set(dirs.map((dir) => resolve(world.cwd, dir)))) {
+    if (output.isForPeople) output.note(`reading ${path}`);
+    examined.push(await examineDirectory(path));
+  }
+  return examined;
 }
 
 /** What is damaged counts for more than what is not there, or was not read. */
@@ -60,7 +68,7 @@ function exitCodeOf(examined: readonly Examined[], { findings, isBroken }: Verdi
   return none > 0 ? CLI_EXIT.notFound : CLI_EXIT.conflict;
 }
 
-function itemOf(directory: Examined): object {
+export function directoryItem(directory: Examined): object {
   const { identity, birth, log, mark, ...rest } = directory;
   return {
     ...rest,
@@ -74,7 +82,7 @@ function itemOf(directory: Examined): object {
   };
 }
 
-function rowOf(directory: Examined): readonly string[] {
+export function directoryRow(directory: Examined): readonly string[] {
   const { path, state, identity, birth, hardState, voteCopies, mark, log, disk } = directory;
   const isRead = state === "read";
   return [

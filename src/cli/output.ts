@@ -36,10 +36,10 @@ type Style = Parameters<typeof styleText>[0];
 /** Data goes to stdout in the format that was asked for; all else goes to stderr. */
 export class Output {
   readonly format: Format;
+  readonly isQuiet: boolean;
   readonly isVerbose: boolean;
   readonly stderr: Sink;
   readonly #stdout: Sink;
-  readonly #isQuiet: boolean;
   readonly #hasColor: boolean;
 
   constructor(options: OutputOptions) {
@@ -47,7 +47,7 @@ export class Output {
     this.isVerbose = options.isVerbose;
     this.stderr = options.stderr;
     this.#stdout = options.stdout;
-    this.#isQuiet = options.isQuiet;
+    this.isQuiet = options.isQuiet;
     this.#hasColor = options.hasColor;
   }
 
@@ -62,7 +62,7 @@ export class Output {
 
   /** Beside the data: what a person may want to know and a program does not read. */
   note(text: string): void {
-    if (!this.#isQuiet) {
+    if (!this.isQuiet) {
       this.stderr.write(`${printable(text)}\n`);
     }
   }

@@ -40,6 +40,16 @@ const COMMANDS: readonly Entry[] = [
     define: async (...at) => (await import("./member.ts")).defineMember(...at),
   },
   {
+    name: "snapshot",
+    summary: "Save the state of the cluster to a file, check such a file, start anew from one.",
+    define: async (...at) => (await import("./snapshot.ts")).defineSnapshot(...at),
+  },
+  {
+    name: "recover",
+    summary: "Go on with what is left of a cluster that has lost the majority of its members.",
+    define: async (...at) => (await import("./recover.ts")).defineRecover(...at),
+  },
+  {
     name: "discard-state",
     summary: "Have a node that is stopped take the state of the others at its next start.",
     define: async (...at) => (await import("./discard-state.ts")).defineDiscardState(...at),

@@ -78,8 +78,8 @@ async function printEvents(
 export function eventFields(event: WatchEvent): Readonly<Record<string, unknown>> {
   const { type, revision, put, remove } = event;
   if (event.type === "snapshot") {
-    const { instances, reset = false, ageMs = null } = event;
-    return { type, revision, reset, ageMs, instances, put, remove };
+    const { instances, reset = false, lineageChanged = false, ageMs = null } = event;
+    return { type, revision, reset, lineageChanged, ageMs, instances, put, remove };
   }
   return { type, revision, collapsed: event.collapsed ?? null, put, remove };
 }
@@ -94,6 +94,9 @@ function printForPeople(event: WatchEvent, output: Output): void {
     const many = count === 1 ? "1 instance" : `${count} instances`;
     const age = isOld(event.ageMs ?? null) ? `, ${ageText(event.ageMs ?? null)}` : "";
     output.line(`${time}  revision ${revision}: ${many}${age}`);
+    if (event.lineageChanged === true) {
+      output.line(`${time}  the registry was restored or recovered: this may be older than before`);
+    }
     for (const instance of event.instances) {
       say("=", instance);
     }

@@ -10,6 +10,11 @@ export interface WatchSnapshot {
   readonly revision: number;
   /** Replaces what was delivered before: the history between the two is lost. */
   readonly reset?: boolean;
+  /**
+   * The registry was restored from a backup or recovered since: with `reset`, and the list may be
+   * older than what was delivered before. Revisions of before mean nothing now.
+   */
+  readonly lineageChanged?: boolean;
   /** How old the list may be; absent where the node cannot tell. */
   readonly ageMs?: number;
 }
@@ -35,6 +40,7 @@ interface SnapshotStep {
   readonly revision: number;
   readonly endpoints: ReadonlyMap<string, Endpoint>;
   readonly isReset: boolean;
+  readonly isOtherLineage: boolean;
   readonly ageMs: number | null;
 }
 
@@ -74,6 +80,8 @@ export class WatchFold {
   #revision: number | null = null;
   /** The resume point: `#revision`, or further where a mark said that there is nothing between. */
   #resumeFrom: number | null = null;
+  /** The next snapshot is of another lineage than what the reader has, or waits for it. */
+  #isOtherLineage = false;
   /** A collapsed delivery whose last frame has not come. */
   #partial: ChangeStep | null = null;
 
@@ -104,10 +112,15 @@ export class WatchFold {
     this.#partial = null;
     this.#revision = null;
     this.#resumeFrom = null;
+    this.#isOtherLineage = true;
   }
 
   snapshot(message: SnapshotMessage): void {
     const isFirst = this.#viewRevision === null;
+    const [waiting] = this.#steps;
+    const isUntold = waiting?.type === "snapshot" && waiting.isOtherLineage;
+    const isOtherLineage = this.#isOtherLineage || isUntold;
+    this.#isOtherLineage = false;
     this.#partial = null;
     this.#revision = message.revision;
     this.#resumeFrom = message.revision;
@@ -119,6 +132,7 @@ export class WatchFold {
       endpoints: byKey(message.endpoints),
       // A reader that has seen nothing has nothing to throw away.
       isReset: !isFirst,
+      isOtherLineage,
       ageMs: message.ageMs ?? null,
     });
   }
@@ -178,6 +192,7 @@ export class WatchFold {
         type: "snapshot",
         ...rest,
         ...(step.isReset && !isFirst && { reset: true }),
+        ...(step.isOtherLineage && !isFirst && { lineageChanged: true }),
         ...(step.ageMs !== null && { ageMs: step.ageMs }),
       };
     }

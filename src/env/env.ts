@@ -124,6 +124,11 @@ export interface HttpResponse {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;
+  /**
+   * Sent in place of `body`, a piece when the one before was taken. It is let go of where the
+   * client goes, takes nothing for `silenceMsMax`, or where it throws: the connection is broken off.
+   */
+  readonly stream?: AsyncIterable<Uint8Array>;
   readonly retryAfterSeconds?: number;
   /** The methods that there are, where the request's is none of them. */
   readonly allow?: string;

@@ -67,7 +67,6 @@ export class HttpAnswers {
     const answer = await this.#answerTo(request);
     const headers: Record<string, string | number> = {
       "Content-Type": answer.contentType,
-      "Content-Length": Buffer.byteLength(answer.body),
       "Cache-Control": "no-store",
       "X-Content-Type-Options": "nosniff",
       "Cross-Origin-Resource-Policy": "same-origin",
@@ -82,6 +81,12 @@ export class HttpAnswers {
     if (answer.retryAfterSeconds !== undefined) {
       headers["Retry-After"] = answer.retryAfterSeconds;
     }
+    if (answer.stream !== undefined) {
+      response.writeHead(answer.status, headers);
+      await send(answer.stream, response);
+      return;
+    }
+    headers["Content-Length"] = Buffer.byteLength(answer.body);
     response.writeHead(answer.status, headers);
     response.end(request.method === "HEAD" ? "" : answer.body);
   }
@@ -105,6 +110,43 @@ export class HttpAnswers {
     this.#waiting.set(stream, count);
     return count;
   }
+}
+
+/**
+ * Not by `pipeline`, which does not let go of what it has not begun to read. Where `stream` throws,
+ * the connection ends before the answer does.
+ */
+async function send(stream: AsyncIterable<Uint8Array>, response: ServerResponse): Promise<void> {
+  const pieces = stream[Symbol.asyncIterator]();
+  try {
+    while (!response.destroyed) {
+      const next = await pieces.next();
+      if (next.done === true) {
+        response.end();
+        return;
+      }
+      if (!response.write(next.value)) {
+        await drained(response);
+      }
+    }
+  } catch {
+    response.destroy();
+  } finally {
+    await pieces.return?.();
+  }
+}
+
+/** Or closed. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const go = (): void => {
+      response.off("drain", go);
+      response.off("close", go);
+      resolve();
+    };
+    response.on("drain", go);
+    response.on("close", go);
+  });
 }
 
 /** The target of the request line is the client's to choose, and need not be one. */

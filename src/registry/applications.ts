@@ -190,6 +190,15 @@ export class Applications {
     return this.#instances;
   }
 
+  /** Of all namespaces. */
+  get count(): number {
+    let count = 0;
+    for (const applications of this.#namespaces.values()) {
+      count += applications.size;
+    }
+    return count;
+  }
+
   get(namespace: string, application: string): Application | undefined {
     return this.#namespaces.get(namespace)?.get(application);
   }

@@ -144,6 +144,10 @@ export class Freezer {
     return this.#count;
   }
 
+  get isFrozen(): boolean {
+    return this.#view !== null;
+  }
+
   freeze(head: FrozenHead, sessions: Sessions, applications: Applications): FrozenRegistry {
     assert(this.#view === null, "the state is frozen once at a time");
     this.#count += 1;

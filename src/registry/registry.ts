@@ -76,6 +76,11 @@ export class Registry {
     return this.#state.instances.applications.instanceCount;
   }
 
+  /** Of all namespaces. */
+  get applicationCount(): number {
+    return this.#state.instances.applications.count;
+  }
+
   /** 16 hex digits over the whole state; the same state has the same, whatever led to it. */
   digest(): string {
     return writeTotals(this.#state.digest, this.#state.totals()).withRecord();
@@ -141,6 +146,11 @@ export class Registry {
     return this.#state.sessions.ending;
   }
 
+  /** Somebody reads it as it was; there is no second one at once. */
+  get isFrozen(): boolean {
+    return this.#state.freezer.isFrozen;
+  }
+
   /** As it is now, to be read while it goes on changing. One at a time, until it is released. */
   freeze(): FrozenRegistry {
     const { sessions, tombstones, instances, freezer } = this.#state;
@@ -155,6 +165,14 @@ export class Registry {
   /** Becomes the state of `other`, which must not be used any more. */
   become(other: Registry): void {
     this.#state = other.#state;
+  }
+
+  /** Not by a command of the log, but before there is one: see `beginLineage` in `lineage.ts`. */
+  beginLineage(revisions: number): void {
+    this.#state.revision += revisions;
+    for (const session of this.#state.sessions) {
+      session.renumber();
+    }
   }
 
   /** Total: whatever is wrong with a command comes back as a value. A throw is a bug. */

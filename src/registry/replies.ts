@@ -118,6 +118,16 @@ export class Replies {
     }
   }
 
+  /** As of a session that was just opened: whoever goes on with it begins at number 1. */
+  restart(): void {
+    this.drop();
+    this.#lastSeq = 0;
+    this.#floor = 1;
+    this.#kept = [];
+    this.#start = 0;
+    writeWindow(this.#digest, this.#seed, this.#lastSeq, this.#floor).add();
+  }
+
   /** The session leaves the state. */
   drop(): void {
     writeWindow(this.#digest, this.#seed, this.#lastSeq, this.#floor).remove();

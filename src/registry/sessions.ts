@@ -145,6 +145,12 @@ export class Session implements SessionView, Freezable<OwnedImage> {
     this.replies.applied(seq, floor, reply);
   }
 
+  /** Its numbers are those of another lineage. */
+  renumber(): void {
+    this.#freezer.sessionChanges(this);
+    this.replies.restart();
+  }
+
   #touched(revision: number): void {
     if (this.#ownedRevision !== revision) {
       writeOwned(this.#digest, this.seed, this.#ownedRevision).remove();

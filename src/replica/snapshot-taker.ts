@@ -9,6 +9,7 @@ import type { FrozenRegistry } from "../registry/freeze.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { RegistryItem } from "../registry/snapshot.ts";
 import { assert, unreachable } from "../util/assert.ts";
+import { nextChunk } from "./chunks.ts";
 import type { SnapshotCodec } from "./snapshot-codec.ts";
 
 export interface SnapshotLimits {
@@ -190,21 +191,17 @@ export class SnapshotTaker {
 
   /** Null where everything was given out. */
   #chunk(taking: Taking): Uint8Array | null {
-    const { codec, limits } = this.#parts;
-    const encoded: Uint8Array[] = [];
-    let bytes = 0;
-    while (taking.source !== null && bytes < limits.chunkBytes) {
-      const next = taking.source.items.next();
-      if (next.done === true) {
-        taking.source.view.release();
-        taking.source = null;
-        break;
-      }
-      const item = codec.encodeItem(next.value);
-      encoded.push(item);
-      bytes += item.length;
+    if (taking.source === null) {
+      return null;
     }
-    return encoded.length === 0 ? null : codec.joinItems(encoded);
+    const { codec, limits } = this.#parts;
+    const { view, items } = taking.source;
+    const { data, isLast } = nextChunk(items, codec, limits.chunkBytes);
+    if (isLast) {
+      view.release();
+      taking.source = null;
+    }
+    return data;
   }
 }
 

@@ -65,9 +65,13 @@ export class Snapshots {
 
   /** Everything up to the checkpoint `lastApplied` is applied: takes a snapshot, where it is due. */
   checkpoint(lastApplied: LogIndex): void {
-    const { raft } = this.#parts;
+    const { raft, registry } = this.#parts;
     this.#tellOverdue();
     if (!this.#taker.isDue(1) || raft.isInstalling || lastApplied <= (raft.snapshot?.index ?? 0)) {
+      return;
+    }
+    // A backup is being read. It ends within `BACKUP_MS_MAX`; the next checkpoint will do.
+    if (registry.isFrozen) {
       return;
     }
     const isSending = raft.progress().some(({ snapshot }) => snapshot !== null);

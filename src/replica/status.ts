@@ -17,6 +17,8 @@ export interface ReplicaStatus {
   readonly committedConf: ConfState;
   readonly commitIndex: LogIndex;
   readonly lastApplied: LogIndex;
+  /** Null between the switch to a snapshot that was received and the state that it holds. */
+  readonly lastAppliedTerm: Term | null;
   readonly lastIndex: LogIndex;
   /** It came back without its log, and has not yet what it lacks. */
   readonly isReturning: boolean;
@@ -104,6 +106,7 @@ export function replicaStatus(
     intake: own.disks.intake,
     isStranded: own.disks.isStranded,
     lastApplied: own.lastApplied,
+    lastAppliedTerm: raft.log.termAt(own.lastApplied) ?? null,
     watches: own.watches,
     isCaughtUp: own.isCaughtUp,
     ageMs: own.ageMs,

@@ -35,6 +35,7 @@ const peerRefused = z.object({
   code: z.enum(codes),
   message: z.string(),
   asOf: z.exactOptional(count),
+  epoch: z.exactOptional(count),
 });
 export const peerAnswer = z.union([peerWelcome, peerRefused]);
 

@@ -16,6 +16,8 @@ export interface ClientHost {
   revision(): number;
   leaderName(): string | null;
   members(): readonly MemberBody[];
+  /** A client has seen this one. */
+  lineageSeen(lineage: string): void;
 }
 
 /** What a protocol may do with its connection. */

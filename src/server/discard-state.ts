@@ -1,8 +1,7 @@
 import { nodeRandom } from "../env/node-env.ts";
 import { isUnmade, openDirectory } from "../storage/directory.ts";
 import { confIn } from "../storage/returning.ts";
-import { StorageError } from "../storage/storage.ts";
-import { configurationError, exitCodeOf, NodeError } from "./node-error.ts";
+import { asNodeError, configurationError } from "./node-error.ts";
 
 /**
  * Sees to it that the node `id`, which is stopped, takes the state of the others at its next start.
@@ -14,11 +13,7 @@ export async function discardState(dataDir: string, id: string): Promise<void> {
   try {
     await mark(dataDir, id);
   } catch (error) {
-    if (!(error instanceof StorageError)) {
-      throw error;
-    }
-    const { message, hint } = error;
-    throw new NodeError(exitCodeOf(error), message, hint, { cause: error });
+    throw asNodeError(error);
   }
 }
 

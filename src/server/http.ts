@@ -8,6 +8,7 @@ import { AssertionError } from "../util/assert.ts";
 import { toEndpoint, toSelector } from "../wire/endpoint.ts";
 import type { SelectorBody } from "../wire/messages.ts";
 import { PROTOCOL_VERSION } from "../wire/messages.ts";
+import type { BackupAnswer } from "./backup.ts";
 import type { LocalAnswer } from "./local-reads.ts";
 import { type LogHost, logPage } from "./log-page.ts";
 import type { Machine } from "./machine.ts";
@@ -15,7 +16,7 @@ import type { Metrics } from "./metrics.ts";
 import { readOperation, statusOfRefusal } from "./operation-page.ts";
 import type { Operation, OperationAnswer } from "./operations.ts";
 import type { PageTurns } from "./page-turns.ts";
-import type { NodeStatus, SessionStatus } from "./status.ts";
+import type { NodeStatus, SessionsStatus } from "./status.ts";
 import type { WebAccess } from "./web-access.ts";
 
 export interface HealthCheck {
@@ -30,8 +31,8 @@ export interface HealthCheck {
 export interface HttpPages {
   readonly lineage: string;
   status(): NodeStatus;
-  /** The first of them by id, and how many there are. */
-  sessions(): { readonly items: readonly SessionStatus[]; readonly total: number };
+  sessions(): SessionsStatus;
+  backup(isLinearizable: boolean): Promise<BackupAnswer>;
   operate(operation: Operation): Promise<OperationAnswer>;
   read(selector: Selector, consistency: ReadConsistency): Promise<LocalAnswer>;
 }
@@ -51,6 +52,7 @@ export interface HttpHost {
 }
 
 const JSON_TYPE = "application/json; charset=utf-8";
+const BACKUP_TYPE = "application/vnd.rollcall.snapshot";
 const TEXT_TYPE = "text/plain; charset=utf-8";
 const ROUTES = [
   "/livez",
@@ -62,6 +64,7 @@ const ROUTES = [
   "/v1/sessions",
   "/v1/members",
   "/v1/log",
+  "/v1/snapshot",
 ];
 const META_PREFIX = "meta.";
 
@@ -100,9 +103,10 @@ async function allowed(host: HttpHost, request: HttpRequest): Promise<HttpRespon
   if (path === "/v1/members") {
     return members(host, request);
   }
-  if (method !== "GET" && method !== "HEAD") {
+  const methods = path === "/v1/snapshot" ? ["GET"] : ["GET", "HEAD"];
+  if (!methods.includes(method)) {
     const response = refusal(405, { code: "INVALID", message: `${path} takes GET` });
-    return { ...response, allow: "GET, HEAD" };
+    return { ...response, allow: methods.join(", ") };
   }
   switch (path) {
     case "/livez":
@@ -191,9 +195,25 @@ async function page(host: HttpHost, path: string, query: URLSearchParams): Promi
         const { ageMs } = pages.status();
         return json(200, { apiVersion: "v1", kind: "SessionList", lineage, ageMs, total, items });
       });
+    case "/v1/snapshot":
+      return backup(pages, query);
     default:
       return instances(host, pages, query);
   }
+}
+
+/** A file of its own, of any size: see `storage/backup-file.ts`. */
+async function backup(pages: HttpPages, query: URLSearchParams): Promise<HttpResponse> {
+  const read = query.get("read") ?? "stale";
+  const isKnown = [...query].every(([key]) => key === "read");
+  if (!isKnown || (read !== "linearizable" && read !== "stale")) {
+    const message = "it takes read, which is linearizable or stale";
+    return refusal(400, { code: "INVALID", message, field: "read" });
+  }
+  const answer = await pages.backup(read === "linearizable");
+  return answer.ok
+    ? { status: 200, contentType: BACKUP_TYPE, body: "", stream: answer.bytes }
+    : refusal(503, answer.refusal);
 }
 
 /** The one page that changes something; `WebAccess` has kept web pages of strangers from it. */

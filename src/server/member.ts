@@ -13,10 +13,12 @@ import { confCodec } from "../wire/conf-codec.ts";
 import type { PeerIdentity } from "../wire/messages.ts";
 import { snapshotCodec } from "../wire/snapshot-codec.ts";
 import type { AddressBook } from "./address-book.ts";
+import { type BackupAnswer, Backups } from "./backup.ts";
 import { Clients } from "./clients.ts";
 import { type DiskGuard, diskCheck } from "./disk-guard.ts";
 import { Driver } from "./driver.ts";
 import type { HealthCheck, HttpPages } from "./http.ts";
+import { type LaterEpoch, seenByClient } from "./lineage.ts";
 import { LocalReads } from "./local-reads.ts";
 import type { Metrics } from "./metrics.ts";
 import { Notices } from "./notices.ts";
@@ -28,14 +30,13 @@ import {
   membersOf,
   type NodeStatus,
   nodeStatus,
-  type SessionStatus,
-  sessionStatus,
+  type SessionsStatus,
+  sessionsStatus,
 } from "./status.ts";
 import { storedRegistry } from "./stored-registry.ts";
 
 const RETURNING =
   "the state of this node went wrong: its log is set aside, a peer's takes its place";
-const LISTED_SESSIONS_MAX = 10_000;
 /** What they ask meanwhile is not answered. */
 const STRANDED_SPREAD_MS = 1_000;
 /** For the closing handshakes of clients that do not answer. */
@@ -57,6 +58,8 @@ export interface MemberOptions {
   readonly disk: DiskGuard;
   /** This node is no member any more. */
   readonly onRemoved: () => void;
+  /** Its cluster goes on without it. */
+  readonly onSuperseded: (told: LaterEpoch) => void;
   readonly onFatal: (exitCode: number, error: unknown) => void;
 }
 
@@ -69,6 +72,7 @@ export class Member implements HttpPages {
   readonly #links: PeerLinks;
   readonly #clients: Clients;
   readonly #reads: LocalReads;
+  readonly #backups: Backups;
   readonly #notices: Notices;
   readonly #storage: Storage;
   #isDraining = false;
@@ -136,6 +140,8 @@ export class Member implements HttpPages {
     this.#operations = this.#makeOperations();
     this.#clients = this.#makeClients(pump);
     this.#reads = new LocalReads(this.#driver);
+    const host = { ...options, reads: this.#reads, registry: this.#replica.registry };
+    this.#backups = new Backups({ ...host, status: () => this.#driver.status() });
   }
 
   /** Verifies what is on disk and starts. Rejects with a StorageError. */
@@ -212,19 +218,16 @@ export class Member implements HttpPages {
     });
   }
 
-  sessions(): { readonly items: readonly SessionStatus[]; readonly total: number } {
-    const items: SessionStatus[] = [];
-    for (const session of this.#replica.registry.sessions()) {
-      if (items.length === LISTED_SESSIONS_MAX) {
-        break;
-      }
-      items.push(sessionStatus(session));
-    }
-    return { items, total: this.#replica.registry.sessionCount };
+  sessions(): SessionsStatus {
+    return sessionsStatus(this.#replica.registry);
   }
 
   read(...question: Parameters<LocalReads["read"]>): ReturnType<LocalReads["read"]> {
     return this.#reads.read(...question);
+  }
+
+  backup(isLinearizable: boolean): Promise<BackupAnswer> {
+    return this.#backups.take(isLinearizable);
   }
 
   operate(operation: Operation): Promise<OperationAnswer> {
@@ -416,7 +419,7 @@ export class Member implements HttpPages {
   }
 
   #makeClients(pump: SendPump): Clients {
-    const { name, addresses, timers, random } = this.#options;
+    const { name, addresses, timers, random, birth, onSuperseded } = this.#options;
     const driver = this.#driver;
     return new Clients({
       driver,
@@ -432,6 +435,7 @@ export class Member implements HttpPages {
         revision: () => this.#replica.registry.revision,
         leaderName: () => this.#nameOf(driver.status().leader),
         members: () => membersOf(this.#conf, addresses),
+        lineageSeen: (lineage) => seenByClient(birth, lineage, onSuperseded),
       },
     });
   }

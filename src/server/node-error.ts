@@ -18,6 +18,15 @@ export function configurationError(message: string, hint = "", options?: ErrorOp
   return new NodeError(EXIT.configuration, message, hint, options);
 }
 
+/** What the storage says, for the command line. */
+export function asNodeError(error: unknown): unknown {
+  if (!(error instanceof StorageError)) {
+    return error;
+  }
+  const { message, hint } = error;
+  return new NodeError(exitCodeOf(error), message, hint, { cause: error });
+}
+
 /** What a process that could not start or go on exits with. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof NodeError) {

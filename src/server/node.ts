@@ -25,6 +25,7 @@ import {
   joinOf,
   notOfACluster,
 } from "./entering.ts";
+import { endOfEpoch } from "./epoch-end.ts";
 import { type Healing, startHealed } from "./healing.ts";
 import { answerHttp, type HealthCheck, type HttpHost } from "./http.ts";
 import type { Join } from "./join.ts";
@@ -341,6 +342,8 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       metrics: this.metrics,
       disk,
       onRemoved: () => void this.#leave(birth.clusterId),
+      onSuperseded: (told) =>
+        void endOfEpoch(name, directory, birth, told).then((end) => this.#fail(end.exitCode, end)),
       onFatal: (exitCode, error) => this.#fail(exitCode, error),
     });
     if (member === null) {

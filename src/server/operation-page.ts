@@ -19,6 +19,10 @@ export const OPERATION_NAMES = Object.keys(PARAMETERS) as readonly (keyof typeof
 const INCARNATION = /^[0-9a-f]{16}$/;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
+export function isMemberName(text: string): boolean {
+  return NAME.test(text) && text.length <= NAME_BYTES_MAX;
+}
+
 export type ReadOperation =
   | { readonly ok: true; readonly operation: Operation }
   | { readonly ok: false; readonly refusal: Refusal };
@@ -51,7 +55,7 @@ function checked(type: keyof typeof PARAMETERS, text: (name: string) => string):
       if (!INCARNATION.test(id)) {
         return invalid("id", "id is the incarnation of a data directory, 16 hex digits");
       }
-      if (!NAME.test(name) || name.length > NAME_BYTES_MAX) {
+      if (!isMemberName(name)) {
         return invalid("name", "name is of letters, digits, '.', '_' and '-'");
       }
       if (!isAddr(address)) {

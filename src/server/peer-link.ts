@@ -17,6 +17,7 @@ import type {
   PeerRefused,
 } from "../wire/messages.ts";
 import { encodePeerFrames } from "../wire/peer-codec.ts";
+import { epochIn, type LaterEpoch } from "./lineage.ts";
 import { Overdue } from "./overdue.ts";
 import { CLOSE, dialPeer } from "./peer-handshake.ts";
 import { Pulse } from "./pulse.ts";
@@ -41,6 +42,8 @@ export interface PeerLinkOptions {
   readonly onUnanswered: () => void;
   /** The peer says that this node was removed from the cluster. */
   readonly onRemoved: (refusal: PeerRefused) => void;
+  /** Whoever answers is of a later epoch of this node's cluster. */
+  readonly onSuperseded: (told: LaterEpoch) => void;
 }
 
 interface Attempt {
@@ -229,6 +232,11 @@ export class PeerLink {
   #answered(socket: Socket, address: string, answer: PeerAnswer): void {
     if (answer.type === "peerRefused" && answer.code === "REMOVED") {
       this.#options.onRemoved(answer);
+    }
+    const { cluster, peer } = this.#options;
+    const epoch = epochIn(answer, cluster);
+    if (epoch !== null) {
+      this.#options.onSuperseded({ epoch, by: `${peer.name} at ${address}`, isByPeer: true });
     }
     const refusal = this.#refusal(answer);
     if (refusal !== null || answer.type !== "peerWelcome") {

@@ -17,6 +17,7 @@ import {
 } from "../wire/messages.ts";
 import { decodePeerFrame, encodePeerHello } from "../wire/peer-codec.ts";
 import { Complaints } from "./complaints.ts";
+import { type LaterEpoch, laterEpoch } from "./lineage.ts";
 import {
   CLOSE,
   ClosedInHandshake,
@@ -26,6 +27,7 @@ import {
 } from "./peer-handshake.ts";
 import { PeerLink } from "./peer-link.ts";
 import { Pulse } from "./pulse.ts";
+import { lineageOf } from "./status.ts";
 
 export interface PeerLinksOptions {
   readonly self: PeerIdentity;
@@ -52,6 +54,8 @@ export interface PeerLinksOptions {
   readonly onGone: (peer: MemberId, isGone: boolean) => void;
   /** A peer knows that this node was removed, by what is committed. */
   readonly onRemoved: () => void;
+  /** The cluster goes on in a later epoch, as a node of it says: this one must serve nobody. */
+  readonly onSuperseded: (told: LaterEpoch) => void;
 }
 
 interface Peer {
@@ -277,6 +281,11 @@ export class PeerLinks {
   }
 
   #welcome(socket: Socket, hello: PeerHello): void {
+    const epoch = laterEpoch(this.#options.cluster, hello.cluster);
+    if (epoch !== null) {
+      const by = `${hello.name} at ${hello.advertise}`;
+      this.#options.onSuperseded({ epoch, by, isByPeer: true });
+    }
     const refusal = this.#refusal(hello);
     if (refusal !== null) {
       const fields = { peer: hello.name, remote: socket.remote };
@@ -308,10 +317,12 @@ export class PeerLinks {
       return null;
     }
     if (hello.cluster.clusterId !== cluster.clusterId || hello.cluster.epoch !== cluster.epoch) {
-      return refuse(
+      const denied = refuse(
         "DENIED",
-        `${self.name} is of cluster ${cluster.clusterId}.${cluster.epoch}, not of ${hello.cluster.clusterId}.${hello.cluster.epoch}`,
+        `${self.name} is of cluster ${lineageOf(cluster)}, not of ${lineageOf(hello.cluster)}`,
       );
+      const isLater = laterEpoch(hello.cluster, cluster) !== null;
+      return isLater ? { ...denied, epoch: cluster.epoch } : denied;
     }
     const { name, incarnation } = hello;
     const members = known();

@@ -1,6 +1,7 @@
 import { isVoterOf } from "../raft/conf-state.ts";
 import type { ConfMember, ConfState } from "../raft/types.ts";
 import type { EndReason } from "../registry/command.ts";
+import type { Registry } from "../registry/registry.ts";
 import type { SessionView } from "../registry/sessions.ts";
 import type { ReplicaStatus } from "../replica/status.ts";
 import type { BirthRecord } from "../storage/storage.ts";
@@ -8,6 +9,8 @@ import type { MemberBody } from "../wire/messages.ts";
 import type { AddressBook } from "./address-book.ts";
 import type { MachineStatus } from "./machine.ts";
 import type { PeerLinkStatus } from "./peer-links.ts";
+
+const LISTED_SESSIONS_MAX = 10_000;
 
 /** `GET /v1/status`: what this node knows of itself and, as leader, of the others. */
 export interface NodeStatus {
@@ -103,7 +106,7 @@ export function membersOf(conf: ConfState, addresses: AddressBook): readonly Mem
 }
 
 /** `n2` before `n10`. */
-function byName({ members }: ConfState): readonly ConfMember[] {
+export function byName({ members }: ConfState): readonly ConfMember[] {
   return [...members].sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
 }
 
@@ -173,7 +176,25 @@ function lagOf(
   return matchIndex === undefined ? null : replica.lastIndex - matchIndex;
 }
 
-export function sessionStatus(session: SessionView): SessionStatus {
+export interface SessionsStatus {
+  /** The first of them by id. */
+  readonly items: readonly SessionStatus[];
+  /** How many there are. */
+  readonly total: number;
+}
+
+export function sessionsStatus(registry: Registry): SessionsStatus {
+  const items: SessionStatus[] = [];
+  for (const session of registry.sessions()) {
+    if (items.length === LISTED_SESSIONS_MAX) {
+      break;
+    }
+    items.push(sessionStatus(session));
+  }
+  return { items, total: registry.sessionCount };
+}
+
+function sessionStatus(session: SessionView): SessionStatus {
   return {
     id: session.id,
     client: session.client,

@@ -4,7 +4,10 @@ import type { LoadedLog, Storage } from "../storage/storage.ts";
 import { snapshotCodec } from "../wire/snapshot-codec.ts";
 
 /** The state as of the stored snapshot. */
-export async function storedRegistry({ snapshot }: LoadedLog, storage: Storage): Promise<Registry> {
+export async function storedRegistry(
+  { snapshot }: LoadedLog,
+  storage: Pick<Storage, "chunks">,
+): Promise<Registry> {
   if (snapshot === null) {
     return new Registry();
   }

@@ -21,6 +21,7 @@ import {
   type Open,
   PROTOCOL_VERSION,
   type ReplyMessage,
+  type SessionMessage,
   type Subscribe,
   type Unsubscribe,
   type Welcome,
@@ -130,6 +131,9 @@ export class TypedProtocol implements ClientProtocol {
       return;
     }
     const { lineage } = this.#host;
+    if (hello.lineage !== undefined && hello.lineage !== lineage) {
+      this.#host.lineageSeen(hello.lineage);
+    }
     // A revision of another lineage says nothing here, and would hold up every answer.
     const floorRevision = hello.lineage === lineage ? (hello.revision ?? 0) : 0;
     const connection = this.#channel.connect(floorRevision);
@@ -138,9 +142,23 @@ export class TypedProtocol implements ClientProtocol {
     this.#channel.send(this.#codec.encode(this.#welcome()));
     if (hello.session !== undefined) {
       const { id, secret, attach } = hello.session;
+      if (hello.lineage !== undefined && hello.lineage !== lineage) {
+        this.#channel.send(this.#codec.encode(this.#ofOtherLineage(id)));
+        return;
+      }
       const secretHash = hashSecret(secret);
       this.#host.step({ type: "attach", connection, session: id, secretHash, attach });
     }
+  }
+
+  /**
+   * A session that was kept by a restore has none of what its client wrote since the backup, and its
+   * numbers begin anew; the client would go on with them. What it owns stays until it is registered
+   * again in a session of this lineage, or until the TTL is over.
+   */
+  #ofOtherLineage(id: string): SessionMessage {
+    const revision = this.#host.revision();
+    return { type: "session", id, state: "expired", reason: "unknown", revision };
   }
 
   #welcome(): Welcome {

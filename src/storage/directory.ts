@@ -32,13 +32,9 @@ import {
   ownFiles,
   prepareToMake,
 } from "./making.ts";
+import { checkFinished, checkNotOver } from "./markers.ts";
 import { laterInUse, setAsideDatabase, storeGeneration } from "./next-generation.ts";
-import {
-  damagedDirectoryAdvice,
-  NEWER_FORMAT_ADVICE,
-  OUTDATED_ADVICE,
-  REMOVED_ADVICE,
-} from "./recovery-advice.ts";
+import { damagedDirectoryAdvice, NEWER_FORMAT_ADVICE } from "./recovery-advice.ts";
 import { beginReturn } from "./returning.ts";
 import { Salvage } from "./salvage.ts";
 import { type Scrubbed, scrub } from "./scrub.ts";
@@ -53,6 +49,7 @@ import {
 const { identity: IDENTITY, birth: BIRTH, diverged: DIVERGED } = DIRECTORY_FILES;
 const { database: DATABASE, creating: CREATING, generation: GENERATION } = DIRECTORY_FILES;
 const { removed: REMOVED, outdated: OUTDATED } = DIRECTORY_FILES;
+const { superseded: SUPERSEDED } = DIRECTORY_FILES;
 
 /**
  * Opens the data directory of a node, and makes it when it is empty or missing. Until `close`, no
@@ -74,22 +71,25 @@ const { removed: REMOVED, outdated: OUTDATED } = DIRECTORY_FILES;
  *
  * @param path the data directory
  * @param name of the node (`--id`); a directory keeps the one it was made with
+ * @param isMaking a restore or a recovery makes it (`beginMaking`)
  * @throws StorageError LOCKED when another process has it open; FOREIGN when it is another node's,
  *   or a copy of another directory's parts; VERSION when a newer Rollcall wrote it; DAMAGED when
- *   something of it is missing or unreadable; REMOVED when its member was removed (`leave`); DISK
- *   when it cannot be read or written.
+ *   something of it is missing or unreadable; REMOVED when its member was removed (`leave`);
+ *   SUPERSEDED when its cluster has gone on without it; UNFINISHED when its making by a restore was
+ *   cut short; DISK when it cannot be read or written.
  */
 export async function openDirectory(
   path: string,
   name: string,
   random: DirectoryRandom,
+  isMaking = false,
 ): Promise<DataDirectory> {
   let database: Database | null = null;
   try {
     await makeDirectory(path);
     const made = await readIdentity(path, name);
-    await checkNotRemoved(path);
-    await checkNotOutdated(path);
+    await checkNotOver(path);
+    if (!isMaking) await checkFinished(path);
     const identity = made ?? (await prepareToMake(path, name, random));
     let generation = await readGeneration(path, identity);
     database =
@@ -172,6 +172,13 @@ export interface DataDirectory extends LogSource {
    * @throws StorageError DISK.
    */
   leave(text: string): Promise<void>;
+  /**
+   * No start uses this directory again: its cluster has gone on in a higher epoch, as `text` says to
+   * people. Resolves when that is on disk.
+   *
+   * @throws StorageError DISK.
+   */
+  supersede(text: string): Promise<void>;
   /**
    * No start uses this directory again: it is older than what its member has acknowledged, as `text`
    * says to people. Resolves when that is on disk.
@@ -281,6 +288,10 @@ class LevelDirectory implements DataDirectory {
     return this.#write(REMOVED, Buffer.from(`${text}\n`, "utf8"));
   }
 
+  supersede(text: string): Promise<void> {
+    return this.#write(SUPERSEDED, Buffer.from(`${text}\n`, "utf8"));
+  }
+
   giveUp(text: string): Promise<void> {
     return this.#write(OUTDATED, Buffer.from(`${text}\n`, "utf8"));
   }
@@ -355,19 +366,6 @@ async function checkSameGeneration(
 ): Promise<void> {
   if ((await readGeneration(path, identity)).number === number) return;
   throw new StorageError("LOCKED", `${path} was in use by another process`, "Start it again.");
-}
-
-/** It may start from a snapshot that knows as little of it as of one who is yet to be added. */
-async function checkNotRemoved(path: string): Promise<void> {
-  const content = await readIfThere(join(path, REMOVED));
-  if (content === null) return;
-  throw new StorageError("REMOVED", content.toString("utf8").trim(), REMOVED_ADVICE);
-}
-
-async function checkNotOutdated(path: string): Promise<void> {
-  const content = await readIfThere(join(path, OUTDATED));
-  if (content === null) return;
-  throw new StorageError("DAMAGED", content.toString("utf8").trim(), OUTDATED_ADVICE);
 }
 
 async function readBirth(path: string, identity: Identity): Promise<Membership | null> {

@@ -73,6 +73,8 @@ export interface Inspection {
   readonly isSetAside: boolean;
   /** What people were told when its member was removed. */
   readonly removed: string | null;
+  /** What people were told when its cluster went on in a higher epoch, without it. */
+  readonly superseded: string | null;
   readonly log: LogFacts | null;
   /** Who votes, by the log or else by the birth; null where neither can be read. */
   readonly voters: readonly { readonly id: string; readonly name: string }[] | null;
@@ -90,8 +92,8 @@ export async function inspectDirectory(path: string): Promise<Inspection> {
 function nothingOf(path: string): Inspection {
   return {
     ...{ path, state: "none", why: null, identity: null, birth: null, hardState: null },
-    ...{ voteCopies: 0, mark: null, returning: null, isSetAside: false, removed: null },
-    ...{ log: null, voters: null, damages: [] },
+    ...{ voteCopies: 0, mark: null, returning: null, isSetAside: false },
+    ...{ removed: null, superseded: null, log: null, voters: null, damages: [] },
   };
 }
 
@@ -101,6 +103,7 @@ async function whyNone(path: string): Promise<string | null> {
     const names = new Set<string>(Object.values(FILES));
     const own = (await readdir(path)).filter((file) => names.has(file));
     if (own.length === 0) return "nothing of a data directory is in it";
+    if (own.includes(FILES.unfinished)) return "a restore or a recovery into it was cut short";
     const isUnfinished = own.includes(FILES.creating) && !own.includes(FILES.identity);
     return isUnfinished ? "its making was cut short: the next start makes it" : null;
   } catch (error) {
@@ -139,7 +142,8 @@ class Inspector {
     const facts = {
       ...({ ...nothing, state: "read", identity, birth, returning: generation.returning } as const),
       isSetAside: await isThere(join(this.#path, FILES.diverged)),
-      removed: (await this.#read(FILES.removed))?.toString("utf8").trim() ?? null,
+      removed: await this.#text(FILES.removed),
+      superseded: await this.#text(FILES.superseded),
       voters:
         birth === null ? null : birth.members.map(({ name, incarnation: id }) => ({ id, name })),
     };
@@ -275,6 +279,10 @@ class Inspector {
     const record = content === null ? null : decode(content);
     if (content !== null && record === null) this.#bad(file, "it is not as it was written");
     return record;
+  }
+
+  async #text(file: string): Promise<string | null> {
+    return (await this.#read(file))?.toString("utf8").trim() ?? null;
   }
 
   async #read(file: string): Promise<Buffer | null> {

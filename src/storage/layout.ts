@@ -18,6 +18,8 @@ import { integerField, seal, textField, unseal } from "./sealed.ts";
  * | `creating` | nothing | exists only while the directory is being made |
  * | `removed` | text for people | its member was removed from the cluster: it is not used again |
  * | `outdated` | text for people | it is older than what its member has acknowledged: it is not used again |
+ * | `superseded` | text for people | when its cluster has gone on in a higher epoch: it is not used again |
+ * | `unfinished` | nothing | exists only while a restore or a recovery makes the directory |
  * | `diverged` | text for people | when the state was found not to be the majority's; goes at the next start |
  * | `generation` | which `db` and `mark` are in use, how the log before them ended | by that start, and when the member is back |
  * | `reserve` | random bytes | while there is room; given back when the disk is full |
@@ -80,6 +82,8 @@ export const DIRECTORY_FILES = {
   diverged: "diverged",
   removed: "removed",
   outdated: "outdated",
+  superseded: "superseded",
+  unfinished: "unfinished",
   generation: "generation",
   reserve: "reserve",
 } as const;

@@ -14,7 +14,7 @@ import { VoteFile } from "./vote-file.ts";
 /** How a data directory comes to be; in which order, and why, says `openDirectory`. */
 
 const { identity: IDENTITY, birth: BIRTH, mark: MARK } = DIRECTORY_FILES;
-const { database: DATABASE, creating: CREATING } = DIRECTORY_FILES;
+const { database: DATABASE, creating: CREATING, unfinished: UNFINISHED } = DIRECTORY_FILES;
 const INCARNATION_BYTES = 8;
 const USED_KEYS = [
   ["entries", ENTRY_KEYS],
@@ -37,7 +37,7 @@ export async function prepareToMake(
   name: string,
   random: DirectoryRandom,
 ): Promise<Identity> {
-  const found = await ownFiles(path);
+  const found = (await ownFiles(path)).filter((file) => file !== UNFINISHED);
   if (found.length > 0 && !found.includes(CREATING)) {
     throw damaged(path, `${path} has ${found.join(", ")} but no ${IDENTITY}`);
   }

@@ -35,6 +35,10 @@ export const DAMAGED_AT_REST_ADVICE =
 export const REMOVED_ADVICE =
   "its directory is of no use any more: to add the machine again, start it with an empty one and --join HOST:PORT of a member";
 
+/** Of a member of an epoch that was given up. */
+export const SUPERSEDED_ADVICE =
+  "what it has is of before the recovery and must not be served again. Keep it until you are sure that nothing in it is missed; to add the machine to the cluster, start it with an empty --data and --join HOST:PORT of a member. If that recovery was a mistake and is undone, remove the file 'superseded' from the directory";
+
 /** Of a directory whose format is newer than this program. */
 export const NEWER_FORMAT_ADVICE =
   "Start it with the Rollcall that wrote it, or a newer one: no older one can tell what is in it. Nothing of it was changed, and it is not damaged.";

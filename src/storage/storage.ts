@@ -107,6 +107,10 @@ export type StorageErrorCode =
   | "LOCKED"
   /** It was a member's, who was removed from the cluster. */
   | "REMOVED"
+  /** Its cluster has gone on in a higher epoch. */
+  | "SUPERSEDED"
+  /** A restore or a recovery has not made it to the end. */
+  | "UNFINISHED"
   /** The directory was written by a newer Rollcall. */
   | "VERSION";
 

@@ -375,6 +375,8 @@ export interface PeerRefused {
   readonly message: string;
   /** With REMOVED: the committed log index as of which the node that asked is no member. */
   readonly asOf?: number;
+  /** With DENIED: the cluster of the node that asked has gone on in this epoch, a later one. */
+  readonly epoch?: number;
 }
 
 export type PeerAnswer = (Omit<PeerHello, "type"> & { readonly type: "peerWelcome" }) | PeerRefused;

@@ -293,6 +293,7 @@ describe("watch", () => {
         ...common,
         type: "snapshot",
         reset: false,
+        lineageChanged: false,
         ageMs: expect.any(Number),
         instances: [],
         put: [],

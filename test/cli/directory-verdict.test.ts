@@ -27,7 +27,7 @@ function directory(name: Name, parts: Parts = {}): Examined {
     birth: { clusterId: cluster, epoch: 1, members: [], joinedIndex: 0 },
     ...{ hardState: { term, vote: null }, voteCopies: 2, voters },
     mark: { index: last, term, chain: "0".repeat(16) },
-    ...{ returning: null, isSetAside: false, removed: null, damages: [] },
+    ...{ returning: null, isSetAside: false, removed: null, superseded: null, damages: [] },
     log: { ...log, commitIndex: last, snapshot: null },
     disk: { freeBytes: 5e9, totalBytes: 1e10 },
     ...rest,

@@ -310,6 +310,7 @@ describe("watch", () => {
     world.node.die();
     const event = await next(world, watch);
     expect(event).toMatchObject({ type: "snapshot", reset: true, revision: 0, instances: [] });
+    expect(event).toMatchObject({ lineageChanged: true });
     expect(world.node.link.ofType("subscribe")[0]).not.toHaveProperty("from");
   });
 

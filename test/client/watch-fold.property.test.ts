@@ -242,6 +242,24 @@ describe("the fold of a watch", () => {
     );
   });
 
+  test("a snapshot of another lineage says so, once, though another one comes before it is read", () => {
+    const fold = new WatchFold();
+    const snapshot = (revision: number) =>
+      fold.snapshot({ type: "snapshot", watch: 1, revision, endpoints: [] });
+    snapshot(5);
+    expect(fold.take()).not.toHaveProperty("lineageChanged");
+    fold.forgetRevisions();
+    snapshot(2 ** 32);
+    snapshot(2 ** 32 + 1);
+    expect(fold.take()).toMatchObject({ reset: true, lineageChanged: true });
+    snapshot(2 ** 32 + 2);
+    expect(fold.take()).not.toHaveProperty("lineageChanged");
+    const first = new WatchFold();
+    first.forgetRevisions();
+    first.snapshot({ type: "snapshot", watch: 1, revision: 7, endpoints: [] });
+    expect(first.take()).not.toHaveProperty("lineageChanged");
+  });
+
   test("a reader that never reads holds no more than what it saw and what there is", () => {
     const node = new Node();
     node.apply({ put: [1, 2, 3], remove: [] });

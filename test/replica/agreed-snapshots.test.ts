@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { PeerMessage } from "../../src/replica/peer-messages.ts";
 import { CHUNK_KEYS } from "../../src/storage/snapshot-layout.ts";
+import { must } from "../../src/util/assert.ts";
 import { commandCodec } from "../../src/wire/command-codec.ts";
 import { type Client, Cluster, type ClusterOptions, type Node } from "./harness.ts";
 import { weighing, wrongCodec } from "./wrong-codec.ts";
@@ -44,6 +45,20 @@ describe("a snapshot", () => {
       const taken = notices.filter(({ type }) => type === "snapshot");
       expect(taken).toMatchObject([8, 16, 24].map((index) => ({ how: "taken", index })));
     }
+  });
+
+  // Somebody reads a backup from n2 meanwhile: the state is frozen once at a time.
+  test("is not begun while the state is read for a backup, but at the next checkpoint", () => {
+    const { cluster, provider } = led();
+    const view = must(cluster.node("n2").replica).registry.freeze();
+    const items = view.items();
+    items.next();
+    writeUntil(cluster, provider, EVERY + 1);
+    const indexes = () => cluster.nodes.map(({ status }) => status.snapshotIndex);
+    expect(indexes()).toEqual([EVERY, 0, EVERY]);
+    view.release();
+    writeUntil(cluster, provider, 2 * EVERY);
+    expect(indexes()).toEqual([2 * EVERY, 2 * EVERY, 2 * EVERY]);
   });
 
   test("waits on the disk, and the log stays, until a majority has agreed on it", () => {

@@ -107,6 +107,7 @@ describe("a peer", () => {
       onLink: (_, isUp) => tell(isUp ? "up" : "down"),
       onGone: (_, isGone) => tell(isGone ? "gone" : "back"),
       onRemoved: () => tell("removed"),
+      onSuperseded: ({ epoch }) => tell(`superseded by ${epoch}`),
     });
     const listener = await listen({
       host: "127.0.0.1",

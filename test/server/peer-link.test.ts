@@ -66,6 +66,7 @@ describe("the link to a peer that takes connections and does not answer", () => 
       ...{ peer: PEER, cluster: CLUSTER, dialer: peer, clock: time, timers: time, logger: log },
       ...{ addresses: () => places, hello: () => HELLO },
       ...{ onUp: () => {}, onDown: () => {}, onUnanswered: () => {}, onRemoved: () => {} },
+      onSuperseded: () => {},
       random: { below: () => 0, bytes: (count) => new Uint8Array(count) },
     });
     link.start();

@@ -69,16 +69,18 @@ describe("peer links", () => {
       "DENIED",
       /not of ffff/,
     ],
-    [
-      "another epoch",
-      ({ cluster: own }) => ({ cluster: own && { ...own, epoch: 2 } }),
-      "DENIED",
-      /\.2$/,
-    ],
     ["another name", () => ({ name: "n2" }), "DENIED", /no member/],
   ])("refuse %s, with a reason", async (_, changes, code, message) => {
     const { answer, closed } = await dial(hello(changes(hello())));
     expect(answer).toEqual({ type: "peerRefused", code, message: expect.stringMatching(message) });
+    expect((await closed).code).toBe(1008);
+  });
+
+  it("refuse an epoch that is over, and name their own, by which its node ends", async () => {
+    const { cluster: own } = hello();
+    const { answer, closed } = await dial(hello({ cluster: own && { ...own, epoch: 0 } }));
+    const message = expect.stringMatching(/\.0$/);
+    expect(answer).toEqual({ type: "peerRefused", code: "DENIED", message, epoch: 1 });
     expect((await closed).code).toBe(1008);
   });
 

@@ -26,6 +26,7 @@ function plainConnection() {
     revision: () => 7,
     leaderName: () => null,
     members: () => [],
+    lineageSeen: () => {},
   };
   const channel: ClientChannel = {
     remote: "a client",
