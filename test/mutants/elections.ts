@@ -80,9 +80,9 @@ export const elections: readonly Mutant[] = [
     name: "prevote-off",
     imitates: "Cloudflare 2020: a partial partition keeps raising the term",
     file: "src/raft/election.ts",
-    find: "  if (!mayStartElection(state)) return;\n  becomePreCandidate(state);\n",
+    find: "  becomePreCandidate(state);\n",
     replace:
-      "  if (!mayStartElection(state)) return;\n  becomePreCandidate(state);\n  if (state.role.type !== 'leader') {\n    campaign(state, false);\n    return;\n  }\n",
+      "  becomePreCandidate(state);\n  if (state.role.type !== 'leader') {\n    campaign(state, false);\n    return;\n  }\n",
     tests,
   },
   {
@@ -146,8 +146,8 @@ export const elections: readonly Mutant[] = [
     name: "transfer-takes-proposals",
     imitates: "dissertation 3.10: the target never catches up",
     file: "src/raft/raft.ts",
-    find: 'if (role.type !== "leader" || role.transfer !== null) return null;',
-    replace: 'if (role.type !== "leader") return null;',
+    find: 'if (role.type !== "leader" || role.transfer !== null || isDiskFull) return null;',
+    replace: 'if (role.type !== "leader" || isDiskFull) return null;',
     tests,
   },
   {

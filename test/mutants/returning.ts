@@ -16,8 +16,8 @@ export const returning: readonly Mutant[] = [
     name: "campaigns-without-its-log",
     imitates: "an emptied member leads, and what it had helped to commit is overwritten",
     file: "src/raft/election.ts",
-    find: "    state.install === null &&\n    state.lostEnd === null\n",
-    replace: "    state.install === null\n",
+    find: "    state.install === null &&\n    state.lostEnd === null &&\n",
+    replace: "    state.install === null &&\n",
     tests,
   },
   {
