@@ -166,7 +166,10 @@ export class Nodes implements Site {
     await cluster.up(cluster.nodes);
     const log = await logOf(victim, said);
     // It would be mended from peers, without anything being lost.
-    const mended = /^.*(?:the log is whole again|nobody has what is missing|unreadable, rewritten).*$/m.exec(log);
+    const mended =
+      /^.*(?:the log is whole again|nobody has what is missing|unreadable, rewritten).*$/m.exec(
+        log,
+      );
     if (mended !== null) throw new Violation("refused", `it was called damaged: ${mended[0]}`);
     await load.pause();
     await cluster.check(load.ledger, cluster.nodes);
