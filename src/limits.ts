@@ -180,6 +180,10 @@ export const DISK_LOOK_MS = 250;
  */
 export const DISK_LOW_BYTES_DEFAULT = 512 * 1024 * 1024;
 export const DISK_FULL_BYTES_DEFAULT = 256 * 1024 * 1024;
+/** Of a small disk, where that is less. */
+export const DISK_FRACTION_LOW = 0.1;
+export const DISK_FRACTION_FULL = 0.05;
+export const DISK_FRACTION_RESERVE = 0.05;
 /** Kept for a snapshot, or for the start after the disk was filled up, at least. */
 export const DISK_RESERVE_BYTES_DEFAULT = 32 * 1024 * 1024;
 /** Times the last snapshot that the reserve holds: one to be written, and one for its merging. */

@@ -24,7 +24,7 @@ export function checkTogether(config: NodeConfig): void {
 }
 
 function checkDisk({ diskLowBytes, diskFullBytes }: NodeConfig): void {
-  if (diskFullBytes > diskLowBytes) {
+  if (diskLowBytes !== null && diskFullBytes !== null && diskFullBytes > diskLowBytes) {
     throw configurationError(
       `--disk-full ${diskFullBytes} is more than --disk-low ${diskLowBytes}`,
       "a disk is low before it is full: give --disk-low more, or --disk-full less",

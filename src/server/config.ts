@@ -36,12 +36,12 @@ export interface NodeConfig {
   /** How long clients may take to leave when the node is told to stop. */
   readonly drainMs: number;
   readonly goawaySpreadMs: number;
-  /** Room on the disk below which the registry takes no registrations; 0 for never. */
-  readonly diskLowBytes: number;
-  /** Room below which the node takes no entries; 0 for never. */
-  readonly diskFullBytes: number;
-  /** The least that is kept for when the disk is full; 0 for nothing. */
-  readonly diskReserveBytes: number;
+  /** Room on the disk below which the registry takes no registrations; 0 for never, null by its size. */
+  readonly diskLowBytes: number | null;
+  /** Room below which the node takes no entries; likewise. */
+  readonly diskFullBytes: number | null;
+  /** The least that is kept for when the disk is full; 0 for nothing, null by its size. */
+  readonly diskReserveBytes: number | null;
 }
 
 interface OptionRow {
@@ -155,21 +155,21 @@ export const NODE_OPTIONS = {
     env: "ROLLCALL_DISK_LOW",
     kind: "value",
     value: "SIZE",
-    doc: `Room on the disk below which no registrations are taken (default ${mebibytes(DISK_LOW_BYTES_DEFAULT)})`,
+    doc: `Room on the disk below which no registrations are taken (default ${mebibytes(DISK_LOW_BYTES_DEFAULT)}, or a tenth of it)`,
   },
   diskFullBytes: {
     flag: "--disk-full",
     env: "ROLLCALL_DISK_FULL",
     kind: "value",
     value: "SIZE",
-    doc: `Room below which this node takes no entries (default ${mebibytes(DISK_FULL_BYTES_DEFAULT)})`,
+    doc: `Room below which this node takes no entries (default ${mebibytes(DISK_FULL_BYTES_DEFAULT)}, or a twentieth)`,
   },
   diskReserveBytes: {
     flag: "--disk-reserve",
     env: "ROLLCALL_DISK_RESERVE",
     kind: "value",
     value: "SIZE",
-    doc: `The least to keep on the disk for when it is full (default ${mebibytes(DISK_RESERVE_BYTES_DEFAULT)})`,
+    doc: `The least to keep on the disk for when it is full (default ${mebibytes(DISK_RESERVE_BYTES_DEFAULT)}, or a twentieth)`,
   },
 } as const satisfies Record<keyof NodeConfig, OptionRow>;
 
@@ -257,9 +257,9 @@ const schema = z.strictObject({
   logLevel: z.enum(LOG_LEVELS),
   drainMs: milliseconds,
   goawaySpreadMs: milliseconds,
-  diskLowBytes: size,
-  diskFullBytes: size,
-  diskReserveBytes: size,
+  diskLowBytes: size.nullable(),
+  diskFullBytes: size.nullable(),
+  diskReserveBytes: size.nullable(),
 });
 
 const DEFAULTS = {
@@ -274,9 +274,9 @@ const DEFAULTS = {
   logLevel: "info",
   drainMs: DRAIN_MS_DEFAULT,
   goawaySpreadMs: GOAWAY_SPREAD_MS_DEFAULT,
-  diskLowBytes: DISK_LOW_BYTES_DEFAULT,
-  diskFullBytes: DISK_FULL_BYTES_DEFAULT,
-  diskReserveBytes: DISK_RESERVE_BYTES_DEFAULT,
+  diskLowBytes: null,
+  diskFullBytes: null,
+  diskReserveBytes: null,
 };
 
 /** What flags give, under the names of `NodeConfig`; each as text, or as a list of texts. */

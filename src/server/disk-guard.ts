@@ -9,15 +9,12 @@ import type { DiskState } from "../replica/disk-states.ts";
 import type { Input } from "../replica/inputs.ts";
 import type { ReplicaStatus } from "../replica/status.ts";
 import { Reserve } from "../storage/reserve.ts";
-import { type DiskMarks, nextDiskState, roomOf } from "./disk-marks.ts";
+import { type DiskMarks, type DiskSettings, marksOf, nextDiskState, roomOf } from "./disk-marks.ts";
 import type { HealthCheck } from "./http.ts";
 import { diskRoomOf } from "./machine.ts";
 
-export interface DiskGuardOptions {
+export interface DiskGuardOptions extends DiskSettings {
   readonly dataDir: string;
-  readonly marks: DiskMarks;
-  /** The least that the reserve is to hold; 0: there is none. */
-  readonly reserveBytes: number;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
@@ -52,6 +49,8 @@ export class DiskGuard {
   readonly #ask: typeof diskRoomOf;
   readonly #reserve: Reserve;
   readonly #startedMs: number;
+  /** Null until the disk has said how large it is. */
+  #marks: DiskMarks | null = null;
   /** What the reserve is to hold. */
   #wantedBytes: number;
   #state: DiskState = "ok";
@@ -66,7 +65,7 @@ export class DiskGuard {
     this.#reserve = reserve;
     this.#ask = ask;
     this.#startedMs = options.clock.monotonicMs();
-    this.#wantedBytes = Math.max(options.reserveBytes, reserve.bytes);
+    this.#wantedBytes = reserve.bytes;
   }
 
   /** Before the database is opened, which writes: where the disk is full, the reserve is given back. */
@@ -118,10 +117,13 @@ export class DiskGuard {
   async #see(): Promise<void> {
     const room = await this.#ask(this.#options.dataDir);
     if (room === null) return;
-    const { freeBytes } = room;
+    const { freeBytes, totalBytes } = room;
     const { bytes: heldBytes } = this.#reserve;
+    const marks = marksOf(this.#options, totalBytes);
+    this.#marks = marks;
+    this.#wantedBytes = Math.max(this.#wantedBytes, marks.reserveBytes);
     this.#roomBytes = roomOf({ freeBytes, heldBytes, reserveBytes: this.#wantedBytes });
-    const state = nextDiskState(this.#state, this.#roomBytes, this.#options.marks);
+    const state = nextDiskState(this.#state, this.#roomBytes, marks);
     if (state === this.#state) return;
     this.#state = state;
     const fields = { freeBytes, roomBytes: this.#roomBytes };
@@ -131,7 +133,8 @@ export class DiskGuard {
   }
 
   async #keepReserve(): Promise<void> {
-    const { reserveBytes, clock, random, logger } = this.#options;
+    const { clock, random, logger } = this.#options;
+    const reserveBytes = this.#marks?.reserveBytes ?? 0;
     const observed = this.#guarded?.status();
     if (reserveBytes === 0 || observed === undefined) return;
     const { snapshotBytes, isSnapshotUnderWay } = observed;

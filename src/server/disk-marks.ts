@@ -1,10 +1,41 @@
+import {
+  DISK_FRACTION_FULL,
+  DISK_FRACTION_LOW,
+  DISK_FRACTION_RESERVE,
+  DISK_FULL_BYTES_DEFAULT,
+  DISK_LOW_BYTES_DEFAULT,
+  DISK_RESERVE_BYTES_DEFAULT,
+} from "../limits.ts";
 import type { DiskState } from "../replica/disk-states.ts";
+
+/** As a node is told; null: what fits the disk. 0: never, or none. */
+export interface DiskSettings {
+  readonly diskLowBytes: number | null;
+  readonly diskFullBytes: number | null;
+  readonly diskReserveBytes: number | null;
+}
 
 export interface DiskMarks {
   /** Room below which the disk is `low`; 0: it never is. */
   readonly lowBytes: number;
   /** Room below which it is `full`; 0: it never is. At most `lowBytes`. */
   readonly fullBytes: number;
+  /** The least that the reserve is to hold; 0: there is none. */
+  readonly reserveBytes: number;
+}
+
+/** A volume of 1 GiB is not low when it is half full. */
+export function marksOf(settings: DiskSettings, totalBytes: number): DiskMarks {
+  const fitting = (most: number, fraction: number): number =>
+    Math.min(most, Math.floor(totalBytes * fraction));
+  const lowBytes = settings.diskLowBytes ?? fitting(DISK_LOW_BYTES_DEFAULT, DISK_FRACTION_LOW);
+  const fullBytes = settings.diskFullBytes ?? fitting(DISK_FULL_BYTES_DEFAULT, DISK_FRACTION_FULL);
+  return {
+    lowBytes,
+    fullBytes: Math.min(fullBytes, lowBytes),
+    reserveBytes:
+      settings.diskReserveBytes ?? fitting(DISK_RESERVE_BYTES_DEFAULT, DISK_FRACTION_RESERVE),
+  };
 }
 
 export interface DiskSpace {

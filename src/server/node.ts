@@ -251,13 +251,8 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   }
 
   async open(): Promise<void> {
-    const { dataDir, id, diskLowBytes, diskFullBytes, diskReserveBytes } = this.#config;
-    this.#disk = await DiskGuard.open({
-      ...this.#environment,
-      dataDir,
-      marks: { lowBytes: diskLowBytes, fullBytes: diskFullBytes },
-      reserveBytes: diskReserveBytes,
-    });
+    const { dataDir, id } = this.#config;
+    this.#disk = await DiskGuard.open({ ...this.#environment, ...this.#config });
     this.#directory = await openDirectory(dataDir, id, this.#environment.random);
     if (this.#directory.birth === null && hasNoCluster(this.#config)) {
       throw notOfACluster(this.#config);

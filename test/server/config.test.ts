@@ -34,9 +34,9 @@ describe("parseNodeConfig", () => {
       diskReserveBytes: 2 ** 26,
     });
     expect(parseNodeConfig(VALID)).toMatchObject({
-      diskLowBytes: 2 ** 29,
-      diskFullBytes: 2 ** 28,
-      diskReserveBytes: 2 ** 25,
+      diskLowBytes: null,
+      diskFullBytes: null,
+      diskReserveBytes: null,
     });
   });
 

@@ -11,7 +11,7 @@ import { deferred } from "../../src/util/deferred.ts";
 import { temporaryDirectory } from "../storage/fixture.ts";
 
 const MIB = 2 ** 20;
-const MARKS = { lowBytes: 100 * MIB, fullBytes: 50 * MIB };
+const MARKS = { diskLowBytes: 100 * MIB, diskFullBytes: 50 * MIB };
 
 /** A disk that says what the test says, around a real directory; a clock that only the test moves. */
 class Disk {
@@ -30,13 +30,13 @@ class Disk {
     this.dataDir = dataDir;
   }
 
-  async guard(reserveBytes = 2 * MIB): Promise<DiskGuard> {
+  async guard(diskReserveBytes = 2 * MIB): Promise<DiskGuard> {
     const log = (_: unknown, text: string): void => void this.logged.push(text);
     const guard = await DiskGuard.open(
       {
         dataDir: this.dataDir,
-        marks: MARKS,
-        reserveBytes,
+        ...MARKS,
+        diskReserveBytes,
         clock: { monotonicMs: () => this.nowMs, wallMs: () => 0 } satisfies Clock,
         timers: {
           every: () => ({ cancel: () => void this.cancelled++ }),

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { DiskState } from "../../src/replica/disk-states.ts";
-import { type DiskMarks, nextDiskState, roomOf } from "../../src/server/disk-marks.ts";
+import { type DiskMarks, marksOf, nextDiskState, roomOf } from "../../src/server/disk-marks.ts";
 
-const MARKS: DiskMarks = { lowBytes: 400, fullBytes: 100 };
+const MARKS: DiskMarks = { lowBytes: 400, fullBytes: 100, reserveBytes: 0 };
 
 /** The states on the way down and up again. */
 function walk(rooms: readonly number[], marks = MARKS): DiskState[] {
@@ -27,8 +27,8 @@ describe("the state of a disk", () => {
   });
 
   test("is never what a mark of 0 stands for", () => {
-    expect(walk([0, 0], { lowBytes: 0, fullBytes: 0 })).toEqual(["ok", "ok"]);
-    expect(walk([0, 10], { lowBytes: 400, fullBytes: 0 })).toEqual(["low", "low"]);
+    expect(walk([0, 0], { ...MARKS, lowBytes: 0, fullBytes: 0 })).toEqual(["ok", "ok"]);
+    expect(walk([0, 10], { ...MARKS, fullBytes: 0 })).toEqual(["low", "low"]);
   });
 
   test("does not change while the room goes up and down by less than a quarter of the mark", () => {
@@ -50,6 +50,27 @@ describe("the state of a disk", () => {
         expect(rank(less)).toBeLessThanOrEqual(rank(more));
       }),
     );
+  });
+});
+
+describe("marks", () => {
+  const MIB = 2 ** 20;
+  const none = { diskLowBytes: null, diskFullBytes: null, diskReserveBytes: null };
+
+  test("fit the disk where nobody says otherwise", () => {
+    expect(marksOf(none, 2 ** 40)).toEqual({
+      ...{ lowBytes: 512 * MIB, fullBytes: 256 * MIB, reserveBytes: 32 * MIB },
+    });
+    expect(marksOf(none, 200 * MIB)).toEqual({
+      ...{ lowBytes: 20 * MIB, fullBytes: 10 * MIB, reserveBytes: 10 * MIB },
+    });
+  });
+
+  test("are what was told, and 0 stays 0; full is never before low", () => {
+    const told = { diskLowBytes: 5, diskFullBytes: 3, diskReserveBytes: 7 };
+    expect(marksOf(told, 2 ** 40)).toEqual({ lowBytes: 5, fullBytes: 3, reserveBytes: 7 });
+    const never = { ...none, diskLowBytes: 0, diskReserveBytes: 0 };
+    expect(marksOf(never, 2 ** 40)).toEqual({ lowBytes: 0, fullBytes: 0, reserveBytes: 0 });
   });
 });
 

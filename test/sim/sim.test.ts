@@ -53,6 +53,7 @@ describe("whole replicas under crash, cut, drop, delay, duplicate, reorder and o
       expect(total(results, ({ leaderChanges }) => leaderChanges)).toBeGreaterThan(seeds.length);
       expect(total(results, ({ faults }) => faults.crash)).toBeGreaterThan(seeds.length);
       expect(total(results, ({ faults }) => faults.bridge)).toBeGreaterThan(0);
+      expect(total(results, ({ faults }) => faults.fill)).toBeGreaterThan(seeds.length);
       expect(results.filter(({ snapshots }) => snapshots.installed > 0).length).toBeGreaterThan(
         seeds.length / 4,
       );
