@@ -3,6 +3,8 @@ import type { Examined } from "../server/examine-directory.ts";
 import { bytesText } from "./bytes.ts";
 import { broken, counted, type Finding, type Verdict, verdictOf, warning } from "./verdict.ts";
 
+const HEALS =
+  "start its node while the other members run: it fetches what is missing from them. Keep the directory as it is until then, recovery may need it";
 const REPLACE =
   "a new member takes its place: 'rollcall start --join HOST:PORT --learner' with an empty directory, then 'rollcall member replace OLD NEW'";
 
@@ -47,14 +49,14 @@ function ofDirectory(directory: Examined): readonly Finding[] {
     default:
       break;
   }
-  const findings: Finding[] = damages.map(({ file, text, isMended }) =>
-    isMended
-      ? warning(`${path}/${file}: ${text}`, "nothing: the next start mends it")
-      : broken(
-          `${path}/${file}: ${text}`,
-          `keep the directory as it is, recovery may need it. While a majority of the voters runs, ${REPLACE}`,
-        ),
-  );
+  const findings: Finding[] = damages.map(({ file, text, isMended }) => {
+    if (isMended) return warning(`${path}/${file}: ${text}`, "nothing: the next start mends it");
+    if (/^db(?:\.\d+)?(?:\/|$)/.test(file)) return broken(`${path}/${file}: ${text}`, HEALS);
+    return broken(
+      `${path}/${file}: ${text}`,
+      `keep the directory as it is, recovery may need it. While a majority of the voters runs, ${REPLACE}`,
+    );
+  });
   if (why !== null && damages.every(({ isMended }) => isMended)) {
     findings.push(
       broken(

@@ -209,7 +209,8 @@ function tell({ output }: Context, recovered: Recovered, telling: Telling): void
   const { isDry, isAccepted, place, name } = telling;
   const { lineage, revision, instances, sessions, unmarked } = recovered;
   const made = isDry ? "would make" : "made";
-  output.line(`${made} ${place}: node ${name}, the only member of cluster ${lineage}`);
+  const cluster = isDry ? `${clusterIdOf(lineage)} in a later epoch` : lineage;
+  output.line(`${made} ${place}: node ${name}, the only member of cluster ${cluster}`);
   output.line(`  ${counted(instances, "instance")}, ${counted(sessions, "session")}`);
   output.line(`  revision ${revision}: clients are told that it is another lineage`);
   if (isDry) {
@@ -224,4 +225,9 @@ function tell({ output }: Context, recovered: Recovered, telling: Telling): void
   }
   output.note(`next: rollcall start --id ${name} --data ${place} --listen HOST:PORT …`);
   output.note("the others join it: rollcall start --join HOST:PORT, each with an empty directory");
+}
+
+/** The epoch is drawn when it is made. */
+function clusterIdOf(lineage: string): string {
+  return lineage.slice(0, lineage.indexOf("."));
 }

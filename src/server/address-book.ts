@@ -61,6 +61,13 @@ export class AddressBook {
     return [...new Set(known.filter((address) => address !== null))];
   }
 
+  /** Of whoever was ever heard of, as far as it is still written down. */
+  get names(): readonly string[] {
+    const { overrides, configured } = this.#options;
+    const listed = [...overrides, ...configured].map(({ name }) => name);
+    return [...new Set([...this.#told.keys(), ...listed, ...this.#learnt.keys()])];
+  }
+
   /** Where a member serves clients, by its own word, else as configured; null where nobody said. */
   serving(name: string): string | null {
     const { self, configured } = this.#options;

@@ -16,8 +16,8 @@ export interface ClientHost {
   revision(): number;
   leaderName(): string | null;
   members(): readonly MemberBody[];
-  /** A client has seen this one. */
-  lineageSeen(lineage: string): void;
+  /** Why a client that has seen `lineage` is not served here; null where it is. */
+  refusalOf(lineage: string): string | null;
 }
 
 /** What a protocol may do with its connection. */

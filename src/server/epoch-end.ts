@@ -6,20 +6,17 @@ import type { LaterEpoch } from "./lineage.ts";
 import { NodeError } from "./node-error.ts";
 
 /**
- * Why a node ends at once, without a word to clients: what it serves is of before the recovery. A
- * peer's word is written down, and no start uses the directory again. Not that of a client, which
- * could end a whole cluster by it for good: it ends this start, and the next client's the next one.
+ * Why a node ends at once, without a word to clients: what it serves is of before the recovery. It
+ * has dialled a member, which said so; that is written down, and no start uses the directory again.
  */
 export async function endOfEpoch(
   name: string,
   directory: DataDirectory,
   { clusterId, epoch: own }: BirthRecord,
-  { epoch, by, isByPeer }: LaterEpoch,
+  { epoch, by }: LaterEpoch,
 ): Promise<NodeError> {
   const text = `cluster ${clusterId} goes on in epoch ${epoch}, by the word of ${by}; ${name} is of epoch ${own}`;
-  if (isByPeer) {
-    // Where that does not work it is told again by the others, whenever it starts.
-    await directory.supersede(text).catch(() => {});
-  }
+  // Where that does not work it is told again by the others, whenever it starts.
+  await directory.supersede(text).catch(() => {});
   return new NodeError(EXIT.configuration, text, SUPERSEDED_ADVICE);
 }

@@ -1,7 +1,13 @@
-import type { Logger, Random, Timers } from "../env/env.ts";
-import { CALL_TIMEOUT_MS_DEFAULT, PEER_REDIAL_MS_MAX } from "../limits.ts";
+import type { Clock, Logger, Random, Timers } from "../env/env.ts";
+import {
+  CALL_TIMEOUT_MS_DEFAULT,
+  ELECTION_TICKS_MAX,
+  PEER_REDIAL_MS_MAX,
+  TICK_MS,
+} from "../limits.ts";
 import { LogDamaged } from "../storage/damage.ts";
 import type { DataDirectory } from "../storage/directory.ts";
+import { HEALING_ADVICE } from "../storage/recovery-advice.ts";
 import type { Salvage } from "../storage/salvage.ts";
 import { askLog, type LogHost } from "./log-page.ts";
 import { Member, type MemberOptions } from "./member.ts";
@@ -13,14 +19,20 @@ export interface HealingOptions {
   readonly damage: LogDamaged;
   readonly lineage: string;
   readonly name: string;
+  /** Of all members that anything tells of, this one among them or not. */
+  readonly members: readonly string[];
   /** Where to ask a member, best first. */
   readonly placesOf: (name: string) => readonly string[];
   /** How to ask; over HTTP unless given. */
   readonly ask?: typeof askLog;
+  readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
   readonly logger: Logger;
 }
+
+/** A leader that is gone is one no more by then, by its own word and by that of whoever followed it. */
+const LED_MS_MIN = 2 * ELECTION_TICKS_MAX * TICK_MS;
 
 /**
  * A member whose log is damaged takes no part until it has it again, entry by entry, from any other
@@ -31,22 +43,24 @@ export interface HealingOptions {
  * n1, n2 and n3 have lost different thirds of the log, and nobody leads. Each hands out what it has
  * left, and all three are whole again.
  *
- * Where the others have a leader and none of them has an entry that is missing here, because
- * snapshots have taken its place, nobody can have it back. The log is then set aside, and the
- * member comes back as one that takes the state of a peer (`src/raft/returning.ts`). Without a
- * leader it waits: what it has left may be needed.
+ * Where a leader says of itself that it leads, and goes on saying so, and nobody has an entry that is
+ * missing here, because snapshots have taken its place, nobody can have it back. The leader has all
+ * that was committed. The log is then set aside, and the member comes back as one that takes the state
+ * of a peer (`src/raft/returning.ts`). Without a leader it waits: what it has left may be needed. The
+ * word of a follower is not enough, which names a leader for a while that is gone.
  */
 export class Healing {
   readonly #options: HealingOptions;
   readonly #rounds: Rounds;
   readonly #others: readonly string[];
   #answers = "nobody was asked yet";
+  /** Since then it leads, by its own word, and nobody has given anything. */
+  #led: { readonly leader: string; readonly sinceMs: number } | null = null;
 
   constructor(options: HealingOptions) {
     this.#options = options;
     this.#rounds = new Rounds(options.timers, options.random, PEER_REDIAL_MS_MAX);
-    const names = options.salvage.members.map(({ name }) => name);
-    this.#others = [...new Set(names)].filter((name) => name !== options.name);
+    this.#others = [...new Set(options.members)].filter((name) => name !== options.name);
   }
 
   /** For members that heal too. */
@@ -81,42 +95,52 @@ export class Healing {
     const { salvage, damage, logger } = this.#options;
     const isWhole = salvage.repair.state.type === "whole";
     if (!isWhole && this.#others.length === 0) throw damage;
-    logger.warn({ hint: isWhole ? "" : damage.hint, members: this.#others }, damage.message);
+    logger.warn({ hint: isWhole ? "" : HEALING_ADVICE, members: this.#others }, damage.message);
     const end = await this.#rounds.until(() => this.#round());
     if (end === null) return false;
     if (end === "rebuilt") {
       await salvage.rebuild();
       const { proved: entries } = salvage.repair.progress;
+      if (this.#rounds.isStopped) return false;
       logger.warn({ entries }, "the log is whole again, and written anew");
     } else {
       await salvage.setAside();
       logger.warn({}, "nobody has what is missing of the log: it is set aside");
     }
-    return true;
+    return !this.#rounds.isStopped;
   }
 
   async #round(): Promise<"rebuilt" | "setAside" | null> {
     const { repair } = this.#options.salvage;
     const before = repair.progress.proved;
     const answers: string[] = [];
-    let isLed = false;
+    let leader: string | null = null;
     for (const name of this.#others) {
       if (repair.state.type === "whole" || this.#rounds.isStopped) break;
-      const { leader, text } = await this.#ask(name);
-      isLed ||= leader !== null && leader !== this.#options.name;
+      const { leader: named, text } = await this.#ask(name);
+      if (named === name) leader = name;
       answers.push(`${name}: ${text}`);
     }
     this.#told(answers);
     if (repair.state.type === "whole") return "rebuilt";
-    return isLed && repair.progress.proved === before ? "setAside" : null;
+    const isStill = leader !== null && repair.progress.proved === before;
+    return this.#isGivenUp(isStill ? leader : null) ? "setAside" : null;
+  }
+
+  #isGivenUp(leader: string | null): boolean {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (leader === null) this.#led = null;
+    else if (this.#led?.leader !== leader) this.#led = { leader, sinceMs: nowMs };
+    return this.#led !== null && nowMs - this.#led.sinceMs >= LED_MS_MIN;
   }
 
   /** Takes from it what there is. */
   async #ask(name: string): Promise<{ readonly leader: string | null; readonly text: string }> {
     const { salvage, lineage, placesOf, ask = askLog } = this.#options;
-    const [place] = placesOf(name);
-    if (place === undefined) return { leader: null, text: "nobody knows where it is" };
-    for (;;) {
+    let text = "nobody knows where it is";
+    let places = [...placesOf(name)];
+    while (places.length > 0) {
+      const place = places[0] ?? "";
       const { state } = salvage.repair;
       const to = state.type === "wants" ? state.wanted : 1;
       try {
@@ -129,9 +153,11 @@ export class Healing {
           text: isCloser ? `${led}, has given entries` : `${led}, lacks entry ${to}`,
         };
       } catch (error) {
-        return { leader: null, text: error instanceof Error ? error.message : String(error) };
+        text = error instanceof Error ? error.message : String(error);
+        places = places.slice(1);
       }
     }
+    return { leader: null, text };
   }
 
   #told(answers: readonly string[]): void {
@@ -153,14 +179,18 @@ export async function startHealed(
   try {
     return await Member.start(options);
   } catch (damage) {
-    if (!(damage instanceof LogDamaged)) {
+    // Of a vote that was lost no peer knows, and the log is whole.
+    if (!(damage instanceof LogDamaged) || damage.damage.what === "termBehind") {
       throw damage;
     }
     const { directory, addresses, birth } = options;
     const salvage = await directory.salvage();
+    addresses.told(salvage.members);
+    const members = [...salvage.members, ...birth.members].map(({ name }) => name);
+    members.push(...addresses.names);
     const placesOf = (name: string) => addresses.dialable(name);
     const lineage = lineageOf(birth);
-    const healing = new Healing({ ...options, salvage, damage, lineage, placesOf });
+    const healing = new Healing({ ...options, salvage, damage, lineage, members, placesOf });
     on.onHealing(healing);
     if (!(await healing.run())) {
       return null;

@@ -1,12 +1,16 @@
+import type { Logger } from "../env/env.ts";
+import { LATER_EPOCH_ADVICE } from "../storage/recovery-advice.ts";
 import type { BirthRecord } from "../storage/storage.ts";
 import type { PeerAnswer } from "../wire/messages.ts";
+
+/** Epochs that clients name and that are written to the log; anybody can name one. */
+const EPOCHS_TOLD_MAX = 8;
 
 /** That the cluster of a node goes on in an epoch after its own. */
 export interface LaterEpoch {
   readonly epoch: number;
+  /** The member that says so, to a node that has dialled it. */
   readonly by: string;
-  /** Else a client says so. */
-  readonly isByPeer: boolean;
 }
 
 type Lineage = Pick<BirthRecord, "clusterId" | "epoch">;
@@ -33,14 +37,31 @@ export function epochIn(answer: PeerAnswer, own: Lineage): number | null {
   return epoch > own.epoch ? epoch : null;
 }
 
-/** A client has seen this lineage. */
-export function seenByClient(
-  own: Lineage,
-  lineage: string,
-  onSuperseded: (told: LaterEpoch) => void,
-): void {
-  const epoch = laterEpoch(own, parseLineage(lineage));
-  if (epoch !== null) {
-    onSuperseded({ epoch, by: "a client", isByPeer: false });
+/**
+ * What a client is told that has seen a later epoch of this very cluster; null where it has not. It
+ * is to go on at the nodes of that epoch, and must not be shown what was before it. Whether there is
+ * such an epoch only members can tell: a client is anybody who reaches the port.
+ */
+export class ClientsOfLaterEpochs {
+  readonly #own: Lineage;
+  readonly #logger: Logger;
+  readonly #told = new Set<number>();
+
+  constructor(own: Lineage, logger: Logger) {
+    this.#own = own;
+    this.#logger = logger;
+  }
+
+  refusalOf(lineage: string): string | null {
+    const epoch = laterEpoch(this.#own, parseLineage(lineage));
+    if (epoch === null) {
+      return null;
+    }
+    if (this.#told.size < EPOCHS_TOLD_MAX && !this.#told.has(epoch)) {
+      this.#told.add(epoch);
+      const text = `a client has seen epoch ${epoch} of this cluster; this node is of epoch ${this.#own.epoch}`;
+      this.#logger.warn({ hint: LATER_EPOCH_ADVICE }, text);
+    }
+    return `DRAINING: this node is of epoch ${this.#own.epoch} of its cluster, before the one that you have seen`;
   }
 }

@@ -18,7 +18,7 @@ import { Clients } from "./clients.ts";
 import { type DiskGuard, diskCheck } from "./disk-guard.ts";
 import { Driver } from "./driver.ts";
 import type { HealthCheck, HttpPages } from "./http.ts";
-import { type LaterEpoch, seenByClient } from "./lineage.ts";
+import { ClientsOfLaterEpochs, type LaterEpoch } from "./lineage.ts";
 import { LocalReads } from "./local-reads.ts";
 import type { Metrics } from "./metrics.ts";
 import { Notices } from "./notices.ts";
@@ -419,8 +419,9 @@ export class Member implements HttpPages {
   }
 
   #makeClients(pump: SendPump): Clients {
-    const { name, addresses, timers, random, birth, onSuperseded } = this.#options;
+    const { name, addresses, timers, random, birth, logger } = this.#options;
     const driver = this.#driver;
+    const laterEpochs = new ClientsOfLaterEpochs(birth, logger);
     return new Clients({
       driver,
       pump,
@@ -435,7 +436,7 @@ export class Member implements HttpPages {
         revision: () => this.#replica.registry.revision,
         leaderName: () => this.#nameOf(driver.status().leader),
         members: () => membersOf(this.#conf, addresses),
-        lineageSeen: (lineage) => seenByClient(birth, lineage, onSuperseded),
+        refusalOf: (lineage) => laterEpochs.refusalOf(lineage),
       },
     });
   }

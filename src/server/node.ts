@@ -343,7 +343,9 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       disk,
       onRemoved: () => void this.#leave(birth.clusterId),
       onSuperseded: (told) =>
-        void endOfEpoch(name, directory, birth, told).then((end) => this.#fail(end.exitCode, end)),
+        void endOfEpoch(name, this.#directory ?? directory, birth, told).then((end) =>
+          this.#fail(end.exitCode, end),
+        ),
       onFatal: (exitCode, error) => this.#fail(exitCode, error),
     });
     if (member === null) {

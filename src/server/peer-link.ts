@@ -236,7 +236,7 @@ export class PeerLink {
     const { cluster, peer } = this.#options;
     const epoch = epochIn(answer, cluster);
     if (epoch !== null) {
-      this.#options.onSuperseded({ epoch, by: `${peer.name} at ${address}`, isByPeer: true });
+      this.#options.onSuperseded({ epoch, by: `${peer.name} at ${address}` });
     }
     const refusal = this.#refusal(answer);
     if (refusal !== null || answer.type !== "peerWelcome") {

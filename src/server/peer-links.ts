@@ -281,11 +281,6 @@ export class PeerLinks {
   }
 
   #welcome(socket: Socket, hello: PeerHello): void {
-    const epoch = laterEpoch(this.#options.cluster, hello.cluster);
-    if (epoch !== null) {
-      const by = `${hello.name} at ${hello.advertise}`;
-      this.#options.onSuperseded({ epoch, by, isByPeer: true });
-    }
     const refusal = this.#refusal(hello);
     if (refusal !== null) {
       const fields = { peer: hello.name, remote: socket.remote };

@@ -1,4 +1,5 @@
-import { LINEAGE_REVISIONS } from "../limits.ts";
+import { nodeRandom } from "../env/node-env.ts";
+import { EPOCH_STEP_MAX, LINEAGE_REVISIONS } from "../limits.ts";
 import { RegistryBuilder } from "../registry/builder.ts";
 import { beginLineage } from "../registry/lineage.ts";
 import { Registry } from "../registry/registry.ts";
@@ -59,7 +60,8 @@ export async function recoverCluster(options: RecoverOptions): Promise<Recovered
   // A cluster that was born and has never had a leader has a log of nothing.
   const at = { index: Math.max(1, end.index), term: Math.max(1, end.term) };
   beginLineage(registry, { ...at, revisions: LINEAGE_REVISIONS, areSessionsKept: true });
-  const epoch = birth.epoch + 1;
+  // Two recoveries of one epoch are two clusters: one of them is to be the later one.
+  const epoch = birth.epoch + 1 + nodeRandom.below(EPOCH_STEP_MAX);
   const lineage = `${birth.clusterId}.${epoch}`;
   const { revision, instanceCount: instances, sessionCount: sessions } = registry;
   const recovered = { lineage, ...at, revision, instances, sessions };

@@ -131,8 +131,10 @@ export class TypedProtocol implements ClientProtocol {
       return;
     }
     const { lineage } = this.#host;
-    if (hello.lineage !== undefined && hello.lineage !== lineage) {
-      this.#host.lineageSeen(hello.lineage);
+    const refusal = hello.lineage === undefined ? null : this.#host.refusalOf(hello.lineage);
+    if (refusal !== null) {
+      this.#channel.close(CLOSE.goingAway, refusal);
+      return;
     }
     // A revision of another lineage says nothing here, and would hold up every answer.
     const floorRevision = hello.lineage === lineage ? (hello.revision ?? 0) : 0;

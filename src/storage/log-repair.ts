@@ -11,6 +11,8 @@ import {
 interface Candidate {
   readonly decoded: DecodedEntry;
   readonly value: Buffer;
+  /** Else a peer has given it. */
+  readonly isOwn: boolean;
 }
 
 /** The entry that is to be found next: at `index`, with the chain checksum `chain`. */
@@ -40,31 +42,44 @@ export class LogRepair {
   readonly #start: LogPosition;
   readonly #mark: LogPosition;
   readonly #end: LogPosition;
+  readonly #furthest: LogPosition;
   readonly #candidates = new Map<LogIndex, Map<Chain, Candidate>>();
   /** From the end downwards. */
   readonly #proved: Candidate[] = [];
   #wanted: Wanted;
   #contradiction: LogIndex | null = null;
 
-  /** `values`: entries as they were found. */
+  /** `values`: entries as they were found, in the order in which they were written. */
   constructor(start: LogPosition, mark: LogPosition, values: Iterable<Uint8Array>) {
     this.#start = start;
     this.#mark = mark;
-    let end = mark.index < start.index ? start : mark;
+    const floor = mark.index < start.index ? start : mark;
+    let last: LogPosition | null = null;
+    let furthest = floor;
     for (const value of values) {
-      const position = this.#take(value);
-      if (position !== null && isFurther(position, end)) end = position;
+      const position = this.#take(value, true);
+      if (position === null) continue;
+      last = position;
+      if (isFurther(position, furthest)) furthest = position;
     }
-    this.#end = end;
-    this.#wanted = { index: end.index, chain: end.chain };
+    this.#furthest = furthest;
+    // What was written last is the end, and not what is furthest: a leader of term 4 may have had an
+    // entry of term 3 replaced by two of term 2.
+    this.#end = last === null || isFurther(floor, last) ? floor : last;
+    this.#wanted = { index: this.#end.index, chain: this.#end.chain };
     // The mark is lowered before the log is: one of its two records was lost, and this is the older.
-    if (mark.index > end.index && mark.index > start.index) this.#contradiction = mark.index;
+    if (floor.index > this.#end.index) this.#contradiction = floor.index;
     else this.#advance();
   }
 
   /** Of the log that is to be repaired: what its member has vouched for does not reach further. */
   get end(): LogPosition {
     return this.#end;
+  }
+
+  /** Of all that was ever written and can be read, by the rule for votes; or the mark. */
+  get furthest(): LogPosition {
+    return this.#furthest;
   }
 
   get state(): RepairState {
@@ -81,7 +96,7 @@ export class LogRepair {
   /** Entries of whoever has some. Returns whether the log is closer to being whole. */
   offer(values: Iterable<Uint8Array>): boolean {
     const before = this.#proved.length;
-    for (const value of values) this.#take(value);
+    for (const value of values) this.#take(value, false);
     this.#advance();
     return this.#proved.length > before;
   }
@@ -96,16 +111,18 @@ export class LogRepair {
 
   /** Values at `to` and below, whole ones, for a peer that repairs its own log. */
   *valuesDownFrom(to: LogIndex): Generator<Uint8Array> {
-    for (let index = to; index > this.#start.index; index -= 1) {
+    const indices = [...this.#candidates.keys()].filter((index) => index <= to);
+    for (const index of indices.sort((a, b) => b - a)) {
       for (const { value } of this.#candidates.get(index)?.values() ?? []) yield value;
     }
   }
 
-  /** The latest configuration that can be read, proved or not, or null. */
+  /** The latest configuration that can be read of it, proved or not, or null. */
   get lastConf(): DecodedEntry | null {
     let last: DecodedEntry | null = null;
     for (const candidates of this.#candidates.values()) {
-      for (const { decoded } of candidates.values()) {
+      for (const { decoded, isOwn } of candidates.values()) {
+        if (!isOwn) continue;
         const isLater = last === null || isFurther(decoded.position, last.position);
         if (decoded.entry.kind === "conf" && isLater) last = decoded;
       }
@@ -113,13 +130,13 @@ export class LogRepair {
     return last;
   }
 
-  #take(bytes: Uint8Array): LogPosition | null {
+  #take(bytes: Uint8Array, isOwn: boolean): LogPosition | null {
     const value = bufferOf(bytes);
     const decoded = decodeStored(value);
     if (decoded === null || decoded.position.index <= this.#start.index) return null;
     const { index, chain } = decoded.position;
     const known = this.#candidates.get(index) ?? new Map<Chain, Candidate>();
-    if (!known.has(chain)) known.set(chain, { decoded, value });
+    if (!known.has(chain)) known.set(chain, { decoded, value, isOwn });
     this.#candidates.set(index, known);
     return decoded.position;
   }

@@ -2,6 +2,9 @@ import type { LogIndex } from "../raft/types.ts";
 import type { KeyValueStore } from "./key-value-store.ts";
 import { decodeStored, entryKey } from "./layout.ts";
 
+/** Small ones would else keep the loop of the node that is asked for long. */
+const ENTRIES_MAX = 1_000;
+
 /** Of a database that is in use. */
 export async function entriesDownFrom(
   store: KeyValueStore,
@@ -10,7 +13,8 @@ export async function entriesDownFrom(
 ): Promise<readonly Uint8Array[]> {
   const taken: Uint8Array[] = [];
   let bytes = 0;
-  for (let index = to; index > 0 && (taken.length === 0 || bytes < bytesMax); index -= 1) {
+  for (let index = to; index > 0 && taken.length < ENTRIES_MAX; index -= 1) {
+    if (taken.length > 0 && bytes >= bytesMax) break;
     const value = await store.get(entryKey(index));
     if (value === null || decodeStored(value) === null) break;
     taken.push(value);
@@ -25,7 +29,7 @@ export function withinBytes(values: Iterable<Uint8Array>, bytesMax: number): rea
   let bytes = 0;
   for (const value of values) {
     bytes += value.length;
-    if (taken.length > 0 && bytes > bytesMax) break;
+    if (taken.length === ENTRIES_MAX || (taken.length > 0 && bytes > bytesMax)) break;
     taken.push(value);
   }
   return taken;

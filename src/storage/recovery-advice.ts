@@ -31,6 +31,14 @@ export const OUTDATED_ADVICE = `It has forgotten acknowledgements, and perhaps v
 export const DAMAGED_AT_REST_ADVICE =
   "What the node works with is in its memory, and right. See to the disk, then restart the node while the others run: a log that is damaged is fetched from them, and what cannot be is named.";
 
+/** Of a node of which a client says that its cluster goes on in a later epoch. */
+export const LATER_EPOCH_ADVICE =
+  "Where the cluster was recovered (rollcall recover), stop this node, and have its machine join the new epoch with an empty directory. Otherwise the client is wrong; it is not served here.";
+
+/** Of a node that asks its peers for what its log has lost. */
+export const HEALING_ADVICE =
+  "The node asks the other members for what is missing, and serves nobody until it has it: start those that do not run. It says at /readyz what it waits for. Keep its directory.";
+
 /** Of a member that the others have removed. */
 export const REMOVED_ADVICE =
   "its directory is of no use any more: to add the machine again, start it with an empty one and --join HOST:PORT of a member";

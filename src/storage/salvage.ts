@@ -7,7 +7,6 @@ import { isThere } from "./durable-file.ts";
 import { databaseOf, type Generation, markOf } from "./generation.ts";
 import type { KeyValueOperation, KeyValueStore } from "./key-value-store.ts";
 import {
-  bufferOf,
   decodeFormat,
   encodeEntry,
   FORMAT_KEY,
@@ -121,12 +120,15 @@ export class Salvage implements LogSource {
   ): Promise<void> {
     const { path, identity, generation: former } = this.#place;
     const number = former.number + 1;
+    // What is made from here on is not in use, also where it is cut off: the file says what is.
+    await storeGeneration(path, former, identity.incarnation);
     await removeGenerations(path, (other) => other !== former.number);
     const store = await makeGeneration(path, identity.incarnation, number);
     try {
-      await fill(store, number);
-    } finally {
-      await store.close();
+      await fill(store, number).finally(() => store.close());
+    } catch (error) {
+      await removeGenerations(path, (other) => other === number).catch(() => {});
+      throw error;
     }
     await storeGeneration(path, { number, returning }, identity.incarnation);
   }
@@ -134,7 +136,7 @@ export class Salvage implements LogSource {
   /** Further than all that this member may have vouched for, as far as its disk still tells. */
   get #lostEnd(): LogEnd {
     const before = this.#place.generation.returning?.lostEnd;
-    const ends = [this.repair.end, this.#mark, ...(before ? [{ ...before, chain: "" }] : [])];
+    const ends = [this.repair.furthest, this.#mark, ...(before ? [{ ...before, chain: "" }] : [])];
     const { index, term } = ends.reduce((one, other) => (isFurther(other, one) ? other : one));
     return { index, term };
   }
@@ -168,20 +170,22 @@ async function* writesOf({ path, generation }: SalvagePlace): ReturnType<typeof 
 }
 
 async function find(place: SalvagePlace): Promise<Found> {
-  const values: Uint8Array[] = [];
+  const entries: { readonly sequence: bigint; readonly value: Uint8Array }[] = [];
   const pointers: { readonly sequence: bigint; readonly value: Buffer }[] = [];
   const chunks = new Map<string, Set<number>>();
   for await (const { key, value, sequence, file } of writesOf(place)) {
     if (value === null) continue;
     if (key.equals(FORMAT_KEY)) checkFormat(place, file, value);
     if (key.equals(POINTER_KEY)) pointers.push({ sequence, value: Buffer.from(value) });
-    if (indexOfKey(key) !== null) values.push(bufferOf(Uint8Array.from(value)));
+    if (indexOfKey(key) !== null) entries.push({ sequence, value: Uint8Array.from(value) });
     const chunk = chunkOfKey(key);
     if (chunk !== null && decodeChunk(key, value) !== null) {
       const name = nameOf(chunk.id);
       chunks.set(name, (chunks.get(name) ?? new Set()).add(chunk.chunk));
     }
   }
+  entries.sort((a, b) => (a.sequence < b.sequence ? -1 : 1));
+  const values = entries.map(({ value }) => value);
   // The latest whose snapshot is there: what an older one says is as true as it was.
   pointers.sort((a, b) => (a.sequence < b.sequence ? 1 : -1));
   for (const { value: pointerValue } of pointers) {

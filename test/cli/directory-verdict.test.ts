@@ -49,7 +49,10 @@ describe("one directory", () => {
   test("that is damaged is named with the file, and is to be kept", () => {
     const { text, isBroken, findings } = judgeDirectories([directory("n1", damaged)]);
     expect([text, isBroken]).toEqual(["/data/n1/db/000009.ldb: a block is bad", true]);
-    expect(findings[0]?.next).toMatch(/^keep the directory .*'rollcall member replace OLD NEW'$/);
+    expect(findings[0]?.next).toMatch(/^start its node while the other members run: it fetches/);
+    const votes = [{ file: "vote-a", text: "it is bad", isMended: false }];
+    const lost = judgeDirectories([directory("n1", { damages: votes })]).findings[0];
+    expect(lost?.next).toMatch(/^keep the directory .*'rollcall member replace OLD NEW'$/);
     expect(notesOfDirectory(directory("n1", damaged))).toEqual(["damaged: db/000009.ldb"]);
   });
 

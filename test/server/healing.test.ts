@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, onTestFinished } from "vitest";
-import { nodeRandom, nodeTimers } from "../../src/env/node-env.ts";
+import { nodeClock, nodeRandom, nodeTimers } from "../../src/env/node-env.ts";
 import { Healing } from "../../src/server/healing.ts";
 import { type LogHost, logPage } from "../../src/server/log-page.ts";
 import { LogDamaged } from "../../src/storage/damage.ts";
@@ -78,13 +78,15 @@ async function serve(host: () => LogHost): Promise<string> {
 async function healing(
   { directory, damage }: Damaged,
   place: string | null,
+  monotonicMs = nodeClock.monotonicMs,
 ): Promise<{ healing: Healing; log: LogBook }> {
   const log = new LogBook();
   const options = { damage, lineage: LINEAGE, name: "n1", logger: log };
   const salvage = await directory.salvage();
   const placesOf = () => (place === null ? [] : [place]);
-  const env = { timers: nodeTimers, random: nodeRandom };
-  return { healing: new Healing({ ...options, ...env, salvage, placesOf }), log };
+  const env = { clock: { ...nodeClock, monotonicMs }, timers: nodeTimers, random: nodeRandom };
+  const members = salvage.members.map(({ name }) => name);
+  return { healing: new Healing({ ...options, ...env, salvage, members, placesOf }), log };
 }
 
 async function reopened(path: string): Promise<DataDirectory> {
@@ -110,17 +112,30 @@ describe("a member that heals", () => {
     expect(again.returning).toBeNull();
   });
 
-  it("sets its log aside where others are led and lack what it lacks, and only then", async () => {
+  it("sets its log aside where a leader says so of itself, and goes on to, and only then", async () => {
     let leader: string | null = null;
+    let nowMs = 0;
+    let onAsked = (): void => {};
+    const asked = () => new Promise<void>((resolve) => (onAsked = resolve));
     const none = { readDownFrom: async () => [] };
-    const place = await serve(() => ({ source: none, lineage: LINEAGE, leader }));
+    const place = await serve(() => {
+      onAsked();
+      return { source: none, lineage: LINEAGE, leader };
+    });
     const one = await damaged();
-    const { healing: heals, log } = await healing(one, place);
+    const { healing: heals, log } = await healing(one, place, () => nowMs);
     const run = heals.run();
-    await log.said(/without a leader, lacks entry 9/);
-    leader = "n1";
-    await log.said(/led by n1, lacks entry 9/);
+    for (const other of [null, "n1", "n3"]) {
+      leader = other;
+      await log.said(other === null ? /without a leader/ : new RegExp(`led by ${other}, lacks`));
+      nowMs += 60_000;
+      for (let rounds = 0; rounds < 2; rounds += 1) await asked();
+    }
     leader = "n2";
+    await log.said(/led by n2, lacks entry 9/);
+    for (let rounds = 0; rounds < 2; rounds += 1) await asked();
+    expect(log.lines.map(({ message }) => message).join()).not.toMatch(/set aside/);
+    nowMs += 60_000;
     expect(await run).toBe(true);
     await one.directory.close();
     const again = await reopened(one.directory.path);
@@ -129,7 +144,7 @@ describe("a member that heals", () => {
       hardState: hardState(2, "b"),
       entries: [],
     });
-  });
+  }, 30_000);
 
   it("refuses where there is nobody to ask", async () => {
     const one = await damaged([]);

@@ -84,6 +84,16 @@ describe("peer links", () => {
     expect((await closed).code).toBe(1008);
   });
 
+  it("refuse an epoch that is to come, and believe nobody who dials them that there is one", async () => {
+    const { cluster: own } = hello();
+    const { answer, closed } = await dial(hello({ cluster: own && { ...own, epoch: 2 } }));
+    expect(answer).toEqual({
+      ...{ type: "peerRefused", code: "DENIED", message: expect.stringMatching(/\.2$/) },
+    });
+    expect((await closed).code).toBe(1008);
+    expect(cluster.nodes.get("n1")?.status()).not.toBeNull();
+  });
+
   const warnings = (text: RegExp) =>
     cluster.log.lines.filter(({ level, message }) => level === "warn" && text.test(message));
 

@@ -26,7 +26,7 @@ function plainConnection() {
     revision: () => 7,
     leaderName: () => null,
     members: () => [],
-    lineageSeen: () => {},
+    refusalOf: () => null,
   };
   const channel: ClientChannel = {
     remote: "a client",

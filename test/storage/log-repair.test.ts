@@ -61,11 +61,34 @@ describe("the repair of a log", () => {
 
   it("takes no entry of another log, nor an older one in the place of the right one", () => {
     const other = logOf([1, 1, 1, 1, 1, 1, 1], "other ");
-    const repair = new LogRepair(LOG_START, at(TEN, 10), [...without(TEN, 5), ...other.values]);
+    const repair = new LogRepair(LOG_START, at(TEN, 10), [...other.values, ...without(TEN, 5)]);
     expect(repair.state).toEqual({ type: "wants", wanted: 5 });
     expect(repair.offer(other.values)).toBe(false);
     expect(repair.offer(TEN.values)).toBe(true);
     expect([...repair.entries()].map(({ position }) => position)).toEqual(TEN.positions.slice(1));
+  });
+
+  it("ends with what was written last, also where that is of a lower term than what it replaced", () => {
+    const before = logOf([1, 1, 1, 3]);
+    const after = logOf([1, 1, 1, 2, 2]);
+    const written = [...before.values, ...after.values.slice(3)];
+    const lowered = new LogRepair(LOG_START, at(before, 3), written);
+    expect(lowered.end).toEqual(at(after, 5));
+    expect(lowered.state).toEqual({ type: "whole" });
+    expect([...lowered.entries()].map(({ position }) => position)).toEqual(
+      after.positions.slice(1),
+    );
+    expect(lowered.furthest).toEqual(at(before, 4));
+    const raised = new LogRepair(LOG_START, at(after, 5), written);
+    expect(raised.state).toEqual({ type: "whole" });
+    const lost = new LogRepair(LOG_START, at(after, 5), before.values);
+    expect(lost.state).toEqual({ type: "contradicts", index: 5 });
+    expect(lost.furthest).toEqual(at(before, 4));
+  });
+
+  it("hands out at once what is at and below an index, however far above it that is", () => {
+    const repair = new LogRepair(LOG_START, at(TEN, 10), without(TEN, 5));
+    expect([...repair.valuesDownFrom(Number.MAX_SAFE_INTEGER)]).toHaveLength(9);
   });
 
   it("takes no bytes that are not an entry, or not whole", () => {

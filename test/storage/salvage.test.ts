@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openDirectory } from "../../src/storage/directory.ts";
@@ -211,6 +211,29 @@ describe("what is left of a damaged log", () => {
     const mixed = await openDirectory(path, "n1", random);
     await expect(mixed.salvage()).rejects.toThrow(/belongs to the data directory with incarnation/);
     await mixed.close();
+  });
+
+  it("is healed anew where the making of what is to take its place fails, or is cut off", async () => {
+    const path = await withSnapshot();
+    await rm(join(path, "db", "CURRENT"));
+    const directory = await openDirectory(path, "n1", random);
+    const salvage = await directory.salvage();
+    salvage.repair.entries = () => {
+      throw new Error("the disk is full");
+    };
+    await expect(salvage.rebuild()).rejects.toThrow("the disk is full");
+    await directory.close();
+    const left = (await readdir(path)).filter((file) => /^(db|mark|generation)/.test(file));
+    expect(left.sort()).toEqual(["db", "generation", "mark"]);
+    // A process that ended there has left what it had made by then.
+    await mkdir(join(path, "db.1"));
+    await writeFile(join(path, "db.1", "000003.log"), "begun");
+    await writeFile(join(path, "mark.1"), "begun");
+    const next = await openDirectory(path, "n1", random);
+    await expect(next.open()).rejects.toMatchObject({ damage: { what: "database" } });
+    await (await next.salvage()).rebuild();
+    await next.close();
+    expect((await loadedFrom(path)).entries.at(-1)?.index).toBe(9);
   });
 
   it("is locked while it is repaired", async () => {

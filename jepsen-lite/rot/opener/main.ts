@@ -1,4 +1,4 @@
-import { nodeRandom, nodeTimers } from "../../../src/env/node-env.ts";
+import { nodeClock, nodeRandom, nodeTimers } from "../../../src/env/node-env.ts";
 import { LOG_PAGE_BYTES_MAX } from "../../../src/limits.ts";
 import { Healing } from "../../../src/server/healing.ts";
 import type { LogPage } from "../../../src/server/log-page.ts";
@@ -62,6 +62,7 @@ async function heal(
     damage,
     lineage: "",
     name,
+    members: [PEER],
     placesOf: (member) => (member === PEER ? [member] : []),
     ask,
     timers: {
@@ -73,6 +74,8 @@ async function heal(
       },
     },
     random: nodeRandom,
+    // A leader goes on leading from one round to the next.
+    clock: { ...nodeClock, monotonicMs: () => rounds * 60_000 },
     logger: silent,
   });
   return (await healing.run()) ? null : healing.waitingFor();
