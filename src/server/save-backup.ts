@@ -1,5 +1,6 @@
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { nodeRandom } from "../env/node-env.ts";
 import { EXIT } from "../errors.ts";
 import { BACKUP_TURN_MS_MAX, HTTP_SILENCE_MS_MAX } from "../limits.ts";
 import { BackupError } from "../storage/backup-file.ts";
@@ -52,14 +53,16 @@ export async function saveBackup(options: SaveOptions): Promise<CheckedBackup> {
   const url = new URL(`/v1/snapshot${query}`, origin).href;
   // A node that has to finish something else first says nothing until then.
   const bytes = await askStream(url, timeoutMs + BACKUP_TURN_MS_MAX, HTTP_SILENCE_MS_MAX);
-  const temporary = `${file}.tmp`;
-  const handle = await open(temporary, "w", PRIVATE);
+  const here = <Result>(step: Promise<Result>): Promise<Result> => ofFile(file, step);
+  // Of its own: two that save to one file at once would write into the same.
+  const temporary = `${file}.${Buffer.from(nodeRandom.bytes(4)).toString("hex")}.tmp`;
+  const handle = await here(open(temporary, "wx", PRIVATE));
   try {
-    const checked = await checkBackup(written(bytes, handle), onBytes);
-    await handle.sync();
+    const checked = await checkBackup(written(bytes, handle, here), onBytes);
+    await here(handle.sync());
     await handle.close();
-    await rename(temporary, file);
-    await syncDirectory(dirname(resolve(file)));
+    await here(rename(temporary, file));
+    await here(syncDirectory(dirname(resolve(file))));
     return checked;
   } catch (error) {
     await handle.close();
@@ -73,9 +76,19 @@ export async function saveBackup(options: SaveOptions): Promise<CheckedBackup> {
 async function* written(
   source: AsyncIterable<Uint8Array>,
   handle: FileHandle,
+  here: (step: Promise<void>) => Promise<void>,
 ): AsyncGenerator<Uint8Array, void, void> {
   for await (const bytes of source) {
-    await handle.writeFile(bytes);
+    await here(handle.writeFile(bytes));
     yield bytes;
   }
+}
+
+/** What is wrong with the file is no fault of the node's. */
+function ofFile<Result>(file: string, step: Promise<Result>): Promise<Result> {
+  return step.catch((cause: unknown) => {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const hint = "see to the disk, or name another place";
+    throw new NodeError(EXIT.disk, `${file} cannot be written: ${why}`, hint, { cause });
+  });
 }

@@ -100,6 +100,11 @@ describe("snapshot save", () => {
     expect((await save("n1", "-")).exitCode).toBe(2);
     const { mode } = await stat(join(cluster.root, "kept.snap"));
     expect((mode & 0o077).toString(8)).toBe("0");
+    const folder = await save("n1", ".", "--force");
+    expect(folder).toMatchObject({ exitCode: 74, err: expect.stringMatching(/cannot be written/) });
+    const both = await Promise.all([0, 1].map(() => save("n1", "kept.snap", "--force")));
+    expect(both.map(({ exitCode }) => exitCode)).toEqual([0, 0]);
+    expect((await snapshot(["inspect", "kept.snap"])).exitCode).toBe(0);
     const nowhere = await save("n1", "no/such/place.snap");
     expect(nowhere.exitCode).toBe(78);
     const files = await readdir(cluster.root);
@@ -123,7 +128,7 @@ describe("snapshot save", () => {
     broken.close();
     expect([exitCode, err]).toEqual([6, expect.stringContaining("no node reached")]);
     expect(await readFile(join(cluster.root, "good.snap"))).toEqual(good);
-    expect(await readdir(cluster.root)).not.toContain("good.snap.tmp");
+    expect((await readdir(cluster.root)).filter((name) => name.endsWith(".tmp"))).toEqual([]);
   });
 
   test("--dry-run says what there is, and writes nothing", async () => {
