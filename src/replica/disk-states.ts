@@ -120,7 +120,8 @@ export class DiskStates {
    * the others, but for what it can know by itself.
    */
   get intake(): Intake {
-    if (this.#own === "full" && this.#raft.role === "leader") return "nothing";
+    if (this.#raft.role !== "leader") return this.#told;
+    if (this.#own === "full" || !this.#mayCommit()) return "nothing";
     return this.#raft.isLeaderReady ? this.#decide() : this.#told;
   }
 
@@ -130,7 +131,6 @@ export class DiskStates {
    */
   #decide(): Intake {
     if (this.#areAllOk) return "all";
-    if (this.#own === "full" || !this.#hasQuorum((state) => state !== "full")) return "nothing";
     return this.#own === "ok" && this.#hasQuorum((state) => state === "ok") ? "all" : "removals";
   }
 
@@ -153,7 +153,7 @@ export class DiskStates {
     if (this.#patienceTicks > 0) this.#patienceTicks -= 1;
     const isAsked = this.#own !== "ok" && this.#raft.isLeaderReady;
     if (!isAsked || this.#patienceTicks > 0) return null;
-    if (!this.#hasQuorum((state) => state !== "full")) return null;
+    if (!this.#mayCommit()) return null;
     const to = this.#bestOf("ok") ?? (this.#own === "full" ? this.#bestOf("low") : null);
     if (to !== null) this.#patienceTicks = ELECTION_TICKS_MAX;
     return to;
@@ -169,12 +169,29 @@ export class DiskStates {
     return this.#term === this.#raft.term ? this.#reported : new Map();
   }
 
-  #hasQuorum(isFit: (state: DiskState) => boolean): boolean {
+  /**
+   * n1 leads, n2 is full and n3 is dead: the heartbeats of n2 keep n1 leading, and yet nothing is
+   * committed. So once a voter is full only those count that could make up for it.
+   */
+  #mayCommit(): boolean {
+    if (this.#areAllOk) return true;
     const { conf, id } = this.#raft;
-    const states = this.#states();
-    const isFitted = (voter: MemberId): boolean =>
-      isFit(voter === id ? this.#own : (states.get(voter) ?? "ok"));
-    return quorumValue(conf, (voter) => (isFitted(voter) ? 1 : 0)) === 1;
+    const voters = [...conf.voters, ...conf.votersOutgoing];
+    if (voters.every((voter) => this.#stateOf(voter) !== "full")) return true;
+    const heard = new Set([id]);
+    for (const { id: peer, ticksSinceHeard } of this.#raft.progress()) {
+      if (ticksSinceHeard < ELECTION_TICKS_MAX) heard.add(peer);
+    }
+    return this.#hasQuorum((state, voter) => state !== "full" && heard.has(voter));
+  }
+
+  #stateOf(voter: MemberId): DiskState {
+    return voter === this.#raft.id ? this.#own : (this.#states().get(voter) ?? "ok");
+  }
+
+  #hasQuorum(isFit: (state: DiskState, voter: MemberId) => boolean): boolean {
+    const isFitted = (voter: MemberId): boolean => isFit(this.#stateOf(voter), voter);
+    return quorumValue(this.#raft.conf, (voter) => (isFitted(voter) ? 1 : 0)) === 1;
   }
 
   /** Of the other voters that say so and were heard of late, the one that has most of the log. */

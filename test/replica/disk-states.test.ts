@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { ELECTION_TICKS_MAX, TICK_MS } from "../../src/limits.ts";
 import type { DiskState } from "../../src/replica/disk-states.ts";
 import type { ReportConfirmed } from "../../src/replica/peer-messages.ts";
 import { type Client, Cluster, key, logOf, secretOf } from "./harness.ts";
@@ -6,6 +7,8 @@ import { endsSeenBy, lives, openedOn, passAlive } from "./steps.ts";
 
 /** Until every node has reported, heard what comes of it, and the leadership has moved. */
 const HEARD_MS = 900;
+/** Longer than a leader waits for a voter. */
+const SILENT_MS = (ELECTION_TICKS_MAX + 1) * TICK_MS;
 
 type Disks = readonly [DiskState, DiskState, DiskState];
 
@@ -27,7 +30,9 @@ function become(cluster: Cluster, disks: Disks): void {
 }
 
 function leaders(cluster: Cluster): string[] {
-  return cluster.nodes.filter(({ status }) => status.role === "leader").map(({ id }) => id);
+  return cluster.nodes
+    .filter((node) => node.replica !== null && node.status.role === "leader")
+    .map(({ id }) => id);
 }
 
 /** What each client gets at once for a write of each kind. */
@@ -127,6 +132,38 @@ describe("a leader with room", () => {
     expect(leaders(cluster)).toEqual(["n1"]);
   });
 
+  test("takes nothing once the only one that could make up for a full one is silent", () => {
+    const { cluster, clients } = ledWith(["ok", "full", "ok"]);
+    expect(cluster.node("n1").status.intake).toBe("all");
+    cluster.crash("n3");
+    cluster.pass(SILENT_MS);
+    expect(leaders(cluster)).toEqual(["n1"]);
+    expect(answers(cluster, clients.slice(0, 2))).toEqual(NOTHING.slice(0, 2));
+    cluster.restart("n3");
+    cluster.pass(HEARD_MS);
+    expect(answers(cluster, clients.slice(0, 1))).toEqual(ALL.slice(0, 1));
+  });
+
+  test("takes everything while one follower is silent and nobody is full", () => {
+    const { cluster, clients } = ledWith(["ok", "ok", "ok"]);
+    cluster.crash("n3");
+    cluster.pass(SILENT_MS);
+    expect(answers(cluster, clients.slice(0, 2))).toEqual(ALL.slice(0, 2));
+  });
+
+  test("takes nothing either before its no-op is committed, whatever was told before", () => {
+    const { cluster, clients } = ledWith(["ok", "ok", "ok"]);
+    cluster.crash("n1");
+    cluster.node("n2").step({ type: "disk", state: "full" });
+    cluster.elect("n3");
+    const { status } = cluster.node("n3");
+    expect(status.commitIndex).toBeLessThan(status.lastIndex);
+    expect(status.intake).toBe("all");
+    cluster.pass(SILENT_MS);
+    expect(leaders(cluster)).toEqual(["n3"]);
+    expect(answers(cluster, clients.slice(2))).toEqual(NOTHING.slice(2));
+  });
+
   test("which is told to stop prefers a follower with room", () => {
     const { cluster } = ledWith(["ok", "full", "ok"]);
     cluster.node("n1").step({ type: "transferLeadership", to: null });
@@ -169,6 +206,15 @@ describe("a leader whose disk is full", () => {
     expect(leaders(cluster)).toHaveLength(1);
     expect(leaders(cluster)).not.toContain("n1");
     expect(answers(cluster, clients.slice(1))).toEqual(REMOVALS.slice(1));
+  });
+
+  test("leads on where another one could not become ready, since the third is silent", () => {
+    const { cluster } = ledWith(["ok", "ok", "ok"]);
+    cluster.crash("n3");
+    cluster.pass(SILENT_MS);
+    become(cluster, ["full", "ok", "ok"]);
+    cluster.pass(3_000);
+    expect(leaders(cluster)).toEqual(["n1"]);
   });
 
   test("leads on where a majority is full: another one could not become ready", () => {
