@@ -29,6 +29,9 @@ export type Intake = "all" | "removals" | "nothing";
  */
 const SETTLING_TICKS = Math.ceil((DISK_LOOK_MS + 2 * HEARTBEAT_TICKS * TICK_MS) / TICK_MS);
 
+/** A heartbeat says what is committed of what a follower has; one of them may be lost. */
+const NEWS_TICKS = 2 * HEARTBEAT_TICKS;
+
 const STRANDED: Refusal = {
   code: "DRAINING",
   message: "the disk of this node is full, so it would not learn what comes of it; ask another one",
@@ -62,8 +65,10 @@ export class DiskStates {
   /** This node, and all that have reported: as on every other day. */
   #areAllOk = true;
   #told: Intake = "all";
+  #toldTerm: Term = 0;
   /** Committed, by the word of a leader. */
   #committedIndex: LogIndex = 0;
+  #ticksBehind = 0;
   #wasStranded = false;
   /** Before another attempt to hand over. */
   #patienceTicks = 0;
@@ -100,19 +105,32 @@ export class DiskStates {
   }
 
   /** By the word of the leader. */
-  told({ intake, commitIndex }: Pick<ReportConfirmed, "intake" | "commitIndex">): void {
+  told({
+    intake,
+    commitIndex,
+    term,
+  }: Pick<ReportConfirmed, "intake" | "commitIndex" | "term">): void {
     this.#told = intake;
+    this.#toldTerm = term;
     this.#committedIndex = Math.max(this.#committedIndex, commitIndex);
   }
 
   /**
    * n3 is full, and n1 and n2 go on: of what they commit n3 takes nothing, so it can answer no write,
    * no read and no renewal any more, and its clients are better off with them. While all are full
-   * nobody is stranded.
+   * nobody is stranded. Its log may end with what a dead leader has left, at 110: that n1 and n2 have
+   * committed 105 it never learns. Nor does it at once of entries that it has in common with them.
    */
   get isStranded(): boolean {
     const { leader, lastIndex } = this.#raft;
-    return this.#own === "full" && leader !== null && this.#committedIndex > lastIndex;
+    if (this.#own !== "full" || leader === null) return false;
+    return this.#committedIndex > lastIndex || (this.#isBehind && this.#ticksBehind >= NEWS_TICKS);
+  }
+
+  /** By the word of who leads now: one that is not ready has nothing to say, and nobody goes on. */
+  get #isBehind(): boolean {
+    const { term, commitIndex } = this.#raft;
+    return this.#own === "full" && this.#toldTerm === term && this.#committedIndex > commitIndex;
   }
 
   /**
@@ -147,6 +165,7 @@ export class DiskStates {
    * full: it confirms reads and renewals, and a new leader could not commit its no-op.
    */
   tick(): MemberId | null {
+    this.#ticksBehind = this.#isBehind ? this.#ticksBehind + 1 : 0;
     const { isStranded } = this;
     if (isStranded !== this.#wasStranded) this.#notice({ type: "stranded", isStranded });
     this.#wasStranded = isStranded;

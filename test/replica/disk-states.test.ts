@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { ELECTION_TICKS_MAX, TICK_MS } from "../../src/limits.ts";
+import { ELECTION_TICKS_MAX, HEARTBEAT_TICKS, TICK_MS } from "../../src/limits.ts";
 import type { DiskState } from "../../src/replica/disk-states.ts";
-import type { ReportConfirmed } from "../../src/replica/peer-messages.ts";
+import type { PeerMessage, ReportConfirmed } from "../../src/replica/peer-messages.ts";
 import { type Client, Cluster, key, logOf, secretOf } from "./harness.ts";
 import { endsSeenBy, lives, openedOn, passAlive } from "./steps.ts";
 
@@ -51,6 +51,10 @@ function answers(cluster: Cluster, clients: readonly Client[]) {
   cluster.deliver();
   return clients.map((client, at) => asked[at]?.map((request) => client.answer(request)));
 }
+
+/** To n3, of what is committed of its log. */
+const isNews = ({ type, to }: PeerMessage): boolean =>
+  to === "n3" && (type === "commit" || type === "heartbeat");
 
 const each = <T>(answer: T): T[] => [answer, answer, answer];
 const ALL = each(["ok", "ok", "ok"]);
@@ -190,6 +194,52 @@ describe("a follower whose disk is full", () => {
     expect(told).toEqual([true, false]);
   });
 
+  test("does so too where its log is as long, by what a dead leader has left", () => {
+    const cluster = Cluster.led({ size: 5 });
+    const client = openedOn(cluster, "n1");
+    const other = openedOn(cluster, "n2", "other");
+    cluster.passes = ({ type, to }) => type !== "appendEntries" || to === "n3";
+    for (const at of [1, 2, 3, 4]) {
+      client.register(`left:${at}`);
+      cluster.deliver();
+    }
+    const stranded = cluster.node("n3");
+    stranded.step({ type: "disk", state: "full" });
+    cluster.crash("n1");
+    cluster.passes = () => true;
+    cluster.elect("n2");
+    const written = other.register("ahead:1");
+    cluster.pass(HEARD_MS);
+    expect(other.answer(written)).toBe("ok");
+    const { lastIndex } = stranded.status;
+    expect(cluster.node("n2").status.commitIndex).toBeLessThanOrEqual(lastIndex);
+    expect(stranded.status.isStranded).toBe(true);
+    stranded.step({ type: "disk", state: "ok" });
+    cluster.pass(HEARD_MS);
+    expect(stranded.status).toMatchObject({
+      isStranded: false,
+      commitIndex: cluster.node("n2").status.commitIndex,
+    });
+  });
+
+  test("is not stranded for a moment where only the news of what is committed is late", () => {
+    const { cluster, clients } = ledWith(["ok", "ok", "ok"]);
+    const late = cluster.node("n3");
+    cluster.passes = (message) => !isNews(message);
+    clients[0]?.register("news:1");
+    cluster.pass((2 * HEARTBEAT_TICKS + 1) * TICK_MS);
+    late.step({ type: "disk", state: "full" });
+    // One heartbeat is lost, and the next one is not.
+    cluster.pass(HEARTBEAT_TICKS * TICK_MS);
+    const { commitIndex } = cluster.node("n1").status;
+    expect(late.status.lastIndex).toBe(commitIndex);
+    expect(late.status.commitIndex).toBeLessThan(commitIndex);
+    cluster.passes = () => true;
+    cluster.pass(HEARD_MS);
+    expect(late.status.commitIndex).toBe(commitIndex);
+    expect(late.notices.filter(({ type }) => type === "stranded")).toEqual([]);
+  });
+
   test("is of use again where nobody leads who could go on", () => {
     const { cluster, clients } = ledWith(["ok", "ok", "full"]);
     clients[0]?.register("ahead:1");
@@ -241,6 +291,23 @@ describe("a leader whose disk becomes full before its no-op is committed", () =>
       lastIndex: status.lastIndex,
       intake: "nothing",
     });
+  });
+
+  test("is not stranded by what the last leader has told it: nobody goes on without it", () => {
+    const { cluster, clients } = ledWith(["ok", "ok", "ok"]);
+    const late = cluster.node("n3");
+    cluster.passes = (message) => !isNews(message);
+    clients[0]?.register("news:1");
+    cluster.pass((HEARTBEAT_TICKS + 1) * TICK_MS);
+    const { commitIndex } = cluster.node("n1").status;
+    expect(late.status.commitIndex).toBeLessThan(commitIndex);
+    cluster.crash("n1");
+    cluster.passes = ({ type }) => type !== "appendEntriesResponse";
+    cluster.elect("n3");
+    late.step({ type: "disk", state: "full" });
+    cluster.pass(HEARD_MS);
+    expect(late.status).toMatchObject({ role: "leader", isStranded: false });
+    expect(late.status.commitIndex).toBeLessThan(commitIndex);
   });
 });
 
