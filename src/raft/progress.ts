@@ -30,6 +30,11 @@ export class Progress {
   #nextIndex: LogIndex;
   /** `probe` only: a message is out and neither answered nor given up. */
   #isProbeSent = false;
+  /**
+   * `probe` only: entries from `nextIndex` on were sent, and no answer came. A peer whose disk is full
+   * takes none: it is asked whether it does before it is sent them again.
+   */
+  #hasProbedEntries = false;
   /** `replicate` only: messages not yet acknowledged, by rising `lastIndex`, all above match. */
   readonly #inflight: Inflight[] = [];
   /** The sum of `#inflight`. */
@@ -98,6 +103,7 @@ export class Progress {
   }
 
   get entriesMax(): number {
+    if (this.#hasProbedEntries) return 0;
     return this.#config.inflightEntriesMax - this.inflightEntries;
   }
 
@@ -113,6 +119,7 @@ export class Progress {
     this.#isCheckDue = false;
     if (this.#state === "probe") {
       this.#isProbeSent = true;
+      this.#hasProbedEntries ||= entries.length > 0;
     } else if (entries.length > 0) {
       const bytes = bytesOf(entries);
       this.#nextIndex += entries.length;
@@ -137,6 +144,7 @@ export class Progress {
     if (this.#state === "probe" && this.#matchIndex >= this.#nextIndex - 1) {
       this.#state = "replicate";
       this.#isProbeSent = false;
+      this.#hasProbedEntries = false;
     }
     return isNews;
   }
@@ -160,6 +168,7 @@ export class Progress {
     if (prevLogIndex !== this.#nextIndex - 1 || !this.#isProbeSent) return false;
     this.#nextIndex = Math.max(Math.min(prevLogIndex, agreeIndex + 1), this.#matchIndex + 1);
     this.#isProbeSent = false;
+    this.#hasProbedEntries = false;
     return true;
   }
 
@@ -211,6 +220,7 @@ export class Progress {
     this.#state = "probe";
     this.#transfer = null;
     this.#isProbeSent = false;
+    this.#hasProbedEntries = false;
     this.#inflight.length = 0;
     this.#inflightBytes = 0;
     this.sentCommitIndex = 0;

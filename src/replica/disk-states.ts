@@ -29,6 +29,9 @@ export type Intake = "all" | "removals" | "nothing";
  */
 const SETTLING_TICKS = Math.ceil((DISK_LOOK_MS + 2 * HEARTBEAT_TICKS * TICK_MS) / TICK_MS);
 
+/** A heartbeat says what is committed of what a follower has; one of them may be lost. */
+const NEWS_TICKS = 2 * HEARTBEAT_TICKS;
+
 const STRANDED: Refusal = {
   code: "DRAINING",
   message: "the disk of this node is full, so it would not learn what comes of it; ask another one",
@@ -62,8 +65,10 @@ export class DiskStates {
   /** This node, and all that have reported: as on every other day. */
   #areAllOk = true;
   #told: Intake = "all";
+  #toldTerm: Term = 0;
   /** Committed, by the word of a leader. */
   #committedIndex: LogIndex = 0;
+  #ticksBehind = 0;
   #wasStranded = false;
   /** Before another attempt to hand over. */
   #patienceTicks = 0;
@@ -100,19 +105,32 @@ export class DiskStates {
   }
 
   /** By the word of the leader. */
-  told({ intake, commitIndex }: Pick<ReportConfirmed, "intake" | "commitIndex">): void {
+  told({
+    intake,
+    commitIndex,
+    term,
+  }: Pick<ReportConfirmed, "intake" | "commitIndex" | "term">): void {
     this.#told = intake;
+    this.#toldTerm = term;
     this.#committedIndex = Math.max(this.#committedIndex, commitIndex);
   }
 
   /**
    * n3 is full, and n1 and n2 go on: of what they commit n3 takes nothing, so it can answer no write,
    * no read and no renewal any more, and its clients are better off with them. While all are full
-   * nobody is stranded.
+   * nobody is stranded. Its log may end with what a dead leader has left, at 110: that n1 and n2 have
+   * committed 105 it never learns. Nor does it at once of entries that it has in common with them.
    */
   get isStranded(): boolean {
     const { leader, lastIndex } = this.#raft;
-    return this.#own === "full" && leader !== null && this.#committedIndex > lastIndex;
+    if (this.#own !== "full" || leader === null) return false;
+    return this.#committedIndex > lastIndex || (this.#isBehind && this.#ticksBehind >= NEWS_TICKS);
+  }
+
+  /** By the word of who leads now: one that is not ready has nothing to say, and nobody goes on. */
+  get #isBehind(): boolean {
+    const { term, commitIndex } = this.#raft;
+    return this.#own === "full" && this.#toldTerm === term && this.#committedIndex > commitIndex;
   }
 
   /**
@@ -120,7 +138,8 @@ export class DiskStates {
    * the others, but for what it can know by itself.
    */
   get intake(): Intake {
-    if (this.#own === "full" && this.#raft.role === "leader") return "nothing";
+    if (this.#raft.role !== "leader") return this.#told;
+    if (this.#own === "full" || !this.#mayCommit()) return "nothing";
     return this.#raft.isLeaderReady ? this.#decide() : this.#told;
   }
 
@@ -130,7 +149,6 @@ export class DiskStates {
    */
   #decide(): Intake {
     if (this.#areAllOk) return "all";
-    if (this.#own === "full" || !this.#hasQuorum((state) => state !== "full")) return "nothing";
     return this.#own === "ok" && this.#hasQuorum((state) => state === "ok") ? "all" : "removals";
   }
 
@@ -147,13 +165,14 @@ export class DiskStates {
    * full: it confirms reads and renewals, and a new leader could not commit its no-op.
    */
   tick(): MemberId | null {
+    this.#ticksBehind = this.#isBehind ? this.#ticksBehind + 1 : 0;
     const { isStranded } = this;
     if (isStranded !== this.#wasStranded) this.#notice({ type: "stranded", isStranded });
     this.#wasStranded = isStranded;
     if (this.#patienceTicks > 0) this.#patienceTicks -= 1;
     const isAsked = this.#own !== "ok" && this.#raft.isLeaderReady;
     if (!isAsked || this.#patienceTicks > 0) return null;
-    if (!this.#hasQuorum((state) => state !== "full")) return null;
+    if (!this.#mayCommit()) return null;
     const to = this.#bestOf("ok") ?? (this.#own === "full" ? this.#bestOf("low") : null);
     if (to !== null) this.#patienceTicks = ELECTION_TICKS_MAX;
     return to;
@@ -169,12 +188,29 @@ export class DiskStates {
     return this.#term === this.#raft.term ? this.#reported : new Map();
   }
 
-  #hasQuorum(isFit: (state: DiskState) => boolean): boolean {
+  /**
+   * n1 leads, n2 is full and n3 is dead: the heartbeats of n2 keep n1 leading, and yet nothing is
+   * committed. So once a voter is full only those count that could make up for it.
+   */
+  #mayCommit(): boolean {
+    if (this.#areAllOk) return true;
     const { conf, id } = this.#raft;
-    const states = this.#states();
-    const isFitted = (voter: MemberId): boolean =>
-      isFit(voter === id ? this.#own : (states.get(voter) ?? "ok"));
-    return quorumValue(conf, (voter) => (isFitted(voter) ? 1 : 0)) === 1;
+    const voters = [...conf.voters, ...conf.votersOutgoing];
+    if (voters.every((voter) => this.#stateOf(voter) !== "full")) return true;
+    const heard = new Set([id]);
+    for (const { id: peer, ticksSinceHeard } of this.#raft.progress()) {
+      if (ticksSinceHeard < ELECTION_TICKS_MAX) heard.add(peer);
+    }
+    return this.#hasQuorum((state, voter) => state !== "full" && heard.has(voter));
+  }
+
+  #stateOf(voter: MemberId): DiskState {
+    return voter === this.#raft.id ? this.#own : (this.#states().get(voter) ?? "ok");
+  }
+
+  #hasQuorum(isFit: (state: DiskState, voter: MemberId) => boolean): boolean {
+    const isFitted = (voter: MemberId): boolean => isFit(this.#stateOf(voter), voter);
+    return quorumValue(this.#raft.conf, (voter) => (isFitted(voter) ? 1 : 0)) === 1;
   }
 
   /** Of the other voters that say so and were heard of late, the one that has most of the log. */

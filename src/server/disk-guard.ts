@@ -9,7 +9,14 @@ import type { DiskState } from "../replica/disk-states.ts";
 import type { Input } from "../replica/inputs.ts";
 import type { ReplicaStatus } from "../replica/status.ts";
 import { Reserve } from "../storage/reserve.ts";
-import { type DiskMarks, type DiskSettings, marksOf, nextDiskState, roomOf } from "./disk-marks.ts";
+import {
+  type DiskMarks,
+  type DiskSettings,
+  type DiskSpace,
+  marksOf,
+  nextDiskState,
+  roomOf,
+} from "./disk-marks.ts";
 import type { HealthCheck } from "./http.ts";
 import { diskRoomOf } from "./machine.ts";
 
@@ -54,6 +61,8 @@ export class DiskGuard {
   /** What the reserve is to hold. */
   #wantedBytes: number;
   #state: DiskState = "ok";
+  /** As they were when the disk was asked last; null where it has never said. */
+  #seen: Omit<DiskSpace, "reserveBytes"> | null = null;
   #roomBytes: number | null = null;
   #guarded: Guarded | null = null;
   #timer: Timer | null = null;
@@ -83,9 +92,14 @@ export class DiskGuard {
     return { state: this.#state, roomBytes: this.#roomBytes, reserveBytes };
   }
 
-  /** Tells of the state, now and whenever it changes. */
+  /**
+   * Tells of the state, now and whenever it changes. A reserve that was given back to an earlier start
+   * does not say any more what it is to hold; the snapshot does.
+   */
   begin(guarded: Guarded): void {
     this.#guarded = guarded;
+    this.#want(guarded.status());
+    this.#judge();
     guarded.step({ type: "disk", state: this.#state });
     this.#timer = this.#options.timers.every(DISK_LOOK_MS, () => void this.look());
   }
@@ -122,24 +136,36 @@ export class DiskGuard {
     const marks = marksOf(this.#options, totalBytes);
     this.#marks = marks;
     this.#wantedBytes = Math.max(this.#wantedBytes, marks.reserveBytes);
-    this.#roomBytes = roomOf({ freeBytes, heldBytes, reserveBytes: this.#wantedBytes });
+    this.#seen = { freeBytes, heldBytes };
+    this.#judge();
+  }
+
+  #judge(): void {
+    const [seen, marks] = [this.#seen, this.#marks];
+    if (seen === null || marks === null) return;
+    this.#roomBytes = roomOf({ ...seen, reserveBytes: this.#wantedBytes });
     const state = nextDiskState(this.#state, this.#roomBytes, marks);
     if (state === this.#state) return;
     this.#state = state;
-    const fields = { freeBytes, roomBytes: this.#roomBytes };
+    const fields = { freeBytes: seen.freeBytes, roomBytes: this.#roomBytes };
     const { logger } = this.#options;
     if (state === "ok") logger.info(fields, "the disk has room again");
     else logger.warn({ ...fields, hint: WARNING_HINT }, WARNINGS[state]);
   }
 
+  /** False where there is to be no reserve. */
+  #want({ snapshotBytes }: Pick<ReplicaStatus, "snapshotBytes">): boolean {
+    const reserveBytes = this.#marks?.reserveBytes ?? 0;
+    if (reserveBytes === 0) return false;
+    this.#wantedBytes = Math.max(reserveBytes, DISK_RESERVE_SNAPSHOTS * snapshotBytes);
+    return true;
+  }
+
   async #keepReserve(): Promise<void> {
     const { clock, random, logger } = this.#options;
-    const reserveBytes = this.#marks?.reserveBytes ?? 0;
     const observed = this.#guarded?.status();
-    if (reserveBytes === 0 || observed === undefined) return;
-    const { snapshotBytes, isSnapshotUnderWay } = observed;
-    this.#wantedBytes = Math.max(reserveBytes, DISK_RESERVE_SNAPSHOTS * snapshotBytes);
-    if (this.#state === "full" && isSnapshotUnderWay && this.#reserve.bytes > 0) {
+    if (observed === undefined || !this.#want(observed)) return;
+    if (this.#state === "full" && observed.isSnapshotUnderWay && this.#reserve.bytes > 0) {
       await this.#giveBack("a snapshot is on its way to the disk, and shortens the log");
       return;
     }

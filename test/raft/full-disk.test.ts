@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Cluster, dataOf } from "./cluster.ts";
+import { Cluster, configOf, dataOf } from "./cluster.ts";
 import {
   acked,
   allOf,
@@ -128,6 +128,14 @@ describe("a follower whose disk is full", () => {
     };
     cluster.tick(40);
     expect(entries).toBe(0);
+    // What was on the link may be lost, so some of it is sent, once.
+    leader.peerLink("n3", false);
+    leader.peerLink("n3", true);
+    cluster.tick(40);
+    expect(entries).toBe(configOf("n1").inflightEntriesMax);
+    fill(cluster);
+    cluster.tick(6);
+    expect(cluster.raft("n3").commitIndex).toBe(201);
   });
 });
 

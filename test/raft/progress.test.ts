@@ -26,6 +26,29 @@ describe("probing", () => {
     expect(progress.isOpen).toBe(true);
   });
 
+  test("entries that were not answered are not sent again before the peer answers", () => {
+    const progress = new Progress(configOf("n1"), 11);
+    progress.sent(some(2, 11));
+    for (const round of [1, 2]) {
+      progress.heartbeatSent(round);
+      progress.heartbeatAnswered(round, 12);
+      expect([progress.isOpen, progress.entriesMax]).toEqual([true, 0]);
+      progress.sent([]);
+    }
+    progress.acknowledged(10);
+    expect([progress.state, progress.entriesMax]).toEqual(["replicate", 64]);
+  });
+
+  test("entries from further back are sent with the first probe of them", () => {
+    const progress = new Progress(configOf("n1"), 11);
+    progress.sent(some(2, 11));
+    progress.heartbeatSent(1);
+    progress.heartbeatAnswered(1, 12);
+    progress.sent([]);
+    progress.rejected(10, 4);
+    expect([progress.nextIndex, progress.entriesMax]).toEqual([5, 64]);
+  });
+
   test("a rejection moves back to the hint, and only if it answers what is out", () => {
     const progress = new Progress(configOf("n1"), 11);
     expect(progress.rejected(10, 4)).toBe(false);

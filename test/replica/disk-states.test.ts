@@ -1,11 +1,14 @@
 import { describe, expect, test } from "vitest";
+import { ELECTION_TICKS_MAX, HEARTBEAT_TICKS, TICK_MS } from "../../src/limits.ts";
 import type { DiskState } from "../../src/replica/disk-states.ts";
-import type { ReportConfirmed } from "../../src/replica/peer-messages.ts";
+import type { PeerMessage, ReportConfirmed } from "../../src/replica/peer-messages.ts";
 import { type Client, Cluster, key, logOf, secretOf } from "./harness.ts";
 import { endsSeenBy, lives, openedOn, passAlive } from "./steps.ts";
 
 /** Until every node has reported, heard what comes of it, and the leadership has moved. */
 const HEARD_MS = 900;
+/** Longer than a leader waits for a voter. */
+const SILENT_MS = (ELECTION_TICKS_MAX + 1) * TICK_MS;
 
 type Disks = readonly [DiskState, DiskState, DiskState];
 
@@ -27,7 +30,9 @@ function become(cluster: Cluster, disks: Disks): void {
 }
 
 function leaders(cluster: Cluster): string[] {
-  return cluster.nodes.filter(({ status }) => status.role === "leader").map(({ id }) => id);
+  return cluster.nodes
+    .filter((node) => node.replica !== null && node.status.role === "leader")
+    .map(({ id }) => id);
 }
 
 /** What each client gets at once for a write of each kind. */
@@ -46,6 +51,10 @@ function answers(cluster: Cluster, clients: readonly Client[]) {
   cluster.deliver();
   return clients.map((client, at) => asked[at]?.map((request) => client.answer(request)));
 }
+
+/** To n3, of what is committed of its log. */
+const isNews = ({ type, to }: PeerMessage): boolean =>
+  to === "n3" && (type === "commit" || type === "heartbeat");
 
 const each = <T>(answer: T): T[] => [answer, answer, answer];
 const ALL = each(["ok", "ok", "ok"]);
@@ -127,6 +136,38 @@ describe("a leader with room", () => {
     expect(leaders(cluster)).toEqual(["n1"]);
   });
 
+  test("takes nothing once the only one that could make up for a full one is silent", () => {
+    const { cluster, clients } = ledWith(["ok", "full", "ok"]);
+    expect(cluster.node("n1").status.intake).toBe("all");
+    cluster.crash("n3");
+    cluster.pass(SILENT_MS);
+    expect(leaders(cluster)).toEqual(["n1"]);
+    expect(answers(cluster, clients.slice(0, 2))).toEqual(NOTHING.slice(0, 2));
+    cluster.restart("n3");
+    cluster.pass(HEARD_MS);
+    expect(answers(cluster, clients.slice(0, 1))).toEqual(ALL.slice(0, 1));
+  });
+
+  test("takes everything while one follower is silent and nobody is full", () => {
+    const { cluster, clients } = ledWith(["ok", "ok", "ok"]);
+    cluster.crash("n3");
+    cluster.pass(SILENT_MS);
+    expect(answers(cluster, clients.slice(0, 2))).toEqual(ALL.slice(0, 2));
+  });
+
+  test("takes nothing either before its no-op is committed, whatever was told before", () => {
+    const { cluster, clients } = ledWith(["ok", "ok", "ok"]);
+    cluster.crash("n1");
+    cluster.node("n2").step({ type: "disk", state: "full" });
+    cluster.elect("n3");
+    const { status } = cluster.node("n3");
+    expect(status.commitIndex).toBeLessThan(status.lastIndex);
+    expect(status.intake).toBe("all");
+    cluster.pass(SILENT_MS);
+    expect(leaders(cluster)).toEqual(["n3"]);
+    expect(answers(cluster, clients.slice(2))).toEqual(NOTHING.slice(2));
+  });
+
   test("which is told to stop prefers a follower with room", () => {
     const { cluster } = ledWith(["ok", "full", "ok"]);
     cluster.node("n1").step({ type: "transferLeadership", to: null });
@@ -153,6 +194,52 @@ describe("a follower whose disk is full", () => {
     expect(told).toEqual([true, false]);
   });
 
+  test("does so too where its log is as long, by what a dead leader has left", () => {
+    const cluster = Cluster.led({ size: 5 });
+    const client = openedOn(cluster, "n1");
+    const other = openedOn(cluster, "n2", "other");
+    cluster.passes = ({ type, to }) => type !== "appendEntries" || to === "n3";
+    for (const at of [1, 2, 3, 4]) {
+      client.register(`left:${at}`);
+      cluster.deliver();
+    }
+    const stranded = cluster.node("n3");
+    stranded.step({ type: "disk", state: "full" });
+    cluster.crash("n1");
+    cluster.passes = () => true;
+    cluster.elect("n2");
+    const written = other.register("ahead:1");
+    cluster.pass(HEARD_MS);
+    expect(other.answer(written)).toBe("ok");
+    const { lastIndex } = stranded.status;
+    expect(cluster.node("n2").status.commitIndex).toBeLessThanOrEqual(lastIndex);
+    expect(stranded.status.isStranded).toBe(true);
+    stranded.step({ type: "disk", state: "ok" });
+    cluster.pass(HEARD_MS);
+    expect(stranded.status).toMatchObject({
+      isStranded: false,
+      commitIndex: cluster.node("n2").status.commitIndex,
+    });
+  });
+
+  test("is not stranded for a moment where only the news of what is committed is late", () => {
+    const { cluster, clients } = ledWith(["ok", "ok", "ok"]);
+    const late = cluster.node("n3");
+    cluster.passes = (message) => !isNews(message);
+    clients[0]?.register("news:1");
+    cluster.pass((2 * HEARTBEAT_TICKS + 1) * TICK_MS);
+    late.step({ type: "disk", state: "full" });
+    // One heartbeat is lost, and the next one is not.
+    cluster.pass(HEARTBEAT_TICKS * TICK_MS);
+    const { commitIndex } = cluster.node("n1").status;
+    expect(late.status.lastIndex).toBe(commitIndex);
+    expect(late.status.commitIndex).toBeLessThan(commitIndex);
+    cluster.passes = () => true;
+    cluster.pass(HEARD_MS);
+    expect(late.status.commitIndex).toBe(commitIndex);
+    expect(late.notices.filter(({ type }) => type === "stranded")).toEqual([]);
+  });
+
   test("is of use again where nobody leads who could go on", () => {
     const { cluster, clients } = ledWith(["ok", "ok", "full"]);
     clients[0]?.register("ahead:1");
@@ -169,6 +256,15 @@ describe("a leader whose disk is full", () => {
     expect(leaders(cluster)).toHaveLength(1);
     expect(leaders(cluster)).not.toContain("n1");
     expect(answers(cluster, clients.slice(1))).toEqual(REMOVALS.slice(1));
+  });
+
+  test("leads on where another one could not become ready, since the third is silent", () => {
+    const { cluster } = ledWith(["ok", "ok", "ok"]);
+    cluster.crash("n3");
+    cluster.pass(SILENT_MS);
+    become(cluster, ["full", "ok", "ok"]);
+    cluster.pass(3_000);
+    expect(leaders(cluster)).toEqual(["n1"]);
   });
 
   test("leads on where a majority is full: another one could not become ready", () => {
@@ -195,6 +291,23 @@ describe("a leader whose disk becomes full before its no-op is committed", () =>
       lastIndex: status.lastIndex,
       intake: "nothing",
     });
+  });
+
+  test("is not stranded by what the last leader has told it: nobody goes on without it", () => {
+    const { cluster, clients } = ledWith(["ok", "ok", "ok"]);
+    const late = cluster.node("n3");
+    cluster.passes = (message) => !isNews(message);
+    clients[0]?.register("news:1");
+    cluster.pass((HEARTBEAT_TICKS + 1) * TICK_MS);
+    const { commitIndex } = cluster.node("n1").status;
+    expect(late.status.commitIndex).toBeLessThan(commitIndex);
+    cluster.crash("n1");
+    cluster.passes = ({ type }) => type !== "appendEntriesResponse";
+    cluster.elect("n3");
+    late.step({ type: "disk", state: "full" });
+    cluster.pass(HEARD_MS);
+    expect(late.status).toMatchObject({ role: "leader", isStranded: false });
+    expect(late.status.commitIndex).toBeLessThan(commitIndex);
   });
 });
 

@@ -195,6 +195,17 @@ describe("the reserve", () => {
     expect(await disk.reserveBytes()).toBe(2 * MIB);
   });
 
+  test("counts for the state from the first word on, though it was given back to an earlier start", async () => {
+    disk.observed.snapshotBytes = 20 * MIB;
+    // Without what two snapshots take this is less than the mark for full.
+    disk.freeBytes = 80 * MIB;
+    const guard = await disk.guard();
+    await guard.look();
+    await guard.look();
+    expect(disk.states).toEqual(["full"]);
+    expect(guard.status).toMatchObject({ state: "full", roomBytes: 40 * MIB });
+  });
+
   test("stays at a start with room, or where the disk is low", async () => {
     await writeFile(join(disk.dataDir, "reserve"), Buffer.alloc(2 * MIB));
     disk.freeBytes = 90 * MIB;
