@@ -36,9 +36,9 @@ const NOT_AS_WRITTEN = "it is not as it was written";
 
 /**
  * Reads once more what is at rest in the directory of a running node: the tables of its database,
- * which are never changed once they are written, and the small files. What is still in LevelDB's log
- * is read at the next start, or is in a table soon. What the operating system has in its cache is
- * not read from the disk again.
+ * which are never changed once they are written, and the small files. Not LevelDB's log, up to 16 MB
+ * that are not in a table yet, nor its MANIFEST: these are read at the next start. What the operating
+ * system has in its cache is not read from the disk again.
  *
  * Nothing is written. `pause` is awaited every few blocks, and before a small file is looked at once
  * more, which may have been written while it was read.
