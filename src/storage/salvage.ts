@@ -73,7 +73,7 @@ export class Salvage implements LogSource {
     const markPath = join(path, markOf(generation.number));
     const mark = await MarkFile.read(markPath, identity.incarnation);
     if (mark === null) throw new LogDamaged(path, { what: "markUnreadable" });
-    const found = await find(place);
+    const found = await find(place, mark.position);
     return new Salvage(place, found, mark.position);
   }
 
@@ -169,7 +169,7 @@ async function* writesOf({ path, generation }: SalvagePlace): ReturnType<typeof 
   if (await isThere(database)) yield* salvageLevel(database);
 }
 
-async function find(place: SalvagePlace): Promise<Found> {
+async function find(place: SalvagePlace, mark: LogPosition): Promise<Found> {
   const entries: { readonly sequence: bigint; readonly value: Uint8Array }[] = [];
   const pointers: { readonly sequence: bigint; readonly value: Buffer }[] = [];
   const chunks = new Map<string, Set<number>>();
@@ -190,7 +190,9 @@ async function find(place: SalvagePlace): Promise<Found> {
   pointers.sort((a, b) => (a.sequence < b.sequence ? 1 : -1));
   for (const { value: pointerValue } of pointers) {
     const pointer = decodePointer(pointerValue);
-    if (pointer === null) continue;
+    // A log that begins behind the mark is tied to nothing that is known: it may be another cluster's,
+    // or was just being installed, and then nothing of it was vouched for.
+    if (pointer === null || pointer.logStart.index > mark.index) continue;
     const found = chunks.get(nameOf(pointer.snapshot)) ?? new Set();
     const isWhole = Array.from({ length: pointer.snapshot.chunks }, (_, at) => at).every((at) =>
       found.has(at),

@@ -3,8 +3,10 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promise
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openDirectory } from "../../src/storage/directory.ts";
+import { LOG_START } from "../../src/storage/layout.ts";
 import { salvageLevel } from "../../src/storage/level-salvage.ts";
 import { openLevelStore } from "../../src/storage/level-store.ts";
+import { encodeMark } from "../../src/storage/mark-record.ts";
 import type { LoadedLog } from "../../src/storage/storage.ts";
 import {
   chunksOf,
@@ -234,6 +236,23 @@ describe("what is left of a damaged log", () => {
     await (await next.salvage()).rebuild();
     await next.close();
     expect((await loadedFrom(path)).entries.at(-1)?.index).toBe(9);
+  });
+
+  it("takes no snapshot from behind which the log was never marked, whatever it names", async () => {
+    const path = await withSnapshot();
+    const { incarnation } = JSON.parse((await readFile(join(path, "identity"), "utf8")).slice(9));
+    const mark = encodeMark({
+      position: { ...LOG_START, index: 3, term: 1 },
+      write: 9,
+      incarnation,
+    });
+    await writeFile(join(path, "mark"), Buffer.concat([mark, mark]));
+    await rm(join(path, "db", "CURRENT"));
+    const directory = await openDirectory(path, "n1", random);
+    const salvage = await directory.salvage();
+    expect(salvage.repair.progress.all).toBe(9);
+    expect(salvage.repair.state).not.toEqual({ type: "whole" });
+    await directory.close();
   });
 
   it("is locked while it is repaired", async () => {
