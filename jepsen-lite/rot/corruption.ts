@@ -110,7 +110,7 @@ function kindOf(file: string): FileKind | null {
   return /\/\d+\.ldb$/.test(file) ? "table" : null;
 }
 
-/** Each kind is as likely as any other, whatever there is of it. */
+/** The kind is drawn first: else the one `identity` would hardly be hit beside a dozen tables. */
 async function drawFile(
   path: string,
   prng: Prng,

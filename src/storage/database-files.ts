@@ -1,13 +1,8 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { readIfThere } from "./durable-file.ts";
-import {
-  type BadPart,
-  badOrderOfLog,
-  badPartOfLog,
-  badPartOfTable,
-  rangeOfTable,
-} from "./level-files.ts";
+import { type BadPart, badOrderOfLog, badPartOfLog, badPartOfTable } from "./level-damage.ts";
+import { rangeOfTable } from "./level-files.ts";
 import { decodeManifest, type Manifest, type TableInUse } from "./level-manifest.ts";
 
 export interface BadFile {

@@ -3,68 +3,28 @@ import { CRC32C_START, crc32c, crc32cStep } from "./crc32c.ts";
 import { bufferOf } from "./layout.ts";
 
 /**
- * Whether the files of a LevelDB are what was written, by the checksums that it puts into them and
- * does not look at when it reads its tables. Reads bytes, and changes nothing.
+ * What stands in the files of a LevelDB, read without it (its `doc/table_format.md`, `doc/log_format.md`).
+ * A table (`*.ldb`, `*.sst`) is blocks one behind the other up to the footer, each followed by its type
+ * and the CRC-32C of both; where they begin stands in the index, which is one of them. A log (`*.log`,
+ * `MANIFEST-*`) is records in blocks of 32 KiB.
  */
-
-/** `offset`: where the part begins that is not as it was written. */
-export interface BadPart {
-  readonly offset: number;
-  readonly text: string;
-}
 
 const BLOCK_TRAILER_BYTES = 5;
 /** Not compressed, or by one of two ways. */
 const BLOCK_TYPE_MAX = 2;
-const FOOTER_BYTES = 48;
-const TABLE_MAGIC = 0xdb4775248b80fb57n;
+export const FOOTER_BYTES = 48;
 const LOG_BLOCK_BYTES = 32 * 1024;
 const RECORD_HEAD_BYTES = 7;
-const FULL = 1;
-const FIRST = 2;
+export const FULL = 1;
+export const FIRST = 2;
 const LAST = 4;
 const RECORD_TYPE_MAX = LAST;
 /** Of a batch: the number of its first write, and how many there are. */
 export const BATCH_HEAD_BYTES = 12;
 const MASK_DELTA = 0xa282ead8;
 
-/**
- * A table (`*.ldb`, `*.sst`): blocks one behind the other up to the footer, each followed by its
- * type and the CRC-32C of both. Their lengths stand in the index, which is itself one of them and
- * may be compressed; a block ends where the checksum of what was read so far stands.
- */
-export function badPartOfTable(table: Buffer): BadPart | null {
-  const looking = lookForBadPart(table);
-  for (;;) {
-    const { done, value } = looking.next();
-    if (done === true) return value;
-  }
-}
-
-/** The same, with a break behind each block, for whoever has something else to do meanwhile. */
-export function* lookForBadPart(table: Buffer): Generator<void, BadPart | null> {
-  const end = table.length - FOOTER_BYTES;
-  if (end < 0 || table.readBigUInt64LE(table.length - 8) !== TABLE_MAGIC) {
-    return { offset: Math.max(0, end), text: "the footer is not that of a table" };
-  }
-  let before = { from: 0, to: 0 };
-  for (let at = 0; at < end; at = before.to) {
-    yield;
-    const to = endOfBlock(table, at, at, end);
-    if (to !== null) {
-      before = { from: at, to };
-      continue;
-    }
-    // Four bytes in the middle of the block before may have looked like its checksum, once in 2^32.
-    const later = endOfBlock(table, before.from, before.to, end);
-    if (later === null) return { offset: at, text: "a block is not as it was written" };
-    before.to = later;
-  }
-  return null;
-}
-
-/** The first that lies behind `after`. */
-function endOfBlock(table: Buffer, from: number, after: number, end: number): number | null {
+/** The end of the block at `from`, trailer included: the first that lies behind `after`. */
+export function endOfBlock(table: Buffer, from: number, after: number, end: number): number | null {
   let crc = CRC32C_START;
   for (let at = from; at + BLOCK_TRAILER_BYTES <= end; at += 1) {
     const byte = table[at] ?? 0;
@@ -72,22 +32,6 @@ function endOfBlock(table: Buffer, from: number, after: number, end: number): nu
     // A byte that may be the type of a block, with the checksum behind it.
     if (byte > BLOCK_TYPE_MAX || at + BLOCK_TRAILER_BYTES <= after) continue;
     if (table.readUInt32LE(at + 1) === masked(~crc >>> 0)) return at + BLOCK_TRAILER_BYTES;
-  }
-  return null;
-}
-
-/**
- * A log (`*.log`, `MANIFEST-*`). A crash leaves a record at the end that is not whole, and any part
- * of it may be missing; one behind which another one begins is damage, which LevelDB passes over
- * without a word.
- */
-export function badPartOfLog(log: Buffer): BadPart | null {
-  let bad: number | null = null;
-  for (const { offset, type } of fragmentsOf(log)) {
-    if (type === null) bad ??= offset;
-    else if (bad !== null && (type === FULL || type === FIRST)) {
-      return { offset: bad, text: "a record is not as it was written, and others follow it" };
-    }
   }
   return null;
 }
@@ -100,7 +44,7 @@ interface Fragment {
 }
 
 /** Of records that do not fit into what is left of a block, the next part is in the next one. */
-function* fragmentsOf(log: Buffer): Generator<Fragment> {
+export function* fragmentsOf(log: Buffer): Generator<Fragment> {
   for (let block = 0; block < log.length; block += LOG_BLOCK_BYTES) {
     const end = Math.min(block + LOG_BLOCK_BYTES, log.length);
     let at = block;
@@ -127,21 +71,6 @@ export function* recordsOf(log: Buffer): Generator<Buffer> {
       parts = null;
     }
   }
-}
-
-/**
- * A log of writes (`*.log`): each batch begins with the number that its first write has, which goes on
- * from those of the batch before. LevelDB aborts the process over a batch that it is given twice.
- */
-export function badOrderOfLog(log: Buffer): string | null {
-  let next: bigint | null = null;
-  for (const batch of recordsOf(log)) {
-    if (batch.length < BATCH_HEAD_BYTES) return "a batch is too short";
-    const first = batch.readBigUInt64LE(0);
-    if (next !== null && first !== next) return `write ${first} stands in the place of ${next}`;
-    next = first + BigInt(batch.readUInt32LE(8));
-  }
-  return null;
 }
 
 /**

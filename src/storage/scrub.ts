@@ -5,7 +5,7 @@ import { readIfThere } from "./durable-file.ts";
 import { decodeGeneration } from "./generation.ts";
 import { decodeBirth, decodeIdentity } from "./identity.ts";
 import { DIRECTORY_FILES } from "./layout.ts";
-import { lookForBadPart } from "./level-files.ts";
+import { lookForBadPart } from "./level-damage.ts";
 import { decodeMark } from "./mark-record.ts";
 import { decodeVote } from "./vote-record.ts";
 

@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { cp, readdir, readFile, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, type TestContext } from "vitest";
+import { afterEach, beforeEach, expect, type TestContext } from "vitest";
 import { until } from "../../jepsen-lite/real/wait.ts";
+import { must } from "../../src/util/assert.ts";
 import { mutated } from "../mutants/mutant.ts";
 import { within } from "./wait.ts";
 
@@ -14,6 +16,30 @@ const DETACHED_MS_MAX = 20_000;
 export interface Ran {
   readonly code: number | null;
   readonly output: string;
+}
+
+/** For each test of a file: one of them, in a directory of its own, and both are gone afterwards. */
+export function eachWithCampaign(
+  name: string,
+  msMax: number,
+): { readonly campaign: Campaign; readonly directory: string } {
+  let current: { readonly campaign: Campaign; readonly directory: string } | null = null;
+  beforeEach(async () => {
+    const directory = await mkdtemp(join(tmpdir(), `rollcall-${name}-test-`));
+    current = { campaign: new Campaign(name, directory, msMax), directory };
+  });
+  afterEach(async () => {
+    current?.campaign.kill();
+    if (current !== null) await rm(current.directory, { recursive: true, force: true });
+  });
+  return {
+    get campaign() {
+      return must(current).campaign;
+    },
+    get directory() {
+      return must(current).directory;
+    },
+  };
 }
 
 /** A command of `jepsen-lite/` that breaks real nodes; all that it makes is in one directory. */

@@ -1,11 +1,10 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, type TestContext, test } from "vitest";
+import { describe, expect, type TestContext, test } from "vitest";
 import { until } from "../../jepsen-lite/real/wait.ts";
 import { readPage, rowsOf } from "../docs/page.ts";
 import { commitSeed } from "../tooling/commit-seed.ts";
-import { Campaign, skipped, total } from "./campaign.ts";
+import { eachWithCampaign, skipped, total } from "./campaign.ts";
 
 const MS_MAX = 240_000;
 const STEPS = 26;
@@ -16,18 +15,7 @@ const ON_DIRECTORIES = [
   ...["aside", "return", "leave"],
 ];
 
-let directory: string;
-let campaign: Campaign;
-
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), "rollcall-crash-points-test-"));
-  campaign = new Campaign("crash-points", directory, MS_MAX);
-});
-
-afterEach(async () => {
-  campaign.kill();
-  await rm(directory, { recursive: true, force: true });
-});
+const each = eachWithCampaign("crash-points", MS_MAX);
 
 /** What the table counts of promises that were broken. */
 const KEPT = {
@@ -49,7 +37,7 @@ test("a campaign of nothing is refused: it would find nothing", async () => {
     ["--fault", "no"],
   ];
   for (const wrong of wrongs) {
-    const { code, output } = await campaign.start(wrong).ran;
+    const { code, output } = await each.campaign.start(wrong).ran;
     expect([code, output]).toEqual([
       2,
       expect.stringContaining("npm run crash-points -- [--points N]"),
@@ -63,7 +51,8 @@ test(
     const page = readPage("docs/storage.md");
     const names = ["start", "vote", "append", "truncate", "take", "cut", "install", "sweep"];
     const only = ["make", ...names, "aside", "return", "leave"].join();
-    const { code, output } = await campaign.start(["--list", "--at", "steps", "--only", only]).ran;
+    const { code, output } = await each.campaign.start(["--list", "--at", "steps", "--only", only])
+      .ran;
     expect(code, output).toBe(0);
     const listed = new Set(output.split("\n").map((line) => line.replace(/: \d+$/, "")));
     const told = names.flatMap((name) =>
@@ -90,7 +79,13 @@ test(
 describe("a process that is killed loses nothing, and leaves nothing that is called damaged,", () => {
   async function kept(context: TestContext, points: number, args: readonly string[]) {
     const seed = String(commitSeed());
-    const ran = await campaign.run(context, ["--points", String(points), "--seed", seed, ...args]);
+    const ran = await each.campaign.run(context, [
+      "--points",
+      String(points),
+      "--seed",
+      seed,
+      ...args,
+    ]);
     console.info(ran.output);
     expect(ran.code, ran.output).toBe(0);
     const counted = total(ran);
@@ -144,7 +139,7 @@ describe("the same finds a storage", () => {
     points = 8,
   ): Promise<Record<string, number>> {
     const where = ["--points", String(points), "--at", "steps", "--only", operation];
-    const ran = await campaign.start([...where, "--fault", fault]).ran;
+    const ran = await each.campaign.start([...where, "--fault", fault]).ran;
     expect(ran.code, ran.output).toBe(1);
     return total(ran);
   }
@@ -173,14 +168,14 @@ test(
   "killed in the middle of it, the command leaves no process",
   async (context) => {
     if (process.platform !== "linux") skipped(context, "skipped: it looks into /proc");
-    const { child, ran } = campaign.start(["--only", "node-load", "--at", "steps"]);
+    const { child, ran } = each.campaign.start(["--only", "node-load", "--at", "steps"]);
     /** Whose command line names something in the directory of the test. */
     const running = async (): Promise<number> => {
       const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
       const lines = await Promise.all(
         pids.map((pid) => readFile(join("/proc", pid, "cmdline"), "utf8").catch(() => "")),
       );
-      return lines.filter((line) => line.includes(directory)).length;
+      return lines.filter((line) => line.includes(each.directory)).length;
     };
     await until(60_000, "a node", async () => ((await running()) > 0 ? true : null));
     child.kill("SIGKILL");

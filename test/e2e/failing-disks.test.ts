@@ -1,27 +1,13 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, type TestContext, test } from "vitest";
+import { describe, expect, type TestContext, test } from "vitest";
 import { kinds, names } from "../../jepsen-lite/failing-disks/kinds.ts";
 import { Prng } from "../../jepsen-lite/prng.ts";
 import { commitSeed } from "../tooling/commit-seed.ts";
-import { brokenNode, Campaign, type Fault, faultOf, total } from "./campaign.ts";
+import { brokenNode, eachWithCampaign, type Fault, faultOf, total } from "./campaign.ts";
 
 const MS_MAX = 240_000;
 const FROZEN_S = "3";
 
-let directory: string;
-let failingDisks: Campaign;
-
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), "rollcall-failing-test-"));
-  failingDisks = new Campaign("failing-disks", directory, MS_MAX);
-});
-
-afterEach(async () => {
-  failingDisks.kill();
-  await rm(directory, { recursive: true, force: true });
-});
+const each = eachWithCampaign("failing-disks", MS_MAX);
 
 /** What the table counts of promises that were broken. */
 const KEPT = {
@@ -45,7 +31,7 @@ test("a campaign of no rounds is refused: it would find nothing", async () => {
     ["--frozen", "x"],
     ["--only", "nobody"],
   ]) {
-    const { code, output } = await failingDisks.start(wrong).ran;
+    const { code, output } = await each.campaign.start(wrong).ran;
     expect([code, output]).toEqual([
       2,
       expect.stringContaining("npm run failing-disks -- [--rounds N]"),
@@ -61,7 +47,7 @@ test(
     // Of each kind, at a disk that this commit draws.
     const chosen = kinds.map(({ name }) => prng.pick(names.get(name) ?? []));
     const args = ["--rounds", "1", "--frozen", FROZEN_S, "--seed", String(seed)];
-    const ran = await failingDisks.run(context, [...args, "--only", chosen.join()]);
+    const ran = await each.campaign.run(context, [...args, "--only", chosen.join()]);
     console.info(ran.output);
     const counted = total(ran);
     expect(counted, ran.output).toMatchObject(KEPT);
@@ -137,10 +123,10 @@ describe("the same, with a node that is broken", () => {
     faults: readonly Fault[],
     only: string,
   ): Promise<Record<string, number>> {
-    const bin = await brokenNode(directory, faults);
+    const bin = await brokenNode(each.directory, faults);
     // Enough for each step to come; it ends with the first violation.
     const args = ["--rounds", "5", "--frozen", "6", "--only", only, "--bin", bin];
-    const ran = await failingDisks.run(context, args);
+    const ran = await each.campaign.run(context, args);
     expect(ran.code, ran.output).toBe(1);
     return total(ran);
   }
@@ -190,7 +176,7 @@ test(
   "killed while disks are frozen, the command leaves no process, mount or loop device",
   async (context) => {
     // Its first line is that they stand still.
-    await failingDisks.leavesNothing(context, ["--only", "frozen-all", "--frozen", "200"]);
+    await each.campaign.leavesNothing(context, ["--only", "frozen-all", "--frozen", "200"]);
   },
   MS_MAX,
 );

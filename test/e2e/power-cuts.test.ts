@@ -1,25 +1,11 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, type TestContext, test } from "vitest";
+import { describe, expect, type TestContext, test } from "vitest";
 import { commitSeed } from "../tooling/commit-seed.ts";
-import { brokenNode, Campaign, type Fault, faultOf, total } from "./campaign.ts";
+import { brokenNode, eachWithCampaign, type Fault, faultOf, total } from "./campaign.ts";
 
 const CUTS = 12;
 const MS_MAX = 240_000;
 
-let directory: string;
-let powerCuts: Campaign;
-
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), "rollcall-power-test-"));
-  powerCuts = new Campaign("power-cuts", directory, MS_MAX);
-});
-
-afterEach(async () => {
-  powerCuts.kill();
-  await rm(directory, { recursive: true, force: true });
-});
+const each = eachWithCampaign("power-cuts", MS_MAX);
 
 /** What the table counts of promises that were broken. */
 const KEPT = {
@@ -35,7 +21,7 @@ const KEPT = {
 
 test("a campaign of no cuts is refused: it would find nothing", async () => {
   for (const wrong of [["--cuts", "x"], ["--cuts", "0"], ["--only", "nobody"], ["--often"]]) {
-    const { code, output } = await powerCuts.start(wrong).ran;
+    const { code, output } = await each.campaign.start(wrong).ran;
     expect([code, output]).toEqual([
       2,
       expect.stringContaining("npm run power-cuts -- [--cuts N]"),
@@ -47,7 +33,7 @@ test(
   "power cuts lose nothing acknowledged, and no vote is taken back",
   async (context) => {
     const seed = String(commitSeed());
-    const ran = await powerCuts.run(context, ["--cuts", String(CUTS), "--seed", seed]);
+    const ran = await each.campaign.run(context, ["--cuts", String(CUTS), "--seed", seed]);
     console.info(ran.output);
     const counted = total(ran);
     expect(counted, ran.output).toMatchObject(KEPT);
@@ -91,8 +77,8 @@ describe("the same, with a node that is broken", () => {
     context: TestContext,
     faults: readonly Fault[],
   ): Promise<Record<string, number>> {
-    const bin = await brokenNode(directory, faults);
-    const ran = await powerCuts.run(context, ["--cuts", "8", "--only", "single", "--bin", bin]);
+    const bin = await brokenNode(each.directory, faults);
+    const ran = await each.campaign.run(context, ["--cuts", "8", "--only", "single", "--bin", bin]);
     expect(ran.code, ran.output).toBe(1);
     return total(ran);
   }
@@ -129,7 +115,7 @@ describe("the same, with a node that is broken", () => {
 test(
   "killed in the middle of it, the command leaves no process, mount or loop device",
   async (context) => {
-    await powerCuts.leavesNothing(context, ["--cuts", "100", "--only", "all"]);
+    await each.campaign.leavesNothing(context, ["--cuts", "100", "--only", "all"]);
   },
   MS_MAX,
 );

@@ -1,28 +1,15 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { commitSeed } from "../tooling/commit-seed.ts";
-import { brokenNode, Campaign, type Fault, faultOf, type Ran } from "./campaign.ts";
+import { brokenNode, eachWithCampaign, type Fault, faultOf, type Ran } from "./campaign.ts";
 
 const CORRUPTIONS = 208;
 const MS_MAX = 240_000;
 
-let directory: string;
-let campaign: Campaign;
-
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), "rollcall-rot-test-"));
-  campaign = new Campaign("rot", directory, MS_MAX);
-});
-
-afterEach(async () => {
-  campaign.kill();
-  await rm(directory, { recursive: true, force: true });
-});
+const each = eachWithCampaign("rot", MS_MAX);
 
 function rot(args: readonly string[]): Promise<Ran> {
-  return campaign.start(args).ran;
+  return each.campaign.start(args).ran;
 }
 
 const storage = (file: string, find: string, replace: string): Fault => {
@@ -68,8 +55,8 @@ const filesUnread = [storage("database.js", "if (bad.length === 0)", "if (true)"
 
 describe("the same, with a start that is broken", () => {
   async function broken(kinds: string, faults: readonly Fault[]): Promise<Record<string, number>> {
-    await brokenNode(directory, faults);
-    const opener = join(directory, "dist", "jepsen-lite", "rot", "opener", "main.js");
+    await brokenNode(each.directory, faults);
+    const opener = join(each.directory, "dist", "jepsen-lite", "rot", "opener", "main.js");
     const ran = await rot(["--corruptions", "120", "--only", kinds, "--opener", opener]);
     expect(ran.code, ran.output).toBe(1);
     return total(ran);

@@ -3,6 +3,7 @@ import { rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { command } from "../../jepsen-lite/faults/command.ts";
+import { DYING_WITH_PARENT } from "../../jepsen-lite/faults/dying-with.ts";
 import { within } from "./wait.ts";
 
 const LOOP_DISK = fileURLToPath(
@@ -39,7 +40,7 @@ export class SmallDisks {
     this.#holder = holder;
     this.#ended = new Promise((resolve) => holder.once("exit", resolve));
     const namespace = `--mount=/proc/${holder.pid}/ns/mnt`;
-    this.enter = ["setpriv", "--pdeathsig", "KILL", "nsenter", namespace, "--"];
+    this.enter = [...DYING_WITH_PARENT, "nsenter", namespace, "--"];
   }
 
   /** What this machine lacks for it; null for nothing. */
@@ -47,7 +48,7 @@ export class SmallDisks {
     if (process.platform !== "linux") return "Linux";
     if (process.getuid?.() !== 0) return "root";
     const needed = [
-      ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "true"],
+      [...DYING_WITH_PARENT, "unshare", "--mount", "true"],
       ["mkfs.ext4", "-V"],
       ["losetup", "--find"],
       ["fallocate", "--version"],
@@ -65,8 +66,14 @@ export class SmallDisks {
   /** Mounted at `directory/NAME`, for those who enter. */
   static async make(directory: string, names: readonly string[]): Promise<SmallDisks> {
     const inside = [process.execPath, "--input-type=module", "-e", HOLDER, directory, ...names];
-    const args = ["--pdeathsig", "KILL", "unshare", "--mount", "--propagation", "private"];
-    const holder = spawn("setpriv", [...args, ...inside], { stdio: ["pipe", "pipe", "inherit"] });
+    const [file, ...args] = [
+      ...DYING_WITH_PARENT,
+      "unshare",
+      "--mount",
+      "--propagation",
+      "private",
+    ];
+    const holder = spawn(file, [...args, ...inside], { stdio: ["pipe", "pipe", "inherit"] });
     const disks = new SmallDisks(directory, holder);
     const ready = new Promise<void>((resolve, reject) => {
       holder.stdout?.once("data", () => resolve());

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { openDirectory } from "../../src/storage/directory.ts";
 import { encodeIdentity } from "../../src/storage/identity.ts";
 import { inspectDirectory } from "../../src/storage/inspection.ts";
-import { badPartOfLog, badPartOfTable } from "../../src/storage/level-files.ts";
+import { badPartOfLog, badPartOfTable } from "../../src/storage/level-damage.ts";
 import { decodeManifest } from "../../src/storage/level-manifest.ts";
 import { openLevelStore } from "../../src/storage/level-store.ts";
 import { fingerprint } from "./fingerprint.ts";
