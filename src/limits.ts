@@ -76,7 +76,10 @@ export const PENDING_READS_MAX = 65_536;
 export const READ_INDEX_REPEAT_MS = 500;
 /** Entries a leader lets wait for their commit before it packs more. */
 export const UNCOMMITTED_ENTRIES_MAX = 256;
-/** Entries that a learner may lack and yet become a voter: no more than others lack under load. */
+/**
+ * Entries that a learner may lack and yet become a voter, or a voter and yet be handed the leadership
+ * of a leader short of disk: no more than others lack under load.
+ */
 export const LEARNER_LAG_ENTRIES_MAX = 256;
 export const OVERLOADED_RETRY_AFTER_MS = 200;
 export const DISK_LOW_RETRY_AFTER_MS = 1_000;

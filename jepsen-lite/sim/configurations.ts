@@ -37,10 +37,12 @@ export class Configurations {
   #settled: ConfState;
   readonly #counts = { ...NO_CHANGES };
   readonly #inForce = new Map<MemberId, ConfState>();
+  readonly #voters: Set<MemberId>;
 
   constructor(birth: ConfState) {
     this.#committed = [committedAt(0, birth)];
     this.#settled = birth;
+    this.#voters = new Set(birth.voters);
   }
 
   get counts(): ChangeCounts {
@@ -59,6 +61,12 @@ export class Configurations {
 
   configured(id: MemberId, conf: ConfState): void {
     this.#inForce.set(id, conf);
+    for (const voter of votersOf(conf)) this.#voters.add(voter);
+  }
+
+  /** To anybody, if only for as long as it took to be overruled. */
+  wasVoter(id: MemberId): boolean {
+    return this.#voters.has(id);
   }
 
   isMember(id: MemberId): boolean {

@@ -126,8 +126,9 @@ export class Leaders {
 
   /**
    * Elected by votes that are durable, of each half; a voter itself, of the configuration in force or
-   * of one that may be for all that it knew, `commitIndex` being what it knew (dissertation 4.2.2);
-   * and with all in its log that was committed in lower terms (leader completeness).
+   * of one that may be for all that it knew, `commitIndex` being what it knew (dissertation 4.2.2),
+   * or a learner that was a voter to somebody else; and with all in its log that was committed in
+   * lower terms (leader completeness).
    */
   #isRightful(
     node: SimNode,
@@ -136,9 +137,11 @@ export class Leaders {
     committed: readonly CommittedEntry[],
   ): void {
     const { id, disk } = node;
-    const possible = [conf, ...this.#world.configurations.since(commitIndex)];
+    const { configurations } = this.#world;
+    const possible = [conf, ...configurations.since(commitIndex)];
+    const isCountedOn = conf.learners.includes(id) && configurations.wasVoter(id);
     demand(
-      possible.some((one) => isVoter(one, id)),
+      isCountedOn || possible.some((one) => isVoter(one, id)),
       () => `${id} leads term ${term}, and votes in none of ${possible.map(told).join(" ")}`,
     );
     demand(

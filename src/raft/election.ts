@@ -4,13 +4,7 @@ import type { PreVote, PreVoteResponse, RequestVote, RequestVoteResponse } from 
 import { voteResult } from "./quorum.ts";
 import { isUpToDate } from "./returning.ts";
 import { becomeCandidate, becomeFollower, becomeLeader, becomePreCandidate } from "./roles.ts";
-import {
-  isElectionDue,
-  leaderOf,
-  mayCampaign,
-  type RaftState,
-  restartElectionTimer,
-} from "./state.ts";
+import { isElectionDue, leaderOf, type RaftState, restartElectionTimer } from "./state.ts";
 import type { MemberId } from "./types.ts";
 
 /** §5.2, §5.4.1; PreVote and stickiness: dissertation 9.6 and 4.2.3. */
@@ -40,6 +34,21 @@ export function askForPreVotes(state: RaftState): void {
 /** Who does not campaign has no other occasion to notice that nobody leads. */
 function giveUpLeader(state: RaftState): void {
   if (leaderOf(state) !== null) becomeFollower(state, state.term, null);
+}
+
+/**
+ * A voter of the configuration in force, or of one that may yet turn out to be in force: of any
+ * since the last that is known to be committed. Dissertation 4.2.2, in the joint manner: n1, n2,
+ * n3 become n2, n3, n4. The leader n1 has left the joint configuration, has stored that nowhere
+ * but on its own disk, and crashes with n3. n2 and n4 are joint still: without n1 they have no
+ * majority of the old half, and n1 with the longer log votes for neither. It has to be elected
+ * itself, by votes that do not include its own, commit, and go.
+ *
+ * A learner, too, where somebody counts on it (`handlePreVote`).
+ */
+function mayCampaign(state: RaftState): boolean {
+  const possible = state.confs.since(state.commitIndex);
+  return state.isCountedOn || possible.some((conf) => isVoterOf(conf, state.id));
 }
 
 /**
@@ -103,14 +112,19 @@ function isVoteFree(state: RaftState, candidate: MemberId): boolean {
 /**
  * Answered whatever its term: a pre-candidate of a lower term learns ours from the refusal, or it
  * would ask in terms that nobody can grant for ever (etcd 8243).
+ *
+ * n1 leads n1, n2 and n3, makes the learner n4 a voter, and is cut off before anybody has heard of
+ * it. n3 is elected, reaches n4 with an entry, and is lost. By what n1 goes by it needs n2 and n4, and
+ * n4 has more of the log; so does n1, of which n2 would have to do without. So n4, a learner by its
+ * own log, is the one to be elected: it commits, without counting itself, and hands over.
  */
 export function handlePreVote(state: RaftState, message: PreVote): void {
   const isFree =
     message.term > state.term || (message.term === state.term && isVoteFree(state, message.from));
-  const granted =
-    isFree &&
-    !isSticky(state, message.from) &&
-    isUpToDate(state, message.lastLogIndex, message.lastLogTerm);
+  const isLed = isSticky(state, message.from);
+  const isBehind = !isUpToDate(state, message.lastLogIndex, message.lastLogTerm);
+  const granted = isFree && !isLed && !isBehind;
+  if (isBehind && !isLed) state.isCountedOn = state.conf.learners.includes(state.id);
   const term = granted ? message.term : state.term;
   send(state, { ...header(state, message.from), type: "preVoteResponse", term, granted });
 }

@@ -103,11 +103,13 @@ export function leaveJoint(state: RaftState): void {
 /**
  * Dissertation 4.2.2: a leader that has removed itself goes on until that is committed, by a
  * majority that does not count it, and has told the others so in its last messages. Then they need
- * another, and it asks one of them to campaign at once.
+ * another, and it asks one of them to campaign at once. A learner that was elected (`handlePreVote`)
+ * goes in the same way, once it has committed what nobody else could.
  */
 export function stepDownIfGone(state: RaftState): void {
   if (isVoterOf(state.conf, state.id) || state.confs.inForceIndex > state.commitIndex) return;
   assert(state.role.type === "leader", "who does not lead has nothing to step down from");
+  if (!isLeaderReady(state)) return;
   leaveTo(state, state.role);
   becomeFollower(state, state.term, null);
 }

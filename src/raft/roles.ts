@@ -54,6 +54,7 @@ export function becomeCandidate(state: RaftState, isTransfer: boolean): void {
 export function becomeLeader(state: RaftState): void {
   assert(state.role.type === "candidate", "only a candidate is elected");
   endLoss(state);
+  state.isCountedOn = false;
   const nextIndex = state.log.lastIndex + 1;
   const noopIndex = appendOwn(state, "noop", NO_DATA);
   state.role = {
@@ -83,6 +84,7 @@ export function appendOwn(state: RaftState, kind: EntryKind, data: Uint8Array): 
 export function heardLeader(state: RaftState, leader: MemberId): void {
   assert(state.role.type !== "leader", () => `${leader} leads in term ${state.term} as well`);
   endLoss(state);
+  state.isCountedOn = false;
   if (state.role.type !== "follower") {
     becomeFollower(state, state.term, leader);
     return;

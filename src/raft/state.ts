@@ -1,6 +1,6 @@
 import { assert, must } from "../util/assert.ts";
 import { ConfHistory } from "./conf-history.ts";
-import { isSoleVoter, isVoterOf } from "./conf-state.ts";
+import { isSoleVoter } from "./conf-state.ts";
 import { checkConfig, type RaftConfig, type RestoredLog } from "./config.ts";
 import { RaftLog } from "./log.ts";
 import type { RaftMessage } from "./messages.ts";
@@ -155,6 +155,11 @@ export interface RaftState {
   isDiskFull: boolean;
   /** Not null: this member returns without its log (`returning.ts`), and does not campaign. */
   lostEnd: LogEnd | null;
+  /**
+   * A learner, and asked for its vote by one who has less of the log; no leader was heard since. To
+   * that one it is a voter.
+   */
+  isCountedOn: boolean;
 
   /** Never falls; `handedIndex <= commitIndex <= log.lastIndex`. */
   commitIndex: LogIndex;
@@ -274,6 +279,7 @@ export function createState(config: RaftConfig, restored: RestoredLog): RaftStat
     handedIndex: snapshot.index,
     isDiskFull: false,
     lostEnd: restored.lostEnd,
+    isCountedOn: false,
     durable: { term: hardState.term, vote: hardState.vote },
     write: null,
     writes: 0,
@@ -333,18 +339,6 @@ export function setAlarm(state: RaftState, afterMs: number): void {
 export function isElectionDue(state: RaftState): boolean {
   const isAlone = isSoleVoter(state.conf, state.id) && leaderOf(state) === null;
   return state.electionElapsedTicks >= (isAlone ? 1 : state.electionTimeoutTicks);
-}
-
-/**
- * A voter of the configuration in force, or of one that may yet turn out to be in force: of any
- * since the last that is known to be committed. Dissertation 4.2.2, in the joint manner: n1, n2,
- * n3 become n2, n3, n4. The leader n1 has left the joint configuration, has stored that nowhere
- * but on its own disk, and crashes with n3. n2 and n4 are joint still: without n1 they have no
- * majority of the old half, and n1 with the longer log votes for neither. It has to be elected
- * itself, by votes that do not include its own, commit, and go.
- */
-export function mayCampaign(state: RaftState): boolean {
-  return state.confs.since(state.commitIndex).some((conf) => isVoterOf(conf, state.id));
 }
 
 export function leaderOf(state: RaftState): MemberId | null {

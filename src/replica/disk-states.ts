@@ -5,10 +5,12 @@ import {
   ELECTION_TICKS_MAX,
   ELECTION_TICKS_MIN,
   HEARTBEAT_TICKS,
+  LEARNER_LAG_ENTRIES_MAX,
   TICK_MS,
 } from "../limits.ts";
 import { quorumValue } from "../raft/quorum.ts";
 import type { Raft } from "../raft/raft.ts";
+import type { PeerProgress } from "../raft/ready.ts";
 import type { LogIndex, MemberId, Term } from "../raft/types.ts";
 import type { Command } from "../registry/command.ts";
 import type { Notice } from "./inputs.ts";
@@ -173,14 +175,18 @@ export class DiskStates {
     const isAsked = this.#own !== "ok" && this.#raft.isLeaderReady;
     if (!isAsked || this.#patienceTicks > 0) return null;
     if (!this.#mayCommit()) return null;
-    const to = this.#bestOf("ok") ?? (this.#own === "full" ? this.#bestOf("low") : null);
+    const near = this.#near();
+    const to =
+      this.#bestOf("ok", near) ?? (this.#own === "full" ? this.#bestOf("low", near) : null);
     if (to !== null) this.#patienceTicks = ELECTION_TICKS_MAX;
     return to;
   }
 
   /** Whom to prefer when the leadership is given away; null where no disk says anything of it. */
   get successor(): MemberId | null {
-    return this.#areAllOk ? null : (this.#bestOf("ok") ?? this.#bestOf("low"));
+    if (this.#areAllOk) return null;
+    const all = this.#raft.progress();
+    return this.#bestOf("ok", all) ?? this.#bestOf("low", all);
   }
 
   /** In this term. Who has not been heard yet gives no reason to refuse anything. */
@@ -213,13 +219,24 @@ export class DiskStates {
     return quorumValue(this.#raft.conf, (voter) => (isFitted(voter) ? 1 : 0)) === 1;
   }
 
+  /**
+   * No proposal is taken while the leadership is on its way, and to one that is being sent a snapshot
+   * it never gets.
+   */
+  #near(): readonly PeerProgress[] {
+    const { lastIndex } = this.#raft;
+    return this.#raft.progress().filter(({ state, matchIndex }) => {
+      return state === "replicate" && lastIndex - matchIndex <= LEARNER_LAG_ENTRIES_MAX;
+    });
+  }
+
   /** Of the other voters that say so and were heard of late, the one that has most of the log. */
-  #bestOf(wanted: DiskState): MemberId | null {
+  #bestOf(wanted: DiskState, peers: readonly PeerProgress[]): MemberId | null {
     const { conf, id: self } = this.#raft;
     const states = this.#states();
     let best: MemberId | null = null;
     let bestMatch = -1;
-    for (const { id, matchIndex, ticksSinceHeard } of this.#raft.progress()) {
+    for (const { id, matchIndex, ticksSinceHeard } of peers) {
       const isFit = id !== self && conf.voters.includes(id) && states.get(id) === wanted;
       if (isFit && ticksSinceHeard < ELECTION_TICKS_MIN && matchIndex > bestMatch) {
         best = id;

@@ -72,8 +72,8 @@ export const elections: readonly Mutant[] = [
     name: "prevote-not-sticky",
     imitates: "hashicorp/raft 605: PreVote granted against a living leader",
     file: "src/raft/election.ts",
-    find: "    !isSticky(state, message.from) &&\n",
-    replace: "",
+    find: "const granted = isFree && !isLed && !isBehind;",
+    replace: "const granted = isFree && !isBehind;",
     tests,
   },
   {

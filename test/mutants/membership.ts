@@ -25,9 +25,17 @@ export const membership: readonly Mutant[] = [
   {
     name: "learner-campaigns",
     imitates: "etcd 10998: who is no voter campaigns",
-    file: "src/raft/state.ts",
-    find: "return state.confs.since(state.commitIndex).some((conf) => isVoterOf(conf, state.id));",
-    replace: "return state.confs.since(state.commitIndex).length > 0;",
+    file: "src/raft/election.ts",
+    find: "return state.isCountedOn || possible.some((conf) => isVoterOf(conf, state.id));",
+    replace: "return possible.length > 0;",
+    tests: ofMembers,
+  },
+  {
+    name: "counted-on-never-campaigns",
+    imitates: "a voter that has not heard of it has most of the log, and nobody is elected",
+    file: "src/raft/election.ts",
+    find: "return state.isCountedOn || possible.some((conf) => isVoterOf(conf, state.id));",
+    replace: "return possible.some((conf) => isVoterOf(conf, state.id));",
     tests: ofMembers,
   },
   {

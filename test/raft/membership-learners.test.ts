@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import type { RaftMessage } from "../../src/raft/messages.ts";
 import { configOf, dataOf, Member } from "./cluster.ts";
-import { only, requestVote } from "./conversation.ts";
+import { only, requestVote, told } from "./conversation.ts";
 import {
   adds,
   appendConfs,
@@ -9,6 +10,7 @@ import {
   joins,
   promotes,
   removes,
+  shown,
   three,
   without,
 } from "./members.ts";
@@ -63,6 +65,66 @@ describe("dissertation 4.2.1 catching up new servers", () => {
     learner.tick(10);
     learner.up.step(requestVote(2, 5, 1));
     expect(only(learner.settle(), "requestVoteResponse").granted).toBe(true);
+  });
+
+  test("a learner that is counted on and has most of the log is elected, and hands over", () => {
+    const cluster = three(1);
+    const old = cluster.raft("n1");
+    changes(cluster, old, adds("n4"));
+    cluster.tick(4);
+    // Nobody but n1 hears that n4 is a voter; nobody but n4 has an entry of the next leader, n3.
+    cluster.isolate("n1");
+    changes(cluster, old, promotes("n4"));
+    cluster.tick(10);
+    const passesNoEntries = ({ type, from, to }: RaftMessage): boolean =>
+      from !== "n1" && to !== "n1" && (type !== "appendEntries" || to === "n4");
+    cluster.passes = passesNoEntries;
+    cluster.elect("n3");
+    expect([old.lastIndex, cluster.raft("n4").lastIndex, cluster.raft("n2").lastIndex]).toEqual([
+      ...[3, 3, 2],
+    ]);
+    cluster.member("n3").crash("nothing");
+    cluster.heal();
+    const led: string[] = [];
+    for (let ticks = 0; ticks < 100; ticks += 1) {
+      cluster.tick(1);
+      led.push(...cluster.leaders().map(({ id }) => id));
+    }
+    expect(cluster.leaders().map(({ id }) => id)).toEqual([expect.stringMatching(/^n[12]$/)]);
+    expect(cluster.raft("n2").lastIndex).toBeGreaterThan(3);
+    for (const id of ["n1", "n2", "n4"]) {
+      expect(shown(cluster.raft(id).conf)).toBe("n1 n2 n3 / n4");
+      expect(cluster.raft(id).commitIndex).toBe(cluster.raft("n2").commitIndex);
+    }
+    expect(cluster.raft("n4").isRemoved).toBe(false);
+  });
+
+  test("a learner that is counted on disturbs no leader, and nobody once it has heard one", () => {
+    const learner = new Member(configOf("n1"), ["n2", "n3"]);
+    const member = confEntry(1, 1, ["n2", "n3"], [], ["n1"]);
+    learner.up.step(appendConfs(1, 0, [member]));
+    learner.settle();
+    const asks = (lastLogIndex: number, lastLogTerm: number): RaftMessage =>
+      told({ type: "preVote", term: 3, lastLogIndex, lastLogTerm }, "n3");
+    const preVotes = (): number => {
+      let asked = 0;
+      for (let ticks = 0; ticks < 40; ticks += 1) {
+        learner.tick(1);
+        asked += learner.settle().filter(({ type }) => type === "preVote").length;
+      }
+      return asked;
+    };
+    // It hears n2.
+    learner.up.step(asks(0, 0));
+    expect(preVotes()).toBe(0);
+    // Who has as much of the log needs its vote, and not its candidacy.
+    learner.up.step(asks(1, 1));
+    expect(preVotes()).toBe(0);
+    learner.up.step(asks(0, 0));
+    expect(preVotes()).toBeGreaterThan(0);
+    learner.up.step(appendConfs(1, 0, [member]));
+    learner.settle();
+    expect(preVotes()).toBe(0);
   });
 
   test("it becomes a voter when it lacks no more than the bound, and not before (pitfall 55)", () => {

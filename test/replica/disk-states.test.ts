@@ -1,5 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { ELECTION_TICKS_MAX, HEARTBEAT_TICKS, TICK_MS } from "../../src/limits.ts";
+import {
+  ELECTION_TICKS_MAX,
+  HEARTBEAT_TICKS,
+  LEARNER_LAG_ENTRIES_MAX,
+  TICK_MS,
+} from "../../src/limits.ts";
 import type { DiskState } from "../../src/replica/disk-states.ts";
 import type { PeerMessage, ReportConfirmed } from "../../src/replica/peer-messages.ts";
 import { type Client, Cluster, key, logOf, secretOf } from "./harness.ts";
@@ -92,6 +97,27 @@ describe("a leader whose disk is low", () => {
     clients[2]?.close(false);
     passAlive(cluster, alive, 12_000);
     expect([lives(cluster, "of n2"), lives(cluster, "of n3")]).toEqual([true, false]);
+  });
+
+  test("hands over to nobody who lacks much of the log, and then to who has it", () => {
+    const { cluster, clients } = ledWith(["ok", "ok", "ok"]);
+    cluster.passes = ({ type, to }) => type !== "appendEntries" || to !== "n3";
+    for (let write = 0; write <= LEARNER_LAG_ENTRIES_MAX; write += 1) {
+      clients[0]?.register(`${clients[0].session}:${write + 2}`);
+      cluster.deliver();
+    }
+    const { lastIndex } = cluster.node("n1").status;
+    expect(lastIndex - cluster.node("n3").status.lastIndex).toBeGreaterThan(
+      LEARNER_LAG_ENTRIES_MAX,
+    );
+    become(cluster, ["low", "low", "ok"]);
+    cluster.pass(SILENT_MS);
+    expect(leaders(cluster)).toEqual(["n1"]);
+    const { notices } = cluster.node("n1");
+    expect(notices.filter(({ type }) => type === "leadershipTransfer")).toEqual([]);
+    cluster.passes = () => true;
+    cluster.pass(3_000);
+    expect(leaders(cluster)).toEqual(["n3"]);
   });
 
   test("hands over only once an election timeout, where nothing comes of it", () => {
