@@ -35,6 +35,16 @@ export async function openDatabase(database: string): Promise<Database> {
   }
 }
 
+/** Of one that was opened, and of which something was found wrong: nobody writes to it any more. */
+export async function lockDamaged(
+  database: string,
+  store: KeyValueStore,
+  damage: Damage,
+): Promise<Database> {
+  await store.close();
+  return { lock: await holdLock(database), damage };
+}
+
 export async function closeDatabase(database: Database | null): Promise<void> {
   if (database === null) return;
   if (database.damage === null) await database.store.close();

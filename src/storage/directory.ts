@@ -2,8 +2,8 @@ import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { LogIndex } from "../raft/types.ts";
 import { assert } from "../util/assert.ts";
-import { damaged, LogDamaged } from "./damage.ts";
-import { closeDatabase, type Database, openDatabase } from "./database.ts";
+import { type Damage, damaged, LogDamaged } from "./damage.ts";
+import { closeDatabase, type Database, lockDamaged, openDatabase } from "./database.ts";
 import { asStorageError } from "./disk-errors.ts";
 import {
   isThere,
@@ -108,8 +108,16 @@ export async function openDirectory(
       await removeCreating(path);
       if (birth !== null && (await isThere(join(path, DIVERGED)))) {
         const next = await beginReturn({ path, identity, birth, generation, store });
-        generation = next.generation;
-        database = { store: next.store, damage: null };
+        if (next.damage === null) {
+          generation = next.generation;
+          database = { store: next.store, damage: null };
+        } else {
+          database = await lockDamaged(
+            join(path, databaseOf(generation.number)),
+            store,
+            next.damage,
+          );
+        }
       }
     }
     const aside = await setAsideDatabase(path, generation);
@@ -211,7 +219,7 @@ class LevelDirectory implements DataDirectory {
   readonly path: string;
   readonly identity: Identity;
   readonly aside: string | null;
-  readonly #database: Database;
+  #database: Database;
   #birth: Membership | null;
   #generation: Generation;
   #opened: OpenedStorage | null = null;
@@ -258,8 +266,14 @@ class LevelDirectory implements DataDirectory {
     const { store } = this.#database;
     const markPath = join(this.path, markOf(this.#generation.number));
     const place = { directory: this.path, markPath, incarnation, store };
-    this.#opened = await openStorage(place, options);
-    return this.#opened;
+    try {
+      this.#opened = await openStorage(place, options);
+      return this.#opened;
+    } catch (error) {
+      // LevelDB merges its tables by itself; what is left is read without it.
+      if (error instanceof LogDamaged) await this.#lock(store, error.damage);
+      throw error;
+    }
   }
 
   async salvage(): Promise<Salvage> {
@@ -308,6 +322,11 @@ class LevelDirectory implements DataDirectory {
   async close(): Promise<void> {
     if (this.#opened !== null) await this.#opened.storage.close();
     else await closeDatabase(this.#database);
+  }
+
+  async #lock(store: KeyValueStore, damage: Damage): Promise<void> {
+    const database = join(this.path, databaseOf(this.#generation.number));
+    this.#database = await lockDamaged(database, store, damage);
   }
 
   async #write(name: string, content: Uint8Array): Promise<void> {

@@ -5,6 +5,7 @@ import {
   FOOTER_BYTES,
   FULL,
   fragmentsOf,
+  LOG_BLOCK_BYTES,
   recordsOf,
 } from "./level-files.ts";
 
@@ -26,15 +27,21 @@ const TABLE_MAGIC = 0xdb4775248b80fb57n;
  * compressed; a block ends where the checksum of what was read so far stands.
  */
 export function badPartOfTable(table: Buffer): BadPart | null {
-  const looking = lookForBadPart(table);
+  return foundBy(lookForBadPart(table));
+}
+
+/** What a look comes to, without the breaks that it offers to whoever has something else to do. */
+function foundBy(looking: Look): BadPart | null {
   for (;;) {
     const { done, value } = looking.next();
     if (done === true) return value;
   }
 }
 
-/** The same, with a break behind each block, for whoever has something else to do meanwhile. */
-export function* lookForBadPart(table: Buffer): Generator<void, BadPart | null> {
+/** With a break behind each block. */
+export type Look = Generator<void, BadPart | null>;
+
+export function* lookForBadPart(table: Buffer): Look {
   const end = table.length - FOOTER_BYTES;
   if (end < 0 || table.readBigUInt64LE(table.length - 8) !== TABLE_MAGIC) {
     return { offset: Math.max(0, end), text: "the footer is not that of a table" };
@@ -61,8 +68,18 @@ export function* lookForBadPart(table: Buffer): Generator<void, BadPart | null> 
  * without a word.
  */
 export function badPartOfLog(log: Buffer): BadPart | null {
+  return foundBy(lookForBadRecord(log));
+}
+
+/** Of a log that is being written, a look at any moment sees a beginning: nothing is bad about that. */
+export function* lookForBadRecord(log: Buffer): Look {
   let bad: number | null = null;
+  let block = 0;
   for (const { offset, type } of fragmentsOf(log)) {
+    if (offset >= block + LOG_BLOCK_BYTES) {
+      block = offset;
+      yield;
+    }
     if (type === null) bad ??= offset;
     else if (bad !== null && (type === FULL || type === FIRST)) {
       return { offset: bad, text: "a record is not as it was written, and others follow it" };

@@ -13,7 +13,7 @@ const BLOCK_TRAILER_BYTES = 5;
 /** Not compressed, or by one of two ways. */
 const BLOCK_TYPE_MAX = 2;
 export const FOOTER_BYTES = 48;
-const LOG_BLOCK_BYTES = 32 * 1024;
+export const LOG_BLOCK_BYTES = 32 * 1024;
 const RECORD_HEAD_BYTES = 7;
 export const FULL = 1;
 export const FIRST = 2;

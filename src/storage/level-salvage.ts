@@ -1,5 +1,6 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { readIfThere } from "./durable-file.ts";
 import { BATCH_HEAD_BYTES, blocksOfTable, pairsOfBlock, Reader, recordsOf } from "./level-files.ts";
 
 /** A write that stands somewhere in the files of a LevelDB, whether or not it is the last of its key. */
@@ -24,22 +25,18 @@ const PUT = 1;
  * open what lacks one file, drops what stands behind a bad record, and aborts the process over some
  * bad tables. Which tables are in use says a file that may be missing, so all are read; what is out
  * of date has to be told by its content.
+ *
+ * @throws StorageError DISK when one cannot be read: what it has may be there the next time.
  */
 export async function* salvageLevel(database: string): AsyncGenerator<SalvagedWrite> {
   for (const file of (await readdir(database)).sort()) {
-    if (/\.(?:ldb|sst)$/.test(file)) {
-      const content = await readOrNothing(join(database, file));
-      for (const write of tolerant(writesOfTable(content))) yield { ...write, file };
-    } else if (/^\d+\.log$/.test(file)) {
-      const content = await readOrNothing(join(database, file));
-      for (const write of tolerant(writesOfLog(content))) yield { ...write, file };
-    }
+    const isTable = /\.(?:ldb|sst)$/.test(file);
+    if (!isTable && !/^\d+\.log$/.test(file)) continue;
+    const content = await readIfThere(join(database, file));
+    if (content === null) continue;
+    const writes = isTable ? writesOfTable(content) : writesOfLog(content);
+    for (const write of tolerant(writes)) yield { ...write, file };
   }
-}
-
-/** A disk that cannot read a file any more has lost it. */
-async function readOrNothing(path: string): Promise<Buffer> {
-  return readFile(path).catch(() => Buffer.alloc(0));
 }
 
 /** What has the right checksum and makes no sense all the same ends this file, and nothing else. */

@@ -1,4 +1,5 @@
 import type { LogIndex } from "../raft/types.ts";
+import { must } from "../util/assert.ts";
 import {
   bufferOf,
   type Chain,
@@ -37,10 +38,17 @@ export type RepairState =
  * where the log starts. n2 has lost 40 to 60; 61 says which 60 it was written after; n3 has that
  * very 60, and so on down to 40. An older entry that stands in the place of the right one is not
  * taken, and neither is another log's.
+ *
+ * A snapshot stands for all that is before it. Where the log is proved down to the very entry that
+ * it was taken at, it is whole, and starts as low as it is proved: entries before it that nobody
+ * has any more are not needed. One that was taken behind the mark has to be tied to that first: it
+ * may be another cluster's.
  */
 export class LogRepair {
   readonly #start: LogPosition;
   readonly #mark: LogPosition;
+  /** Of the snapshot that is there as a whole. */
+  readonly #snapshot: LogPosition | null;
   readonly #end: LogPosition;
   readonly #furthest: LogPosition;
   readonly #candidates = new Map<LogIndex, Map<Chain, Candidate>>();
@@ -50,17 +58,28 @@ export class LogRepair {
   #contradiction: LogIndex | null = null;
 
   /** `values`: entries as they were found, in the order in which they were written. */
-  constructor(start: LogPosition, mark: LogPosition, values: Iterable<Uint8Array>) {
+  constructor(
+    start: LogPosition,
+    mark: LogPosition,
+    values: Iterable<Uint8Array>,
+    snapshot: LogPosition | null = null,
+  ) {
     this.#start = start;
     this.#mark = mark;
-    const floor = mark.index < start.index ? start : mark;
+    this.#snapshot = snapshot;
+    const floor = [mark, snapshot ?? start].reduce(
+      (one, other) => (other.index > one.index ? other : one),
+      start,
+    );
     let last: LogPosition | null = null;
     let furthest = floor;
+    let commitIndex: LogIndex = 0;
     for (const value of values) {
-      const position = this.#take(value, true);
-      if (position === null) continue;
-      last = position;
-      if (isFurther(position, furthest)) furthest = position;
+      const decoded = this.#take(value, true);
+      if (decoded === null) continue;
+      last = decoded.position;
+      if (isFurther(last, furthest)) furthest = last;
+      commitIndex = Math.max(commitIndex, decoded.commitIndex);
     }
     this.#furthest = furthest;
     // What was written last is the end, and not what is furthest: a leader of term 4 may have had an
@@ -68,7 +87,9 @@ export class LogRepair {
     this.#end = last === null || isFurther(floor, last) ? floor : last;
     this.#wanted = { index: this.#end.index, chain: this.#end.chain };
     // The mark is lowered before the log is: one of its two records was lost, and this is the older.
-    if (floor.index > this.#end.index) this.#contradiction = floor.index;
+    // What was committed is never cut: then the end was lost, and the mark that told of it.
+    const reached = Math.max(floor.index, commitIndex);
+    if (reached > this.#end.index) this.#contradiction = reached;
     else this.#advance();
   }
 
@@ -85,7 +106,18 @@ export class LogRepair {
   get state(): RepairState {
     if (this.#contradiction !== null) return { type: "contradicts", index: this.#contradiction };
     const { index } = this.#wanted;
-    return index === this.#start.index ? { type: "whole" } : { type: "wants", wanted: index };
+    const cut = Math.min(this.#snapshot?.index ?? 0, this.#mark.index);
+    const isWhole = index <= Math.max(this.#start.index, cut);
+    return isWhole ? { type: "whole" } : { type: "wants", wanted: index };
+  }
+
+  /** Of a log that is whole: it begins behind this one, which is not past the snapshot. */
+  get start(): LogPosition {
+    const { index } = this.#wanted;
+    if (index === this.#start.index || this.#snapshot === null) return this.#start;
+    return index === this.#snapshot.index
+      ? this.#snapshot
+      : must(this.#proved.at(-1)).decoded.position;
   }
 
   /** How many entries are proved, and of how many. */
@@ -103,9 +135,10 @@ export class LogRepair {
 
   /** Those that are proved, by rising index. */
   *entries(): Generator<DecodedEntry> {
+    const start = this.start.index;
     for (let at = this.#proved.length - 1; at >= 0; at -= 1) {
-      const candidate = this.#proved[at];
-      if (candidate !== undefined) yield candidate.decoded;
+      const { decoded } = must(this.#proved[at]);
+      if (decoded.position.index > start) yield decoded;
     }
   }
 
@@ -130,7 +163,7 @@ export class LogRepair {
     return last;
   }
 
-  #take(bytes: Uint8Array, isOwn: boolean): LogPosition | null {
+  #take(bytes: Uint8Array, isOwn: boolean): DecodedEntry | null {
     const value = bufferOf(bytes);
     const decoded = decodeStored(value);
     if (decoded === null || decoded.position.index <= this.#start.index) return null;
@@ -138,7 +171,7 @@ export class LogRepair {
     const known = this.#candidates.get(index) ?? new Map<Chain, Candidate>();
     if (!known.has(chain)) known.set(chain, { decoded, value, isOwn });
     this.#candidates.set(index, known);
-    return decoded.position;
+    return decoded;
   }
 
   #advance(): void {
@@ -156,8 +189,8 @@ export class LogRepair {
   }
 
   #contradicts(index: LogIndex, chain: Chain): boolean {
-    return [this.#start, this.#mark].some((known) => {
-      return known.index === index && index >= this.#start.index && known.chain !== chain;
+    return [this.#start, this.#mark, this.#snapshot].some((known) => {
+      return known?.index === index && index >= this.#start.index && known.chain !== chain;
     });
   }
 }

@@ -2,7 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { ConfState } from "../raft/types.ts";
 import { confCodec } from "../wire/conf-codec.ts";
-import { damaged, describeDamage } from "./damage.ts";
+import type { Damage } from "./damage.ts";
 import { syncDirectory } from "./durable-file.ts";
 import { type Generation, markOf } from "./generation.ts";
 import type { KeyValueStore } from "./key-value-store.ts";
@@ -10,7 +10,7 @@ import { DIRECTORY_FILES } from "./layout.ts";
 import { readLog } from "./level-storage.ts";
 import { MarkFile } from "./mark-file.ts";
 import { makeGeneration, removeGenerations, storeGeneration } from "./next-generation.ts";
-import { type IntactLog, vouchedEnd } from "./recovery.ts";
+import { type Verdict, vouchedEnd } from "./recovery.ts";
 import type { BirthRecord, Identity, LoadedLog, Returning } from "./storage.ts";
 import { VoteFile } from "./vote-file.ts";
 
@@ -25,6 +25,16 @@ export interface SetAside {
   readonly store: KeyValueStore;
 }
 
+interface Return {
+  readonly generation: Generation;
+  readonly store: KeyValueStore;
+  readonly damage: null;
+}
+
+interface DamagedReturn {
+  readonly damage: Damage;
+}
+
 /**
  * Begins the next generation of a directory with the marker `diverged`: an empty log, with term and
  * vote as they are, and what has to be known of the log before (see `src/raft/returning.ts`).
@@ -34,19 +44,17 @@ export interface SetAside {
  * with a log that is empty already has nothing more to set aside. One generation before the one in
  * use is kept, for people; there is no more of it, however often this happens.
  *
- * @throws StorageError DAMAGED when the log to be set aside is not what was written: nobody could
- *   say then what this member has vouched for.
+ * Where the log to be set aside is not what was written, nobody could say what this member has
+ * vouched for: nothing is done then, and the marker stays for when it is whole again.
  */
-export async function beginReturn(place: SetAside): Promise<{
-  readonly generation: Generation;
-  readonly store: KeyValueStore;
-}> {
+export async function beginReturn(place: SetAside): Promise<Return | DamagedReturn> {
   const { path, identity, birth, store } = place;
   const { generation: former } = place;
-  const log = await verified(place);
+  const log = await verify(place);
+  if (log.type === "damaged") return { damage: log.damage };
   if (vouchedEnd(log, null).index === 0 && former.returning !== null) {
     await removeMarker(path);
-    return { generation: former, store };
+    return { generation: former, store, damage: null };
   }
   await removeGenerations(path, (number) => number !== former.number);
   const lostEnd = vouchedEnd(log, former.returning?.lostEnd ?? null);
@@ -61,7 +69,7 @@ export async function beginReturn(place: SetAside): Promise<{
     throw error;
   }
   await store.close();
-  return { generation, store: next };
+  return { generation, store: next, damage: null };
 }
 
 async function removeMarker(path: string): Promise<void> {
@@ -69,14 +77,12 @@ async function removeMarker(path: string): Promise<void> {
   await syncDirectory(path);
 }
 
-async function verified({ path, identity, generation, store }: SetAside): Promise<IntactLog> {
+async function verify({ path, identity, generation, store }: SetAside): Promise<Verdict> {
   const { incarnation } = identity;
   const votes = await VoteFile.open(path, incarnation);
   try {
     const mark = await MarkFile.read(join(path, markOf(generation.number)), incarnation);
-    const verdict = await readLog(store, votes.hardState, mark?.position ?? null);
-    if (verdict.type === "intact") return verdict;
-    throw damaged(path, `${path}: ${describeDamage(verdict.damage)}`);
+    return await readLog(store, votes.hardState, mark?.position ?? null);
   } finally {
     await votes.close();
   }

@@ -25,6 +25,7 @@ import {
   chunkOfKey,
   decodeChunk,
   decodePointer,
+  encodePointer,
   POINTER_KEY,
   type Pointer,
 } from "./snapshot-layout.ts";
@@ -41,7 +42,6 @@ export interface SalvagePlace {
 interface Found {
   readonly values: readonly Uint8Array[];
   readonly pointer: Pointer | null;
-  readonly pointerValue: Uint8Array | null;
 }
 
 const BATCH_BYTES = 1024 * 1024;
@@ -63,8 +63,9 @@ export class Salvage implements LogSource {
     this.#place = place;
     this.#found = found;
     this.#mark = mark;
-    const start = found.pointer?.logStart ?? LOG_START;
-    this.repair = new LogRepair(start, mark, found.values);
+    const { pointer, values } = found;
+    const snapshot = pointer === null ? null : positionOf(pointer);
+    this.repair = new LogRepair(pointer?.logStart ?? LOG_START, mark, values, snapshot);
   }
 
   /** @throws StorageError DAMAGED where nobody can say how far the log reached, FOREIGN. */
@@ -142,15 +143,15 @@ export class Salvage implements LogSource {
   }
 
   async #copySnapshot(store: KeyValueStore): Promise<void> {
-    const { pointer, pointerValue } = this.#found;
-    if (pointer === null || pointerValue === null) return;
+    const { pointer } = this.#found;
+    if (pointer === null) return;
     const batch = new Batch(store);
     for await (const { key, value } of writesOf(this.#place)) {
       if (value === null || !isChunkOf(pointer.snapshot, key)) continue;
       if (decodeChunk(key, value) !== null) await batch.put(key, value);
     }
-    await batch.put(POINTER_KEY, pointerValue);
     await batch.flush();
+    await store.batch([encodePointer({ ...pointer, logStart: this.repair.start })]);
   }
 
   async #copyEntries(store: KeyValueStore): Promise<void> {
@@ -188,8 +189,8 @@ async function find(place: SalvagePlace, mark: LogPosition): Promise<Found> {
   const values = entries.map(({ value }) => value);
   // The latest whose snapshot is there: what an older one says is as true as it was.
   pointers.sort((a, b) => (a.sequence < b.sequence ? 1 : -1));
-  for (const { value: pointerValue } of pointers) {
-    const pointer = decodePointer(pointerValue);
+  for (const { value } of pointers) {
+    const pointer = decodePointer(value);
     // A log that begins behind the mark is tied to nothing that is known: it may be another cluster's,
     // or was just being installed, and then nothing of it was vouched for.
     if (pointer === null || pointer.logStart.index > mark.index) continue;
@@ -197,9 +198,14 @@ async function find(place: SalvagePlace, mark: LogPosition): Promise<Found> {
     const isWhole = Array.from({ length: pointer.snapshot.chunks }, (_, at) => at).every((at) =>
       found.has(at),
     );
-    if (isWhole) return { values, pointer, pointerValue };
+    if (isWhole) return { values, pointer };
   }
-  return { values, pointer: null, pointerValue: null };
+  return { values, pointer: null };
+}
+
+/** Where its snapshot was taken. */
+function positionOf({ snapshot: { index, term }, chain }: Pointer): LogPosition {
+  return { index, term, chain };
 }
 
 /** What is in a file of another directory proves itself as well, and is not what this one has had. */

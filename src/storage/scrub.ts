@@ -5,7 +5,7 @@ import { readIfThere } from "./durable-file.ts";
 import { decodeGeneration } from "./generation.ts";
 import { decodeBirth, decodeIdentity } from "./identity.ts";
 import { DIRECTORY_FILES } from "./layout.ts";
-import { lookForBadPart } from "./level-damage.ts";
+import { type Look, lookForBadPart, lookForBadRecord } from "./level-damage.ts";
 import { decodeMark } from "./mark-record.ts";
 import { decodeVote } from "./vote-record.ts";
 
@@ -28,7 +28,7 @@ export interface ScrubPlace {
   readonly nowMs: number;
 }
 
-/** A table that is younger may be in the making; it is looked at the next time. */
+/** A table that is younger may be in the making; it is looked at the next time. A log always is. */
 const AGE_MS_MIN = 60_000;
 
 const { identity, birth, generation, voteA, voteB } = DIRECTORY_FILES;
@@ -36,9 +36,8 @@ const NOT_AS_WRITTEN = "it is not as it was written";
 
 /**
  * Reads once more what is at rest in the directory of a running node: the tables of its database,
- * which are never changed once they are written, and the small files. Not LevelDB's log, up to 16 MB
- * that are not in a table yet, nor its MANIFEST: these are read at the next start. What the operating
- * system has in its cache is not read from the disk again.
+ * which are never changed once they are written, its logs, to which is only added, and the small
+ * files. What the operating system has in its cache is not read from the disk again.
  *
  * Nothing is written. `pause` is awaited every few blocks, and before a small file is looked at once
  * more, which may have been written while it was read.
@@ -57,15 +56,23 @@ export async function* scrub(
     yield (await scrubSmall(place, file, isWhole)) ?? scrubbed;
   }
   for (const name of (await readdir(join(place.path, place.database))).sort()) {
-    if (!/\.(?:ldb|sst)$/.test(name)) continue;
+    const lookAt = lookOf(name);
+    if (lookAt === null) continue;
     const file = join(place.database, name);
-    if (await isYoung(join(place.path, file), place.nowMs)) continue;
+    const isTable = lookAt === lookForBadPart;
+    if (isTable && (await isYoung(join(place.path, file), place.nowMs))) continue;
     const content = await readIfThere(join(place.path, file));
     // LevelDB has no use for it any more.
     if (content === null) continue;
-    const damage = await damageOf(content, pause);
+    const damage = await damageOf(lookAt(content), pause);
     yield { file, bytes: content.length, damage };
   }
+}
+
+/** `CURRENT`, of 16 bytes, is replaced by each start. */
+function lookOf(name: string): ((content: Buffer) => Look) | null {
+  if (/\.(?:ldb|sst)$/.test(name)) return lookForBadPart;
+  return /^(?:\d+\.log|MANIFEST-\d+)$/.test(name) ? lookForBadRecord : null;
 }
 
 async function isYoung(path: string, nowMs: number): Promise<boolean> {
@@ -105,8 +112,7 @@ async function scrubSmall(
 
 const BLOCKS_BETWEEN_PAUSES = 8;
 
-async function damageOf(table: Buffer, pause: () => Promise<void>): Promise<string | null> {
-  const looking = lookForBadPart(table);
+async function damageOf(looking: Look, pause: () => Promise<void>): Promise<string | null> {
   for (let blocks = 1; ; blocks += 1) {
     const { done, value } = looking.next();
     if (done === true) {

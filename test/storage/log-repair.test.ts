@@ -108,6 +108,51 @@ describe("the repair of a log", () => {
     expect(repair.progress).toEqual({ proved: 6, all: 6 });
   });
 
+  it("needs no entry from before a snapshot, and begins as low as it is proved", () => {
+    const before = new LogRepair(LOG_START, at(TEN, 10), without(TEN, 2, 6), at(TEN, 7));
+    expect(before.state).toEqual({ type: "whole" });
+    expect(before.start).toEqual(at(TEN, 7));
+    expect(indices(before)).toEqual([8, 9, 10]);
+    const below = new LogRepair(LOG_START, at(TEN, 10), without(TEN, 2), at(TEN, 7));
+    expect(below.state).toEqual({ type: "whole" });
+    expect(below.start).toEqual(at(TEN, 3));
+    expect(indices(below)).toEqual([4, 5, 6, 7, 8, 9, 10]);
+    const all = new LogRepair(LOG_START, at(TEN, 10), TEN.values, at(TEN, 7));
+    expect(all.start).toEqual(LOG_START);
+    expect(indices(all)).toHaveLength(10);
+    const nothing = new LogRepair(LOG_START, at(TEN, 7), [], at(TEN, 7));
+    expect([nothing.state, nothing.start]).toEqual([{ type: "whole" }, at(TEN, 7)]);
+    const behind = new LogRepair(LOG_START, at(TEN, 10), without(TEN, 8), at(TEN, 7));
+    expect(behind.state).toEqual({ type: "wants", wanted: 8 });
+  });
+
+  it("is tied to its mark by entries where a snapshot was taken behind it", () => {
+    const lost = new LogRepair(LOG_START, at(TEN, 5), without(TEN, 2, 6, 7, 8, 9, 10), at(TEN, 7));
+    expect(lost.state).toEqual({ type: "wants", wanted: 7 });
+    lost.offer(TEN.values.slice(5));
+    expect([lost.state, lost.start, lost.end]).toEqual([{ type: "whole" }, at(TEN, 3), at(TEN, 7)]);
+    const other = logOf([1, 1, 1, 2, 2, 2, 2, 3, 3, 3], "other ");
+    const strange = new LogRepair(LOG_START, at(TEN, 5), other.values, at(other, 7));
+    expect(strange.state).toEqual({ type: "contradicts", index: 5 });
+  });
+
+  it("says when the log contradicts its snapshot", () => {
+    const other = logOf([1, 1, 1, 2, 2, 2, 2, 3, 3, 3], "other ");
+    const repair = new LogRepair(LOG_START, at(TEN, 10), TEN.values, at(other, 7));
+    expect(repair.state).toEqual({ type: "contradicts", index: 7 });
+  });
+
+  it("says when an entry knows of a commit that the log does not reach", () => {
+    // Of two records of the mark the later one was lost, and with it the entries that it told of.
+    const known = encodeEntry(entry(6, 2, "6"), at(TEN, 5).chain, 9).value;
+    const repair = new LogRepair(LOG_START, at(TEN, 5), [...TEN.values.slice(0, 5), known]);
+    expect(repair.state).toEqual({ type: "contradicts", index: 9 });
+    // Of a peer's log it says nothing of this one.
+    const offered = new LogRepair(LOG_START, at(TEN, 6), TEN.values.slice(0, 5));
+    offered.offer([known]);
+    expect(offered.state).toEqual({ type: "whole" });
+  });
+
   it("is whole without an entry where the log is empty", () => {
     expect(new LogRepair(at(TEN, 4), at(TEN, 3), []).state).toEqual({ type: "whole" });
     expect(new LogRepair(LOG_START, LOG_START, []).state).toEqual({ type: "whole" });

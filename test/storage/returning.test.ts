@@ -4,6 +4,8 @@ import { describe, expect, it } from "vitest";
 import type { Entry } from "../../src/raft/types.ts";
 import { type DataDirectory, openDirectory } from "../../src/storage/directory.ts";
 import { inspectDirectory } from "../../src/storage/inspection.ts";
+import { entryKey } from "../../src/storage/layout.ts";
+import { openLevelStore } from "../../src/storage/level-store.ts";
 import { confCodec } from "../../src/wire/conf-codec.ts";
 import {
   entriesBetween,
@@ -192,9 +194,31 @@ describe("a directory that was set aside", () => {
     await setAside(path);
     await writeFile(join(path, "mark"), "garbage");
     for (let start = 0; start < 2; start += 1) {
-      await expect(openN1(path)).rejects.toMatchObject({ code: "DAMAGED" });
+      const directory = await openN1(path);
+      const damage = { what: "markUnreadable" };
+      await expect(directory.open()).rejects.toMatchObject({ code: "DAMAGED", damage });
+      await expect(directory.salvage()).rejects.toMatchObject({ damage });
+      await directory.close();
       expect(await databases(path)).toEqual(["db", "mark"]);
     }
+  });
+
+  it("is set aside once its log is whole again, where that was damaged", async () => {
+    const path = await filledDirectory();
+    await setAside(path);
+    const store = await openLevelStore(join(path, "db"), { create: false });
+    await store.batch([{ type: "del", key: entryKey(2) }]);
+    await store.close();
+    const damagedOne = await openN1(path);
+    await expect(damagedOne.open()).rejects.toMatchObject({ damage: { what: "hole", index: 2 } });
+    // What was deleted still stands in an older file.
+    await (await damagedOne.salvage()).rebuild();
+    await damagedOne.close();
+    expect(await readdir(path)).toContain("diverged");
+    const { returning } = await returns(path);
+    expect(returning?.lostEnd).toEqual({ index: 3, term: 1 });
+    expect(await readdir(path)).not.toContain("diverged");
+    expect(await databases(path)).toEqual(["db.1", "db.2", "mark.1", "mark.2"]);
   });
 
   it("is refused while it is open", async () => {

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promise
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openDirectory } from "../../src/storage/directory.ts";
-import { LOG_START } from "../../src/storage/layout.ts";
+import { entryKey, LOG_START } from "../../src/storage/layout.ts";
 import { salvageLevel } from "../../src/storage/level-salvage.ts";
 import { openLevelStore } from "../../src/storage/level-store.ts";
 import { encodeMark } from "../../src/storage/mark-record.ts";
@@ -119,8 +119,8 @@ describe("the files of a LevelDB, read without it", () => {
 
 const SNAPSHOT = snapshotAt(4, 1, 77);
 
-/** A snapshot at 4, and entries up to 9 behind it. */
-async function withSnapshot(): Promise<string> {
+/** A snapshot at 4, and entries up to 9; those before it are cut unless said otherwise. */
+async function withSnapshot(isCut = true): Promise<string> {
   const path = await usedDirectory({
     hardState: hardState(1, "b"),
     entries: entriesBetween(1, 9, 1),
@@ -129,7 +129,7 @@ async function withSnapshot(): Promise<string> {
   const { storage } = await directory.open();
   await storage.persist(request(1, { snapshot: stage(SNAPSHOT) }));
   await storage.persist(request(2, { snapshot: switchTo(SNAPSHOT) }));
-  await storage.persist(request(3, { snapshot: { type: "cut", index: 4 } }));
+  if (isCut) await storage.persist(request(3, { snapshot: { type: "cut", index: 4 } }));
   await directory.close();
   return path;
 }
@@ -194,6 +194,42 @@ describe("what is left of a damaged log", () => {
       entries: [],
     });
     await again.close();
+  });
+
+  it("is whole without an entry from before a snapshot", async () => {
+    const path = await withSnapshot(false);
+    await lose(join(path, "db"), 2);
+    const directory = await openDirectory(path, "n1", random);
+    await expect(directory.open()).rejects.toMatchObject({ damage: { what: "hole", index: 2 } });
+    const salvage = await directory.salvage();
+    expect(salvage.repair.state).toEqual({ type: "whole" });
+    await salvage.rebuild();
+    await directory.close();
+    const { logStart, entries, snapshot } = await loadedFrom(path);
+    expect(logStart).toEqual({ index: 3, term: 1 });
+    expect(entries).toEqual(entriesBetween(4, 9, 1));
+    expect(snapshot).toEqual(SNAPSHOT);
+  });
+
+  it("is locked, and LevelDB does not work on it, where that could open it", async () => {
+    const path = await withSnapshot(false);
+    await lose(join(path, "db"), 7);
+    const directory = await openDirectory(path, "n1", random);
+    await expect(directory.open()).rejects.toMatchObject({ damage: { what: "hole", index: 7 } });
+    expect(openedElsewhere(join(path, "db"))).toBe("LEVEL_LOCKED");
+    expect(await directory.readDownFrom(9, 1_000)).toEqual([]);
+    expect((await directory.salvage()).repair.state).toEqual({ type: "wants", wanted: 7 });
+    await directory.close();
+    expect(openedElsewhere(join(path, "db"))).not.toBe("LEVEL_LOCKED");
+  });
+
+  it("is not told of where a file cannot be read, which may be there the next time", async () => {
+    const path = await withSnapshot();
+    await rm(join(path, "db", "CURRENT"));
+    await mkdir(join(path, "db", "000099.ldb"));
+    const directory = await openDirectory(path, "n1", random);
+    await expect(directory.salvage()).rejects.toMatchObject({ code: "DISK" });
+    await directory.close();
   });
 
   it("is not repaired where nobody can say how far it reached, or it is another's", async () => {
@@ -264,6 +300,14 @@ describe("what is left of a damaged log", () => {
     expect(openedElsewhere(join(path, "db"))).not.toBe("LEVEL_LOCKED");
   });
 });
+
+/** For good: a deletion alone leaves what it deletes in an older file. */
+async function lose(database: string, index: number): Promise<void> {
+  const store = await openLevelStore(database, { create: false });
+  await store.batch([{ type: "del", key: entryKey(index) }]);
+  await store.compact({ from: entryKey(0), to: entryKey(1_000) });
+  await store.close();
+}
 
 /** The lock is one of the process: what another one hears. */
 function openedElsewhere(database: string): string {

@@ -2,22 +2,27 @@ import { readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type DataDirectory, openDirectory } from "../../src/storage/directory.ts";
-import { entriesBetween, hardState, openBorn, random, usedDirectory } from "./fixture.ts";
+import type { Storage } from "../../src/storage/storage.ts";
+import { entriesBetween, hardState, openBorn, random, request, usedDirectory } from "./fixture.ts";
 
 const OLD_MS = 3_600_000;
 
 /** Open, with a table of an hour ago, and a look at it that pauses for nothing. */
-async function running(): Promise<{ directory: DataDirectory; table: string }> {
+async function running(): Promise<{
+  directory: DataDirectory;
+  storage: Storage;
+  table: string;
+}> {
   const path = await usedDirectory({ hardState: hardState(1), entries: entriesBetween(1, 900, 1) });
   // LevelDB moves what is in its log into a table when it is opened.
   await (await openDirectory(path, "n1", random)).close();
   const directory = await openBorn(path);
-  await directory.open();
+  const { storage } = await directory.open();
   const name = (await readdir(join(path, "db"))).find((file) => file.endsWith(".ldb"));
   if (name === undefined) throw new Error("there is no table");
   const table = join("db", name);
   await age(join(path, table));
-  return { directory, table };
+  return { directory, storage, table };
 }
 
 async function age(file: string): Promise<void> {
@@ -50,10 +55,44 @@ async function look(
 }
 
 describe("a scrub", () => {
-  it("reads every small file and every table, and finds nothing where nothing is", async () => {
+  it("reads every small file, table and log, and finds nothing where nothing is", async () => {
     const { directory, table } = await running();
     const small = ["identity", "birth", "vote-a", "vote-b", "mark"];
-    expect(await look(directory)).toEqual({ files: [...small, table], damaged: [] });
+    const logs = (await readdir(join(directory.path, "db")))
+      .filter((file) => /^MANIFEST|\.log$/.test(file))
+      .map((file) => join("db", file));
+    expect(logs).toHaveLength(2);
+    const { files, damaged } = await look(directory);
+    expect(files).toEqual([...small, ...[table, ...logs].sort()]);
+    expect(damaged).toEqual([]);
+    await directory.close();
+  });
+
+  it.each([/\.log$/, /^MANIFEST/])("finds one bit of %s, but for the last record", async (name) => {
+    const { directory, storage } = await running();
+    for (let write = 1; write <= 3; write += 1) {
+      await storage.persist(
+        request(write, { entries: entriesBetween(900 + write, 900 + write, 1) }),
+      );
+    }
+    const file = (await readdir(join(directory.path, "db"))).find((one) => name.test(one)) ?? "";
+    await flip(join(directory.path, "db", file), 20);
+    expect((await look(directory)).damaged).toEqual([join("db", file)]);
+    await directory.close();
+  });
+
+  it("finds nothing in a log that is written to meanwhile", async () => {
+    const { directory, storage } = await running();
+    const bytes = 40_000;
+    for (let write = 1; write <= 60; write += 1) {
+      const entries = entriesBetween(900 + write, 900 + write, 1).map((entry) => ({
+        ...entry,
+        data: new Uint8Array(bytes + write * 997),
+      }));
+      const written = storage.persist(request(write, { entries }));
+      expect((await look(directory, () => new Promise(setImmediate))).damaged).toEqual([]);
+      await written;
+    }
     await directory.close();
   });
 
