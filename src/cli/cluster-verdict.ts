@@ -2,7 +2,15 @@ import { CLOCK_OFF_MS_HIGH, LEARNER_LAG_ENTRIES_MAX } from "../limits.ts";
 import type { StatusPage } from "../server/status.ts";
 import type { ClusterView, MemberView } from "./cluster-view.ts";
 import { diskNote, ofDisk, refusals } from "./disk-verdict.ts";
-import { broken, counted, type Finding, type Verdict, verdictOf, warning } from "./verdict.ts";
+import {
+  broken,
+  counted,
+  type Finding,
+  majorityOf,
+  type Verdict,
+  verdictOf,
+  warning,
+} from "./verdict.ts";
 
 /** A member, or a server, that has answered. */
 interface Answering extends MemberView {
@@ -93,10 +101,6 @@ function votersOf({ members }: ClusterView): readonly MemberView[] {
 function leadingOf(answering: readonly Answering[]): StatusPage | null {
   const leading = answering.map(({ status }) => status).filter(({ role }) => role === "leader");
   return leading.sort((one, other) => other.term - one.term)[0] ?? null;
-}
-
-function majorityOf(count: number): number {
-  return Math.floor(count / 2) + 1;
 }
 
 function nobody(members: readonly MemberView[]): Finding {

@@ -1,7 +1,15 @@
 import { DISK_ROOM_BYTES_LOW } from "../limits.ts";
 import type { Examined } from "../server/examine-directory.ts";
 import { bytesText } from "./bytes.ts";
-import { broken, counted, type Finding, type Verdict, verdictOf, warning } from "./verdict.ts";
+import {
+  broken,
+  counted,
+  type Finding,
+  majorityOf,
+  type Verdict,
+  verdictOf,
+  warning,
+} from "./verdict.ts";
 
 const HEALS =
   "start its node while the other members run: it fetches what is missing from them. Keep the directory as it is until then, recovery may need it";
@@ -181,25 +189,38 @@ export interface Voters {
   /** Of those that vote by the best directory: how many are here, and whole. */
   readonly here: number;
   readonly known: readonly { readonly id: string; readonly name: string }[];
-  readonly majority: number;
+  /** Whether they are enough to elect a leader. */
+  readonly areQuorum: boolean;
+  /** How many that takes, for people. */
+  readonly wanted: string;
   /** Those that are not. */
   readonly missing: readonly string[];
 }
 
 /** What each voter has is counted once. */
-export function votersOf(whole: readonly Examined[], { voters }: Examined): Voters {
-  const ids = new Set(whole.map(({ identity }) => identity?.incarnation));
+export function votersOf(
+  whole: readonly Examined[],
+  { voters, voterHalves }: Pick<Examined, "voters" | "voterHalves">,
+): Voters {
+  const ids = new Set<string>(whole.flatMap(({ identity }) => identity?.incarnation ?? []));
   const known = voters ?? [];
   const missing = known.filter(({ id }) => !ids.has(id)).map(({ name }) => name);
   const here = known.length - missing.length;
-  return { here, known, majority: Math.floor(known.length / 2) + 1, missing };
+  const areQuorum = voterHalves.every(
+    (half) => half.filter((id) => ids.has(id)).length >= majorityOf(half.length),
+  );
+  const nameOf = (id: string): string => known.find((voter) => voter.id === id)?.name ?? id;
+  const wanted =
+    voterHalves.length > 1
+      ? `a majority each of ${voterHalves.map((half) => half.map(nameOf).join(", ")).join(" and of ")} is needed`
+      : `a majority is ${majorityOf(known.length)}`;
+  return { here, known, areQuorum: areQuorum && known.length > 0, wanted, missing };
 }
 
-/** Whether they are enough to elect a leader. */
 function votersText(whole: readonly Examined[], best: Examined): string {
-  const { here, known, majority } = votersOf(whole, best);
+  const { here, known, areQuorum, wanted } = votersOf(whole, best);
   const are = `${here} of ${counted(known.length, "voter")} ${here === 1 ? "is" : "are"} here and whole`;
-  return here >= majority ? `${are}, a majority: start them` : `${are}, a majority is ${majority}`;
+  return areQuorum ? `${are}, a majority: start them` : `${are}, ${wanted}`;
 }
 
 function named({ path, identity }: Examined): string {

@@ -164,7 +164,7 @@ function propose(examined: readonly Examined[]): Proposal {
     });
   }
   const voters = votersOf(examined.filter(isUsable), best);
-  if (voters.here >= voters.majority) {
+  if (voters.areQuorum) {
     throw conflict(
       `${voters.here} of ${counted(voters.known.length, "voter")} are here and whole, a majority: nothing is lost`,
       "start them, each as the node that it was ('rollcall start'); then replace the others ('rollcall member replace OLD NEW')",
@@ -189,10 +189,10 @@ function fieldsOf({ best, voters }: Proposal): Readonly<Record<string, unknown>>
 
 function proposalLines({ best, voters }: Proposal): readonly string[] {
   const { path, identity, log } = best;
-  const { here, known, majority, missing } = voters;
+  const { here, known, wanted, missing } = voters;
   return [
     `best: ${path} (${identity?.name}), up to entry ${log?.lastIndex} of term ${log?.lastTerm}`,
-    `lost: ${here} of ${counted(known.length, "voter")} ${here === 1 ? "is" : "are"} here and whole, a majority is ${majority}; not here: ${missing.join(", ")}`,
+    `lost: ${here} of ${counted(known.length, "voter")} ${here === 1 ? "is" : "are"} here and whole, ${wanted}; not here: ${missing.join(", ")}`,
     "  What was acknowledged and is behind that entry was on the disks of those alone, and is gone.",
     `  Can one of ${missing.join(", ")} be had back? Then start it in place of this: nothing is lost.`,
   ];

@@ -8,6 +8,7 @@ import { CLI_EXIT } from "./exit-codes.ts";
 import { Failure } from "./failure.ts";
 import type { Output } from "./output.ts";
 import type { Column } from "./table.ts";
+import { majorityOf } from "./verdict.ts";
 
 const COLUMNS: readonly Column[] = [
   { head: "MEMBER" },
@@ -94,7 +95,7 @@ function explain(view: ClusterView, answered: number, output: Output): void {
   }
   const total = view.members.filter((member) => member.id !== null).length;
   const voters = view.members.filter((member) => member.membership === "voter");
-  const majority = Math.floor(voters.length / 2) + 1;
+  const majority = majorityOf(voters.length);
   if (answered < total) {
     for (const { name, address, failure } of view.members.filter(({ status }) => status === null)) {
       output.note(`${name ?? address} does not answer: ${failure}`);

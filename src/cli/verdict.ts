@@ -37,3 +37,7 @@ export function verdictOf(findings: readonly Finding[], well: string): Verdict {
 export function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
+
+export function majorityOf(count: number): number {
+  return Math.floor(count / 2) + 1;
+}

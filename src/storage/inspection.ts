@@ -78,6 +78,8 @@ export interface Inspection {
   readonly log: LogFacts | null;
   /** Who votes, by the log or else by the birth; null where neither can be read. */
   readonly voters: readonly { readonly id: string; readonly name: string }[] | null;
+  /** Ids of them. It takes a majority of each: two while one configuration gives way to the next. */
+  readonly voterHalves: readonly (readonly string[])[];
   readonly damages: readonly DamagedFile[];
 }
 
@@ -93,7 +95,8 @@ function nothingOf(path: string): Inspection {
   return {
     ...{ path, state: "none", why: null, identity: null, birth: null, hardState: null },
     ...{ voteCopies: 0, mark: null, returning: null, isSetAside: false },
-    ...{ removed: null, superseded: null, log: null, voters: null, damages: [] },
+    ...{ removed: null, superseded: null, log: null, voters: null, voterHalves: [] },
+    damages: [],
   };
 }
 
@@ -146,6 +149,7 @@ class Inspector {
       superseded: await this.#text(FILES.superseded),
       voters:
         birth === null ? null : birth.members.map(({ name, incarnation: id }) => ({ id, name })),
+      voterHalves: birth === null ? [] : [birth.members.map(({ incarnation }) => incarnation)],
     };
     const database = databaseOf(generation.number);
     if (!(await isThere(join(this.#path, database)))) {
@@ -239,7 +243,7 @@ class Inspector {
     database: string,
     own: string | null,
     { hardState, mark }: Pick<Inspection, "hardState" | "mark">,
-  ): Promise<Pick<Inspection, "log"> & Partial<Pick<Inspection, "voters">>> {
+  ): Promise<Pick<Inspection, "log"> & Partial<Pick<Inspection, "voters" | "voterHalves">>> {
     const sealed = await store.get(FORMAT_KEY);
     const format = sealed === null ? null : decodeFormat(sealed);
     if (format === null) this.#bad(database, "it does not say whose it is");
@@ -258,7 +262,8 @@ class Inspector {
     const { snapshot, logStart, entries, commitIndex } = verdict.loaded;
     const end = entries.at(-1) ?? logStart;
     const conf = confIn(verdict.loaded);
-    const voting = conf === null ? [] : [...conf.voters, ...conf.votersOutgoing];
+    const halves = conf === null ? [] : [conf.voters, conf.votersOutgoing];
+    const voting = halves.flat();
     return {
       log: {
         ...{ isIntact: true, firstIndex: logStart.index + 1 },
@@ -269,6 +274,7 @@ class Inspector {
         voters: conf.members
           .filter(({ id }) => voting.includes(id))
           .map(({ id, name }) => ({ id, name })),
+        voterHalves: halves.filter((half) => half.length > 0),
       }),
     };
   }

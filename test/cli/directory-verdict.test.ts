@@ -4,6 +4,7 @@ import {
   judgeDirectories,
   mostUpToDate,
   notesOfDirectory,
+  votersOf,
 } from "../../src/cli/directory-verdict.ts";
 import type { Examined } from "../../src/server/examine-directory.ts";
 
@@ -26,6 +27,7 @@ function directory(name: Name, parts: Parts = {}): Examined {
     identity: { formatVersion: 1, name, incarnation },
     birth: { clusterId: cluster, epoch: 1, members: [], joinedIndex: 0 },
     ...{ hardState: { term, vote: null }, voteCopies: 2, voters },
+    voterHalves: [Object.values(ids)],
     mark: { index: last, term, chain: "0".repeat(16) },
     ...{ returning: null, isSetAside: false, removed: null, superseded: null, damages: [] },
     log: { ...log, commitIndex: last, snapshot: null },
@@ -128,6 +130,26 @@ describe("several directories", () => {
   test("too few are said to be too few", () => {
     const all = [directory("n1", damaged), directory("n2"), directory("n3", damaged)];
     expect(bestText(all)).toContain("1 of 3 voters is here and whole, a majority is 2");
+  });
+
+  test("of a joint configuration it takes a majority of each half", () => {
+    const conf = (...halves: Name[][]) => ({
+      voters,
+      voterHalves: halves.map((half) => half.map((name) => ids[name])),
+    });
+    const has = (...names: Name[]) => names.map((name) => directory(name));
+    // n2 and n3 are no majority of all four, and yet of either half.
+    const replacing = {
+      voters: [...voters, { id: "4", name: "n4" }],
+      voterHalves: [["4", ids.n2, ids.n3], Object.values(ids)],
+    };
+    expect(votersOf(has("n2", "n3"), replacing)).toMatchObject({ here: 2, areQuorum: true });
+    expect(votersOf(has("n1", "n2"), replacing)).toMatchObject({
+      areQuorum: false,
+      wanted: "a majority each of n4, n2, n3 and of n1, n2, n3 is needed",
+    });
+    expect(votersOf(has("n1", "n2"), conf(["n1", "n2", "n3"])).areQuorum).toBe(true);
+    expect(votersOf(has("n1", "n2"), { voters: null, voterHalves: [] }).areQuorum).toBe(false);
   });
 
   test("of two clusters, or two copies of one, are refused", () => {
