@@ -49,7 +49,7 @@ export function judge(truth: Truth, { faults }: Corruption, outcome: Outcome): J
       const why = differenceOf(truth, outcome);
       if (why !== null)
         return {
-          verdict: isUntold(why, faults) ? "untold" : "silent",
+          verdict: isUntold(why, truth, faults) ? "untold" : "silent",
           why: `${why.what}: ${why.text}`,
         };
       const verdicts = { started: "intact", repaired: "repaired", setAside: "set aside" } as const;
@@ -117,20 +117,26 @@ function isBefore(one: LogEnd, other: LogEnd): boolean {
 
 /**
  * What no directory can know of itself. Both copies of the vote are of an earlier moment, or one of
- * them is and the other one cannot be read; the log and the mark, which is its only witness, were
- * both changed; or it is another directory as a whole.
+ * them is and the other one cannot be read, and so is the mark, or it does not know of the last vote
+ * yet; the log and the mark, which is its only witness, were both changed; or it is another directory
+ * as a whole.
  */
-function isUntold({ what }: Difference, faults: readonly Fault[]): boolean {
+function isUntold(
+  { what }: Difference,
+  { isVoteMarked }: Truth,
+  faults: readonly Fault[],
+): boolean {
   const touched = (...kinds: readonly Fault["of"][]): Fault[] =>
     faults.filter(({ of }) => kinds.includes(of));
   if (touched("directory").length > 0) return true;
+  const marks = touched("mark");
   if (what === "vote") {
     const votes = touched("vote-a", "vote-b");
     const isBoth = new Set(votes.map(({ of }) => of)).size === 2;
-    return isBoth && votes.some(({ isOlder }) => isOlder);
+    const isWitnessed = isVoteMarked && marks.length === 0;
+    return isBoth && votes.some(({ isOlder }) => isOlder) && !isWitnessed;
   }
   const database = touched("db", "CURRENT", "MANIFEST", "log", "table");
-  const marks = touched("mark");
   if (database.length === 0 || marks.length === 0) return false;
   // An older log with its mark is whole in itself.
   return what === "end" || [...database, ...marks].every(({ isOlder }) => isOlder);

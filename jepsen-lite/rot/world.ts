@@ -5,6 +5,7 @@ import { readIfThere } from "../../src/storage/durable-file.ts";
 import { generationOfFile, markOf } from "../../src/storage/generation.ts";
 import { MarkFile } from "../../src/storage/mark-file.ts";
 import type { Membership } from "../../src/storage/storage.ts";
+import { decodeVote } from "../../src/storage/vote-record.ts";
 import { Prng } from "../prng.ts";
 import { until } from "../real/wait.ts";
 import { Life } from "./life.ts";
@@ -28,6 +29,8 @@ export interface Truth {
   /** How far the log was; what it had vouched for before its last 100 ms ends at or behind the mark. */
   readonly end: LogEnd;
   readonly mark: LogEnd;
+  /** The mark knows of the last write of the vote: it was not one of the last 100 ms. */
+  readonly isVoteMarked: boolean;
   /**
    * Those that were ever the current one, also before the log was set aside: a majority has agreed on
    * each, and the chain ties it to the log.
@@ -116,7 +119,7 @@ async function lived(path: string, seed: number, number: number, salt: string): 
       entries: life.entries.map(contentOf),
       former: life.former.map(contentOf),
       end,
-      mark: await markIn(current, incarnation),
+      ...(await markIn(current, incarnation)),
       snapshots: [...snapshots],
       lostEnd,
     };
@@ -192,11 +195,15 @@ export async function filesOf(path: string): Promise<string[]> {
   return files.map(({ parentPath, name }) => join(parentPath, name).slice(path.length + 1)).sort();
 }
 
-async function markIn(path: string, incarnation: string): Promise<LogEnd> {
+async function markIn(
+  path: string,
+  incarnation: string,
+): Promise<Pick<Truth, "mark" | "isVoteMarked">> {
   const numbers = (await readdir(path)).map((file) => generationOfFile(file) ?? 0);
   const number = (await readIfThere(join(path, "generation"))) === null ? 0 : Math.max(...numbers);
   const mark = await MarkFile.read(join(path, markOf(number)), incarnation);
   if (mark === null) throw new Error(`${path} has no mark`);
   const { index, term } = mark.position;
-  return { index, term };
+  const vote = decodeVote(await readIfThere(join(path, "vote-a")), incarnation);
+  return { mark: { index, term }, isVoteMarked: vote?.write === mark.votes };
 }

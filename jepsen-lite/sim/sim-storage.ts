@@ -81,13 +81,13 @@ export class SimStorage {
         this.#write(this.#log.votes.write(step.hardState), next);
         break;
       case "mark":
-        this.#writeMark(this.#log.mark.set(step.position), next);
+        this.#writeMark(this.#log.mark.set(this.#log.marked(step)), next);
         break;
       case "batch":
         this.#access(step, next);
         break;
       case "raiseMark":
-        this.#log.mark.raise(step.position);
+        this.#log.mark.raise(this.#log.marked(step));
         this.#markLater();
         next();
         break;

@@ -29,7 +29,7 @@ import { decodeMark, laterMark } from "./mark-record.ts";
 import { laterInUse } from "./next-generation.ts";
 import { confIn } from "./returning.ts";
 import type { Identity, Membership, Returning } from "./storage.ts";
-import { VOTE_FILES } from "./vote-copies.ts";
+import { isVoteBehind, VOTE_FILES } from "./vote-copies.ts";
 import { decodeVote, newerVote } from "./vote-record.ts";
 
 export interface DamagedFile {
@@ -234,6 +234,10 @@ class Inspector {
     }
     const [one = null, other = null] = votes.map(({ record }) => record);
     const vote = newerVote(one, other);
+    if (vote !== null && isVoteBehind({ writes: vote.write }, mark)) {
+      for (const name of VOTE_FILES)
+        this.#bad(name, "it is older than the mark, which knows of a later vote");
+    }
     const hardState = vote === null ? null : { term: vote.term, vote: vote.vote };
     return { hardState, voteCopies: good.length, mark: mark?.position ?? null };
   }

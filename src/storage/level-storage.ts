@@ -7,6 +7,7 @@ import { asStorageError } from "./disk-errors.ts";
 import type { KeyValueStore } from "./key-value-store.ts";
 import { decodeEntry, entryKey, type LogPosition } from "./layout.ts";
 import { MarkFile, type MarkTimers } from "./mark-file.ts";
+import type { Marked } from "./mark-slots.ts";
 import { PersistPlanner, type PersistStep } from "./persist-plan.ts";
 import type { Verdict } from "./recovery.ts";
 import { chunkKey, chunkRange, decodeChunk } from "./snapshot-layout.ts";
@@ -57,9 +58,9 @@ export async function openStorage(
   options: StorageOptions = {},
 ): Promise<OpenedStorage> {
   const { directory, markPath, incarnation, store } = place;
-  const votes = await VoteFile.open(directory, incarnation);
+  const mark = await MarkFile.read(markPath, incarnation);
+  const votes = await VoteFile.open(directory, incarnation, mark);
   try {
-    const mark = await MarkFile.read(markPath, incarnation);
     const verdict = await readLog(store, votes.hardState, mark?.position ?? null);
     if (verdict.type === "damaged") {
       throw new LogDamaged(directory, verdict.damage);
@@ -249,19 +250,23 @@ class LevelStorage implements Storage {
           await this.#votes.write(step.hardState);
           break;
         case "mark":
-          await this.#mark.set(step.position);
+          await this.#mark.set(this.#marked(step));
           break;
         case "batch":
           await this.#place.store.batch(step.operations);
           this.#compact();
           break;
         case "raiseMark":
-          this.#mark.raise(step.position);
+          this.#mark.raise(this.#marked(step));
           break;
         default:
           unreachable(step);
       }
     }
+  }
+
+  #marked({ position }: { readonly position: LogPosition }): Marked {
+    return { position, votes: this.#votes.writes };
   }
 
   /** Of an entry that was written before, and is older than what is kept in memory. */

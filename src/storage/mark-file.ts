@@ -3,9 +3,9 @@ import { MARK_SYNC_MS } from "../limits.ts";
 import { BLOCK_BYTES } from "./block.ts";
 import { carryOut, type OpenFile, readIfThere, writeSynced } from "./durable-file.ts";
 import type { FileSteps } from "./file-step.ts";
-import { LOG_START, type LogPosition } from "./layout.ts";
+import { LOG_START } from "./layout.ts";
 import { encodeMark } from "./mark-record.ts";
-import { MarkSlots } from "./mark-slots.ts";
+import { type Marked, MarkSlots } from "./mark-slots.ts";
 
 /** What `MarkFile` needs of time. */
 export interface MarkTimers {
@@ -41,7 +41,7 @@ export class MarkFile {
 
   /** For a log that ends at `position`. The name still wants a sync of the directory. */
   static async create(path: string, incarnation: string, position = LOG_START): Promise<void> {
-    const first = encodeMark({ position, write: 0, incarnation });
+    const first = encodeMark({ position, votes: 0, write: 0, incarnation });
     await writeSynced(path, Buffer.concat([first, first]));
   }
 
@@ -70,21 +70,21 @@ export class MarkFile {
   }
 
   /**
-   * After the batch up to `position` was synced. Written and synced in the background, at most
+   * After what it tells of was synced. Written and synced in the background, at most
    * once in MARK_SYNC_MS: a write a batch would spare a start nothing that the window does not
    * already allow, and costs each batch a turn of the thread pool.
    */
-  raise(position: LogPosition): void {
-    this.#slots.raise(position);
+  raise(marked: Marked): void {
+    this.#slots.raise(marked);
     this.#timer ??= this.#timers.after(MARK_SYNC_MS, () => {
       this.#timer = null;
       this.#enqueue(this.#slots.writeWanted()).catch(this.#onFailure);
     });
   }
 
-  /** Resolves when the mark on disk is at `position`; for a truncation, and at a start. */
-  async set(position: LogPosition): Promise<void> {
-    await this.#enqueue(this.#slots.set(position));
+  /** Resolves when the mark on disk says so; for a truncation, and at a start. */
+  async set(marked: Marked): Promise<void> {
+    await this.#enqueue(this.#slots.set(marked));
   }
 
   /** Resolves when all that was begun so far is written, or has failed. */

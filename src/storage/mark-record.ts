@@ -5,14 +5,16 @@ import { fieldOf, integerField, seal, textField, unseal } from "./sealed.ts";
 /** The mark as one slot of the file holds it. */
 export interface MarkRecord {
   readonly position: LogPosition;
+  /** Of the vote: as many writes of it were on disk by then (`VoteRecord`). */
+  readonly votes: number;
   /** Counts the writes of this directory, over all starts. */
   readonly write: number;
   readonly incarnation: string;
 }
 
 export function encodeMark(record: MarkRecord): Buffer {
-  const { position, write, incarnation } = record;
-  return padToBlock(seal("mark", { ...position, write, incarnation }));
+  const { position, votes, write, incarnation } = record;
+  return padToBlock(seal("mark", { ...position, votes, write, incarnation }));
 }
 
 /** Null for a slot that is torn, flipped, missing, or of another directory. */
@@ -25,7 +27,9 @@ export function decodeMark(bytes: Uint8Array | null, incarnation: string): MarkR
   const write = integerField(record, "write");
   if (index === null || term === null || chain === null || write === null) return null;
   if (fieldOf(record, "incarnation") !== incarnation) return null;
-  return { position: { index, term, chain }, write, incarnation };
+  // The first marks that were ever written do not have it.
+  const votes = integerField(record, "votes") ?? 0;
+  return { position: { index, term, chain }, votes, write, incarnation };
 }
 
 /** The later of the readable ones. */

@@ -2,6 +2,9 @@ import type { FileSteps } from "./file-step.ts";
 import { DIRECTORY_FILES, type LogPosition } from "./layout.ts";
 import { decodeMark, encodeMark, laterMark, type MarkRecord } from "./mark-record.ts";
 
+/** What a mark tells of. */
+export type Marked = Pick<MarkRecord, "position" | "votes">;
+
 /**
  * How far the log was synced: index, term and chain checksum of its last entry. Without it a log
  * that lost its end would look like one whose last batch was cut off by a crash. Pure: says what is
@@ -11,6 +14,9 @@ import { decodeMark, encodeMark, laterMark, type MarkRecord } from "./mark-recor
  * raised after the batch that it tells of, and lowered, and synced, before the batch that
  * truncates. It may be behind: what was appended since it was last synced is the window in which a
  * lost end goes unnoticed.
+ *
+ * It also says how often the vote was written by then, so that both copies of the vote from an earlier
+ * moment do not pass for the last one.
  *
  * One file of two slots, a block each. A write goes to the slot that was not synced last and is
  * synced at once, so whatever a power cut tears, the other one is whole. The later of the readable
@@ -25,7 +31,7 @@ export class MarkSlots {
   /** What a start reads may never have been synced. */
   #isReadSynced = false;
   /** Raised to here, but not yet written; only the latest counts. */
-  #wanted: LogPosition | null = null;
+  #wanted: Marked | null = null;
 
   private constructor(record: MarkRecord, slot: number) {
     this.#record = record;
@@ -53,9 +59,14 @@ export class MarkSlots {
     return this.#record.position;
   }
 
-  /** For `writeWanted`, after the batch up to `position` was synced. */
-  raise(position: LogPosition): void {
-    this.#wanted = position;
+  /** Of the last write. */
+  get votes(): number {
+    return this.#record.votes;
+  }
+
+  /** For `writeWanted`, after the batch up to `position` and `votes` writes of the vote were synced. */
+  raise(marked: Marked): void {
+    this.#wanted = marked;
   }
 
   /** What it was raised to, if it was since the last write. */
@@ -63,12 +74,12 @@ export class MarkSlots {
     if (this.#wanted !== null) yield* this.set(this.#wanted);
   }
 
-  *set(position: LogPosition): FileSteps {
+  *set({ position, votes }: Marked): FileSteps {
     const file = DIRECTORY_FILES.mark;
     this.#wanted = null;
     if (!this.#isReadSynced) yield { type: "sync", file };
     this.#isReadSynced = true;
-    this.#record = { ...this.#record, position, write: this.#record.write + 1 };
+    this.#record = { ...this.#record, position, votes, write: this.#record.write + 1 };
     const slot = 1 - this.#syncedSlot;
     yield { type: "write", file, block: slot, content: encodeMark(this.#record) };
     yield { type: "sync", file };

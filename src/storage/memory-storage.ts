@@ -12,13 +12,13 @@ import {
 import type { KeyRange, KeyValueOperation } from "./key-value-store.ts";
 import { decodeEntry, entryKey, LOG_START, type LogPosition } from "./layout.ts";
 import { encodeMark } from "./mark-record.ts";
-import { MarkSlots } from "./mark-slots.ts";
+import { type Marked, MarkSlots } from "./mark-slots.ts";
 import { PersistPlanner, type PersistStep } from "./persist-plan.ts";
 import { type IntactLog, type Verdict, vouchedEnd } from "./recovery.ts";
 import { chunkKey, chunkRange, decodeChunk } from "./snapshot-layout.ts";
 import { SnapshotVerifier } from "./snapshot-verifier.ts";
 import type { LoadedLog, Storage, StoredChunk } from "./storage.ts";
-import { VoteCopies } from "./vote-copies.ts";
+import { isVoteBehind, VoteCopies } from "./vote-copies.ts";
 import { encodeVote, firstVote } from "./vote-record.ts";
 
 /** What reaches a disk, one after the other; a batch is synced when it is done. */
@@ -169,8 +169,9 @@ export class MemoryDisk {
   *#verify(): Generator<DiskStep, Verified, void> {
     const votes = this.#readVotes();
     if (votes === null) throw damaged("memory", "neither vote can be read");
-    yield* votes.rewrite();
     const mark = this.#readMark();
+    if (isVoteBehind(votes, mark)) throw damaged("memory", "the mark knows of a later vote");
+    yield* votes.rewrite();
     const log = this.#judge(votes, mark);
     if (log.type === "damaged") throw damaged("memory", describeDamage(log.damage));
     return { log, votes, mark: must(mark) };
@@ -265,18 +266,23 @@ export class MemoryLog {
           yield* this.votes.write(step.hardState);
           break;
         case "mark":
-          yield* this.mark.set(step.position);
+          yield* this.mark.set(this.marked(step));
           break;
         case "batch":
           yield step;
           break;
         case "raiseMark":
-          this.mark.raise(step.position);
+          this.mark.raise(this.marked(step));
           break;
         default:
           unreachable(step);
       }
     }
+  }
+
+  /** By now. */
+  marked({ position }: { readonly position: LogPosition }): Marked {
+    return { position, votes: this.votes.writes };
   }
 
   /** The current snapshot's or a former one's; null once that was dropped. */
@@ -382,7 +388,7 @@ export class MemoryStorage implements Storage {
 }
 
 function firstMarks(incarnation: string): [Uint8Array, Uint8Array] {
-  const mark = encodeMark({ position: LOG_START, write: 0, incarnation });
+  const mark = encodeMark({ position: LOG_START, votes: 0, write: 0, incarnation });
   return [mark, mark];
 }
 

@@ -121,7 +121,7 @@ export class PersistPlanner {
     if (snapshot !== null) this.#takeSnapshot(snapshot, draft, found, base, lastBefore);
     this.#forgetCommitted();
     if (draft.operations.length > 0) draft.operations.push(...this.sweep());
-    return stepsOf(hardState, draft);
+    return stepsOf(hardState, draft, this.last);
   }
 
   #takeHardState(next: HardState): void {
@@ -272,12 +272,15 @@ export class PersistPlanner {
 function stepsOf(
   hardState: HardState | null,
   { lowerMark, operations, last, isMarkSynced }: Draft,
+  end: LogPosition,
 ): readonly PersistStep[] {
   const steps: PersistStep[] = [];
   if (hardState !== null) steps.push({ type: "vote", hardState });
   if (lowerMark !== null) steps.push({ type: "mark", position: lowerMark });
   if (operations.length > 0) steps.push({ type: "batch", operations });
-  if (last !== null) steps.push({ type: isMarkSynced ? "mark" : "raiseMark", position: last });
+  // With a vote alone, too: it tells of that as well.
+  const marked = last ?? (hardState === null ? null : end);
+  if (marked !== null) steps.push({ type: isMarkSynced ? "mark" : "raiseMark", position: marked });
   return steps;
 }
 

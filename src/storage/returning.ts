@@ -79,9 +79,9 @@ async function removeMarker(path: string): Promise<void> {
 
 async function verify({ path, identity, generation, store }: SetAside): Promise<Verdict> {
   const { incarnation } = identity;
-  const votes = await VoteFile.open(path, incarnation);
+  const mark = await MarkFile.read(join(path, markOf(generation.number)), incarnation);
+  const votes = await VoteFile.open(path, incarnation, mark);
   try {
-    const mark = await MarkFile.read(join(path, markOf(generation.number)), incarnation);
     return await readLog(store, votes.hardState, mark?.position ?? null);
   } finally {
     await votes.close();

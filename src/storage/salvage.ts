@@ -68,12 +68,14 @@ export class Salvage implements LogSource {
     this.repair = new LogRepair(pointer?.logStart ?? LOG_START, mark, values, snapshot);
   }
 
-  /** @throws StorageError DAMAGED where nobody can say how far the log reached, FOREIGN. */
+  /** @throws StorageError DAMAGED where nobody can say how far the log reached, or how it voted. */
   static async read(place: SalvagePlace): Promise<Salvage> {
     const { path, identity, generation } = place;
     const markPath = join(path, markOf(generation.number));
     const mark = await MarkFile.read(markPath, identity.incarnation);
     if (mark === null) throw new LogDamaged(path, { what: "markUnreadable" });
+    // The next generation has a mark of its own, which knows of no vote.
+    await (await VoteFile.open(path, identity.incarnation, mark)).close();
     const found = await find(place, mark.position);
     return new Salvage(place, found, mark.position);
   }
@@ -103,7 +105,7 @@ export class Salvage implements LogSource {
       await this.#copySnapshot(store);
       await this.#copyEntries(store);
       await MarkFile.create(join(path, markOf(number)), identity.incarnation, this.repair.end);
-      const votes = await VoteFile.open(path, identity.incarnation);
+      const votes = await VoteFile.open(path, identity.incarnation, null);
       await votes.close();
       const verdict = await readLog(store, votes.hardState, this.repair.end);
       if (verdict.type === "damaged") throw new LogDamaged(path, verdict.damage);

@@ -14,6 +14,7 @@ export const VOTE_FILES = [DIRECTORY_FILES.voteA, DIRECTORY_FILES.voteB] as cons
  *   the new one yet, so either is right.
  * - Cut while B is written: A holds the new state, synced. It is the newer one, and wins.
  * - Rot later in one of them: both held the same, the other has it.
+ * - Both from an earlier moment, each whole: the mark knows of a later write (`isVoteBehind`).
  * Only one is ever being written, each is a file of a whole block, so a torn write cannot reach
  * both. Writing in place needs no rename and thus no sync of the directory, which an election
  * would wait for.
@@ -51,6 +52,11 @@ export class VoteCopies {
     return new VoteCopies(record, record === a ? fileA : fileB, repaired);
   }
 
+  /** Of this directory, over all starts. */
+  get writes(): number {
+    return this.#record.write;
+  }
+
   get hardState(): HardState {
     return { term: this.#record.term, vote: this.#record.vote };
   }
@@ -74,4 +80,15 @@ export class VoteCopies {
       yield { type: "sync", file };
     }
   }
+}
+
+/**
+ * Whether both copies are older than what was on disk once: this member may have voted since, and
+ * would vote a second time in the same term.
+ */
+export function isVoteBehind(
+  { writes }: Pick<VoteCopies, "writes">,
+  mark: { readonly votes: number } | null,
+): boolean {
+  return mark !== null && writes < mark.votes;
 }

@@ -14,7 +14,7 @@ import {
 import type { FileSteps } from "./file-step.ts";
 import { damagedDirectoryAdvice } from "./recovery-advice.ts";
 import { StorageError } from "./storage.ts";
-import { VOTE_FILES, VoteCopies } from "./vote-copies.ts";
+import { isVoteBehind, VOTE_FILES, VoteCopies } from "./vote-copies.ts";
 import { encodeVote, firstVote } from "./vote-record.ts";
 
 /** The files of term and vote; `VoteCopies` says what is written to them, and why in that order. */
@@ -25,6 +25,10 @@ export class VoteFile {
   private constructor(copies: VoteCopies, files: readonly OpenFile[]) {
     this.#copies = copies;
     this.#files = files;
+  }
+
+  get writes(): number {
+    return this.#copies.writes;
   }
 
   get hardState(): HardState {
@@ -42,15 +46,25 @@ export class VoteFile {
     for (const name of VOTE_FILES) await writeSynced(join(directory, name), content);
   }
 
-  /** Rejects with StorageError DAMAGED when neither copy can be read. */
-  static async open(directory: string, incarnation: string): Promise<VoteFile> {
+  /**
+   * `mark`: of the same directory, where it can be read.
+   *
+   * @throws StorageError DAMAGED when neither copy can be read, or both are older than the mark knows.
+   */
+  static async open(
+    directory: string,
+    incarnation: string,
+    mark: { readonly votes: number } | null,
+  ): Promise<VoteFile> {
     const [pathA, pathB] = [join(directory, VOTE_FILES[0]), join(directory, VOTE_FILES[1])];
     const copies = VoteCopies.read(await readIfThere(pathA), await readIfThere(pathB), incarnation);
     if (copies === null) {
-      throw new StorageError(
-        "DAMAGED",
-        `neither ${pathA} nor ${pathB} can be read: term and vote of this node are lost`,
-        damagedDirectoryAdvice(directory, "The node could vote twice in one term."),
+      throw lost(directory, `neither ${pathA} nor ${pathB} can be read`);
+    }
+    if (isVoteBehind(copies, mark)) {
+      throw lost(
+        directory,
+        `${pathA} and ${pathB} are older than the mark, which knows of a later vote`,
       );
     }
     const files: OpenFile[] = [];
@@ -77,6 +91,12 @@ export class VoteFile {
   #carryOut(steps: FileSteps): Promise<void> {
     return carryOut(steps, (file) => must(this.#files[file === VOTE_FILES[0] ? 0 : 1]));
   }
+}
+
+function lost(directory: string, what: string): StorageError {
+  const why = "The node could vote twice in one term.";
+  const text = `${what}: term and vote of this node are lost`;
+  return new StorageError("DAMAGED", text, damagedDirectoryAdvice(directory, why));
 }
 
 async function openForUpdate(directory: string, path: string): Promise<OpenFile> {

@@ -55,7 +55,7 @@ const ofFiles = (steps: FileSteps): string[] =>
 class Steps {
   readonly #votes = VoteCopies.read(encodeVote(firstVote(OWN)), null, OWN)!;
   readonly #mark = MarkSlots.read(
-    encodeMark({ position: LOG_START, write: 0, incarnation: OWN }),
+    encodeMark({ position: LOG_START, votes: 0, write: 0, incarnation: OWN }),
     null,
     OWN,
   )!;
@@ -95,11 +95,11 @@ class Steps {
         case "vote":
           return ofFiles(this.#votes.write(step.hardState));
         case "mark":
-          return ofFiles(this.#mark.set(step.position));
+          return ofFiles(this.#mark.set({ position: step.position, votes: 0 }));
         case "batch":
           return [`batch ${kindsOf(step.operations)}`];
         default:
-          this.#mark.raise(step.position);
+          this.#mark.raise({ position: step.position, votes: 0 });
           return ofFiles(this.#mark.writeWanted()).map((text) => `${text}, later`);
       }
     });

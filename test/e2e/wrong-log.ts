@@ -62,6 +62,6 @@ export async function falsify(dataDir: string, name: string, addr: string): Prom
     TIMERS,
     () => {},
   );
-  await mark.set(last);
+  await mark.set({ position: last, votes: 0 });
   await mark.close();
 }

@@ -83,8 +83,16 @@ export const storage: readonly Mutant[] = [
     name: "mark-raised-before-the-batch",
     imitates: "a mark that claims what a power cut takes away: an intact disk reads as damaged",
     file: "src/storage/persist-plan.ts",
-    find: 'steps.push({ type: isMarkSynced ? "mark" : "raiseMark", position: last });',
-    replace: 'steps.splice(-1, 0, { type: isMarkSynced ? "mark" : "raiseMark", position: last });',
+    find: 'steps.push({ type: isMarkSynced ? "mark" : "raiseMark", position: marked });',
+    replace: 'steps.splice(-1, 0, { type: isMarkSynced ? "mark" : "raiseMark", position: marked });',
+    tests,
+  },
+  {
+    name: "votes-from-before-the-mark",
+    imitates: "both copies of the vote are older than what was on disk once, and it is given again",
+    file: "src/storage/vote-copies.ts",
+    find: "return mark !== null && writes < mark.votes;",
+    replace: "return mark !== null && writes < 0;",
     tests,
   },
   {

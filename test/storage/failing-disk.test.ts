@@ -163,7 +163,7 @@ describe("the order of a persist", () => {
     );
     const write = store.batch.bind(store);
     store.batch = async (operations) => {
-      const votes = await VoteFile.open(directory, OWN);
+      const votes = await VoteFile.open(directory, OWN, null);
       await votes.close();
       const mark = await MarkFile.read(join(directory, "mark"), OWN);
       seen.push(

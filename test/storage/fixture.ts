@@ -76,7 +76,7 @@ export function markOf({ files, incarnation }: MemoryDisk): LogPosition {
 }
 
 export function setMark({ files, incarnation }: MemoryDisk, position: LogPosition): void {
-  files.mark.fill(encodeMark({ position, write: 0, incarnation }));
+  files.mark.fill(encodeMark({ position, votes: 0, write: 0, incarnation }));
 }
 
 const CHUNKS = 5;

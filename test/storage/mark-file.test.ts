@@ -5,7 +5,7 @@ import { MARK_SYNC_MS } from "../../src/limits.ts";
 import { LOG_START, type LogPosition } from "../../src/storage/layout.ts";
 import { MarkFile } from "../../src/storage/mark-file.ts";
 import { encodeMark } from "../../src/storage/mark-record.ts";
-import { MarkSlots } from "../../src/storage/mark-slots.ts";
+import { type Marked, MarkSlots } from "../../src/storage/mark-slots.ts";
 import { temporaryDirectory } from "./fixture.ts";
 import { HandTimers } from "./hand-timers.ts";
 
@@ -14,6 +14,10 @@ const BLOCK = 4096;
 
 function at(index: number): LogPosition {
   return { index, term: 1, chain: index.toString(16).padStart(16, "0") };
+}
+
+function marked(index: number): Marked {
+  return { position: at(index), votes: 0 };
 }
 
 async function newMark(): Promise<{ path: string; mark: MarkFile; timers: HandTimers }> {
@@ -44,15 +48,15 @@ describe("the mark", () => {
 
   it("is where it was raised to last, once closed", async () => {
     const { path, mark } = await newMark();
-    for (let index = 1; index <= 50; index += 1) mark.raise(at(index));
+    for (let index = 1; index <= 50; index += 1) mark.raise(marked(index));
     await mark.close();
     expect((await MarkFile.read(path, OWN))?.position).toEqual(at(50));
   });
 
   it("is written and synced a bounded time after it was raised, once for all that came", async () => {
     const { path, mark, timers } = await newMark();
-    mark.raise(at(1));
-    mark.raise(at(2));
+    mark.raise(marked(1));
+    mark.raise(marked(2));
     await mark.settled();
     expect(timers.armed.map(({ delayMs }) => delayMs)).toEqual([MARK_SYNC_MS]);
     timers.fire();
@@ -64,8 +68,8 @@ describe("the mark", () => {
 
   it("that was raised and then lowered stays lowered when its time comes", async () => {
     const { path, mark, timers } = await newMark();
-    mark.raise(at(9));
-    await mark.set(at(4));
+    mark.raise(marked(9));
+    await mark.set(marked(4));
     timers.fire();
     await mark.settled();
     expect(await markIn(path)).toBe(4);
@@ -74,11 +78,11 @@ describe("the mark", () => {
 
   it("leaves the slot alone that was synced last", async () => {
     const { path, mark, timers } = await newMark();
-    await mark.set(at(10));
+    await mark.set(marked(10));
     for (let index = 11; index <= 20; index += 1) {
       const synced = (await slots(path)).find((slot) => slot.includes(`"index":${index - 1},`));
       expect(synced).toBeDefined();
-      mark.raise(at(index));
+      mark.raise(marked(index));
       timers.fire();
       await mark.settled();
       expect(await slots(path)).toContain(synced);
@@ -90,21 +94,21 @@ describe("the mark", () => {
   // both would be torn.
   it("is synced as a start has read it, before the other slot is written", () => {
     const [older, newer] = [1, 2].map((write) =>
-      encodeMark({ position: at(write), write, incarnation: OWN }),
+      encodeMark({ ...marked(write), write, incarnation: OWN }),
     );
     const slots = MarkSlots.read(older!, newer!, OWN)!;
-    const stepsOf = (position: LogPosition): string[] =>
-      [...slots.set(position)].map((each) =>
+    const stepsOf = (index: number): string[] =>
+      [...slots.set(marked(index))].map((each) =>
         each.type === "write" ? `write ${each.block}` : each.type,
       );
-    expect(stepsOf(at(3))).toEqual(["sync", "write 0", "sync"]);
-    expect(stepsOf(at(4))).toEqual(["write 1", "sync"]);
+    expect(stepsOf(3)).toEqual(["sync", "write 0", "sync"]);
+    expect(stepsOf(4)).toEqual(["write 1", "sync"]);
   });
 
   it("is the older one when the later slot is torn, and none when both are", async () => {
     const { path, mark } = await newMark();
-    await mark.set(at(10));
-    await mark.set(at(20));
+    await mark.set(marked(10));
+    await mark.set(marked(20));
     await mark.close();
     const content = await readFile(path);
     const later = (await slots(path)).findIndex((slot) => slot.includes('"index":20,'));
@@ -126,8 +130,8 @@ describe("the mark", () => {
 
   it("stays lowered when a start follows, although the other slot still holds a higher one", async () => {
     const { path, mark } = await newMark();
-    await mark.set(at(10));
-    await mark.set(at(3));
+    await mark.set(marked(10));
+    await mark.set(marked(3));
     await mark.close();
     expect(await markIn(path)).toBe(3);
   });

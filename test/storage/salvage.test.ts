@@ -279,6 +279,7 @@ describe("what is left of a damaged log", () => {
     const { incarnation } = JSON.parse((await readFile(join(path, "identity"), "utf8")).slice(9));
     const mark = encodeMark({
       position: { ...LOG_START, index: 3, term: 1 },
+      votes: 0,
       write: 9,
       incarnation,
     });

@@ -127,7 +127,7 @@ describe("what is left over", () => {
     store.failure = null;
     const batches = store.batches;
     await expect(storage.persist(request(10, parts))).rejects.toMatchObject({ code: "DISK" });
-    const votes = await VoteFile.open(directory, OWN);
+    const votes = await VoteFile.open(directory, OWN, null);
     expect(votes.hardState).toEqual(hardState(1));
     await votes.close();
     timers.fireAll(SWEEP_IDLE_MS);

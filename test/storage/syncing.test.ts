@@ -44,7 +44,7 @@ describe("what a node vouches for is synced:", () => {
     async () => {
       const directory = await temporaryDirectory();
       await VoteFile.create(directory, OWN);
-      const file = await VoteFile.open(directory, OWN);
+      const file = await VoteFile.open(directory, OWN, null);
       const handles = await fileHandles();
       const done: string[] = [];
       const listenTo = (name: "write" | "datasync"): void => {
@@ -85,7 +85,7 @@ describe("a crash while the copies of a vote are written again at a start", () =
   it.each(CASES)("leaves the vote, though %s has the %s good one", async (good, kind) => {
     const directory = await temporaryDirectory();
     await VoteFile.create(directory, OWN);
-    const file = await VoteFile.open(directory, OWN);
+    const file = await VoteFile.open(directory, OWN, null);
     await file.write(hardState(4, "z"));
     await file.write(hardState(5, "a"));
     await file.close();
@@ -105,10 +105,10 @@ describe("a crash while the copies of a vote are written again at a start", () =
       await write.call(this, Buffer.alloc(2048, 0x55), 0, 2048, 0);
       throw new Error("the power went");
     } as never);
-    await expect(VoteFile.open(directory, OWN)).rejects.toThrow("the power went");
+    await expect(VoteFile.open(directory, OWN, null)).rejects.toThrow("the power went");
     vi.restoreAllMocks();
 
-    const again = await VoteFile.open(directory, OWN);
+    const again = await VoteFile.open(directory, OWN, null);
     expect(again.hardState).toEqual(hardState(5, "a"));
     await again.close();
   });

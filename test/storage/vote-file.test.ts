@@ -1,7 +1,10 @@
-import { copyFile, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { openDirectory } from "../../src/storage/directory.ts";
+import { inspectDirectory } from "../../src/storage/inspection.ts";
+import { MarkFile } from "../../src/storage/mark-file.ts";
 import { VoteCopies } from "../../src/storage/vote-copies.ts";
 import { VoteFile } from "../../src/storage/vote-file.ts";
 import {
@@ -10,7 +13,7 @@ import {
   newerVote,
   type VoteRecord,
 } from "../../src/storage/vote-record.ts";
-import { hardState, temporaryDirectory } from "./fixture.ts";
+import { hardState, random, request, temporaryDirectory, usedDirectory } from "./fixture.ts";
 
 const OWN = "0123456789abcdef";
 const COPIES = ["vote-a", "vote-b"] as const;
@@ -19,7 +22,7 @@ const COPIES = ["vote-a", "vote-b"] as const;
 async function votedDirectory(): Promise<string> {
   const directory = await temporaryDirectory();
   await VoteFile.create(directory, OWN);
-  const file = await VoteFile.open(directory, OWN);
+  const file = await VoteFile.open(directory, OWN, null);
   await file.write(hardState(4, "z"));
   await file.write(hardState(5, "a"));
   await file.close();
@@ -27,7 +30,7 @@ async function votedDirectory(): Promise<string> {
 }
 
 async function voteIn(directory: string): Promise<{ vote: unknown; repaired: string | null }> {
-  const file = await VoteFile.open(directory, OWN);
+  const file = await VoteFile.open(directory, OWN, null);
   await file.close();
   return { vote: file.hardState, repaired: file.repaired };
 }
@@ -78,14 +81,48 @@ describe("a vote file", () => {
   it("is refused when neither copy can be read", async () => {
     const directory = await votedDirectory();
     for (const copy of COPIES) await writeFile(join(directory, copy), "garbage");
-    await expect(VoteFile.open(directory, OWN)).rejects.toMatchObject({ code: "DAMAGED" });
+    await expect(VoteFile.open(directory, OWN, null)).rejects.toMatchObject({ code: "DAMAGED" });
     for (const copy of COPIES) await rm(join(directory, copy));
-    await expect(VoteFile.open(directory, OWN)).rejects.toMatchObject({ code: "DAMAGED" });
+    await expect(VoteFile.open(directory, OWN, null)).rejects.toMatchObject({ code: "DAMAGED" });
+  });
+
+  it("is refused when both copies are older than the mark knows, and left as it is", async () => {
+    const path = await usedDirectory({ hardState: hardState(5, "a") });
+    const former = join(path, "former");
+    await mkdir(former);
+    for (const copy of COPIES) await copyFile(join(path, copy), join(former, copy));
+    const directory = await openDirectory(path, "n1", random);
+    const { incarnation } = directory.identity;
+    const { storage } = await directory.open();
+    await storage.persist(request(1, { hardState: hardState(6, "b") }));
+    await directory.close();
+    for (const copy of COPIES) await copyFile(join(former, copy), join(path, copy));
+    const older = await readFile(join(path, "vote-b"));
+    const text =
+      /vote-a and .*vote-b are older than the mark.*term and vote of this node are lost$/;
+    for (const damage of [false, true]) {
+      if (damage) await rm(join(path, "db", "CURRENT"));
+      const again = await openDirectory(path, "n1", random);
+      const look = damage ? again.salvage() : again.open();
+      await expect(look).rejects.toMatchObject({
+        code: "DAMAGED",
+        message: expect.stringMatching(text),
+      });
+      await again.close();
+      expect(await readFile(join(path, "vote-b"))).toEqual(older);
+    }
+    const { damages } = await inspectDirectory(path);
+    const what = "it is older than the mark, which knows of a later vote";
+    expect(damages.filter(({ text: why }) => why === what).map(({ file }) => file)).toEqual(COPIES);
+    // One of them from before, and the other one unreadable, is no different.
+    await rm(join(path, "vote-a"));
+    const mark = await MarkFile.read(join(path, "mark"), incarnation);
+    await expect(VoteFile.open(path, incarnation, mark)).rejects.toThrow(text);
   });
 
   it("of another directory is not believed", async () => {
     const directory = await votedDirectory();
-    await expect(VoteFile.open(directory, "f".repeat(16))).rejects.toMatchObject({
+    await expect(VoteFile.open(directory, "f".repeat(16), null)).rejects.toMatchObject({
       code: "DAMAGED",
     });
   });
@@ -93,7 +130,7 @@ describe("a vote file", () => {
   it("is read as the newer state when a crash fell between its copies", async () => {
     const directory = await votedDirectory();
     await copyFile(join(directory, "vote-b"), join(directory, "older"));
-    const file = await VoteFile.open(directory, OWN);
+    const file = await VoteFile.open(directory, OWN, null);
     await file.write(hardState(6, "b"));
     await file.close();
     await copyFile(join(directory, "older"), join(directory, "vote-b"));
