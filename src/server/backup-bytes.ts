@@ -11,12 +11,19 @@ export class BackupBytes implements AsyncIterable<Uint8Array> {
   readonly #header: BackupHeader;
   readonly #timers: Timers;
   readonly #late: Timer;
+  readonly #onOver: () => void;
   #isOver = false;
 
-  constructor(view: FrozenRegistry, header: BackupHeader, timers: Timers) {
+  constructor(
+    view: FrozenRegistry,
+    header: BackupHeader,
+    timers: Timers,
+    onOver: () => void = () => {},
+  ) {
     this.#view = view;
     this.#header = header;
     this.#timers = timers;
+    this.#onOver = onOver;
     this.#late = timers.after(BACKUP_MS_MAX, () => this.#letGo());
   }
 
@@ -56,6 +63,7 @@ export class BackupBytes implements AsyncIterable<Uint8Array> {
   }
 
   #letGo(): void {
+    if (!this.#isOver) this.#onOver();
     this.#isOver = true;
     this.#late.cancel();
     this.#view.release();

@@ -1,6 +1,11 @@
 import type { Clock, Timers } from "../env/env.ts";
 import type { Refusal } from "../errors.ts";
-import { BACKUP_TURN_MS_MAX, NAMESPACE_DEFAULT, OVERLOADED_RETRY_AFTER_MS } from "../limits.ts";
+import {
+  BACKUP_REST_MS,
+  BACKUP_TURN_MS_MAX,
+  NAMESPACE_DEFAULT,
+  OVERLOADED_RETRY_AFTER_MS,
+} from "../limits.ts";
 import { isVoterOf } from "../raft/conf-state.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { ReplicaStatus } from "../replica/status.ts";
@@ -36,10 +41,13 @@ const POLL_MS = 20;
  *
  * The view of the state costs memory as long as it is read, and no snapshot of the log is taken
  * meanwhile. So there is one at a time, and who reads it too slowly, or not at all, loses it after
- * `BACKUP_MS_MAX`: what was sent then lacks its end, and is no backup.
+ * `BACKUP_MS_MAX`: what was sent then lacks its end, and is no backup. Between two of them there is a
+ * rest, in which a snapshot that is due has its turn: readers that follow each other would else hold
+ * it off, and the log would grow.
  */
 export class Backups {
   readonly #host: BackupHost;
+  #restsUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(host: BackupHost) {
     this.#host = host;
@@ -71,7 +79,10 @@ export class Backups {
 
   /** Null: not now. */
   #begin(): BackupAnswer | null {
-    const { registry } = this.#host;
+    const { registry, clock } = this.#host;
+    if (clock.monotonicMs() < this.#restsUntilMs) {
+      return null;
+    }
     const status = this.#host.status();
     if (status.isReturning) {
       const message = "the state of a peer is to take the place of this node's own";
@@ -85,7 +96,9 @@ export class Backups {
     const header = this.#header(status, term);
     const view = registry.freeze();
     const { timers } = this.#host;
-    const bytes = new BackupBytes(view, header, timers);
+    const bytes = new BackupBytes(view, header, timers, () => {
+      this.#restsUntilMs = clock.monotonicMs() + BACKUP_REST_MS;
+    });
     return { ok: true, header, bytes };
   }
 

@@ -81,7 +81,9 @@ export class DiskGuard {
   static async open(options: DiskGuardOptions, ask = diskRoomOf): Promise<DiskGuard> {
     const guard = new DiskGuard(options, await Reserve.in(options.dataDir), ask);
     await guard.#see();
-    if (guard.#state === "full") {
+    if (guard.#marks?.reserveBytes === 0) {
+      await guard.#giveBack("there is to be none (--disk-reserve, --disk-full)");
+    } else if (guard.#state === "full") {
       await guard.#giveBack("the database may have to write when it is opened");
     }
     return guard;
@@ -135,7 +137,8 @@ export class DiskGuard {
     const { bytes: heldBytes } = this.#reserve;
     const marks = marksOf(this.#options, totalBytes);
     this.#marks = marks;
-    this.#wantedBytes = Math.max(this.#wantedBytes, marks.reserveBytes);
+    const isWanted = marks.reserveBytes > 0;
+    this.#wantedBytes = isWanted ? Math.max(this.#wantedBytes, marks.reserveBytes) : 0;
     this.#seen = { freeBytes, heldBytes };
     this.#judge();
   }

@@ -30,11 +30,13 @@ export function marksOf(settings: DiskSettings, totalBytes: number): DiskMarks {
     Math.min(most, Math.floor(totalBytes * fraction));
   const lowBytes = settings.diskLowBytes ?? fitting(DISK_LOW_BYTES_DEFAULT, DISK_FRACTION_LOW);
   const fullBytes = settings.diskFullBytes ?? fitting(DISK_FULL_BYTES_DEFAULT, DISK_FRACTION_FULL);
+  const reserveBytes =
+    settings.diskReserveBytes ?? fitting(DISK_RESERVE_BYTES_DEFAULT, DISK_FRACTION_RESERVE);
   return {
     lowBytes,
     fullBytes: Math.min(fullBytes, lowBytes),
-    reserveBytes:
-      settings.diskReserveBytes ?? fitting(DISK_RESERVE_BYTES_DEFAULT, DISK_FRACTION_RESERVE),
+    // It is given back to a disk that is full, and to no other.
+    reserveBytes: Math.min(fullBytes, lowBytes) === 0 ? 0 : reserveBytes,
   };
 }
 

@@ -84,7 +84,8 @@ export const storage: readonly Mutant[] = [
     imitates: "a mark that claims what a power cut takes away: an intact disk reads as damaged",
     file: "src/storage/persist-plan.ts",
     find: 'steps.push({ type: isMarkSynced ? "mark" : "raiseMark", position: marked });',
-    replace: 'steps.splice(-1, 0, { type: isMarkSynced ? "mark" : "raiseMark", position: marked });',
+    replace:
+      'steps.splice(-1, 0, { type: isMarkSynced ? "mark" : "raiseMark", position: marked });',
     tests,
   },
   {

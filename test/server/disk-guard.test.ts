@@ -7,6 +7,7 @@ import { nodeRandom } from "../../src/env/node-env.ts";
 import { DISK_RESERVE_DELAY_MS, DISK_RESERVE_STEP_BYTES } from "../../src/limits.ts";
 import type { DiskState } from "../../src/replica/disk-states.ts";
 import { DiskGuard, diskCheck } from "../../src/server/disk-guard.ts";
+import type { DiskSettings } from "../../src/server/disk-marks.ts";
 import { deferred } from "../../src/util/deferred.ts";
 import { temporaryDirectory } from "../storage/fixture.ts";
 
@@ -30,13 +31,12 @@ class Disk {
     this.dataDir = dataDir;
   }
 
-  async guard(diskReserveBytes = 2 * MIB): Promise<DiskGuard> {
+  async guard(settings: Partial<DiskSettings> = {}): Promise<DiskGuard> {
     const log = (_: unknown, text: string): void => void this.logged.push(text);
     const guard = await DiskGuard.open(
       {
         dataDir: this.dataDir,
-        ...MARKS,
-        diskReserveBytes,
+        ...{ ...MARKS, diskReserveBytes: 2 * MIB, ...settings },
         clock: { monotonicMs: () => this.nowMs, wallMs: () => 0 } satisfies Clock,
         timers: {
           every: () => ({ cancel: () => void this.cancelled++ }),
@@ -134,7 +134,7 @@ describe("the reserve", () => {
   }
 
   test("is made some time after the start, a step a look, of bytes that take their room", async () => {
-    const guard = await disk.guard(2 * MIB + 5);
+    const guard = await disk.guard({ diskReserveBytes: 2 * MIB + 5 });
     await guard.look();
     expect(await disk.reserveBytes()).toBe(0);
     disk.nowMs += DISK_RESERVE_DELAY_MS;
@@ -157,10 +157,23 @@ describe("the reserve", () => {
     expect(await disk.reserveBytes()).toBe(4 * MIB);
     const other = new Disk(await temporaryDirectory());
     other.observed.snapshotBytes = 2 * MIB;
-    const without = await other.guard(0);
+    const without = await other.guard({ diskReserveBytes: 0 });
     other.nowMs += DISK_RESERVE_DELAY_MS;
     await without.look();
     expect(await other.reserveBytes()).toBe(0);
+  });
+
+  test.each([
+    { ...MARKS, diskReserveBytes: 0 },
+    { ...MARKS, diskFullBytes: 0, diskReserveBytes: 2 * MIB },
+  ])("is given back where none is wanted any more: %o", async (settings) => {
+    await (await disk.guard()).stop();
+    await writeFile(join(disk.dataDir, "reserve"), Buffer.alloc(2 * MIB));
+    disk.freeBytes = 101 * MIB;
+    const guard = await disk.guard(settings);
+    expect([await disk.reserveBytes(), guard.status]).toEqual([
+      ...[0, { state: "ok", roomBytes: 101 * MIB, reserveBytes: 0 }],
+    ]);
   });
 
   test("does not grow while the disk is short of room", async () => {
