@@ -94,7 +94,8 @@ export class Directories implements Site {
     const opened = told.isOpened && !this.#base.isMade ? MADE : this.#base;
     const reported = behindAll(act.slice(0, told.done), opened);
     try {
-      await judge(path, this.#seed, expected(this.#base, act, told), reported);
+      const isHealed = act.some(({ type }) => type === "heal");
+      await judge(path, this.#seed, expected(this.#base, act, told), reported, isHealed);
     } catch (error) {
       this.#broken += 1;
       await rename(this.#runPlace, join(this.#place, `broken-${this.#broken}`));

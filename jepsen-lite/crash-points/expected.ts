@@ -38,6 +38,7 @@ export function behind(action: Action, found: Found): Found {
       return { ...found, isRemoved: true };
     case "elapse":
     case "reopen":
+    case "heal":
       return found;
     default:
       return action satisfies never;
@@ -95,6 +96,7 @@ const SWITCHES: Readonly<Record<Exclude<Action["type"], "persist">, string>> = {
   leave: "removed",
   elapse: "nothing",
   reopen: "nothing",
+  heal: "nothing",
 };
 
 /** A sweep puts nothing. */

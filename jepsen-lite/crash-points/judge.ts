@@ -13,13 +13,16 @@ const atOnce = async (): Promise<void> => {};
  * opens, with one of `expected`, byte for byte; it takes a write, and has that at the next opening.
  *
  * `reported` is what had been reported, which is what makes of something that is missing a loss.
+ * Where `isHealed`, a file of it was taken away, so a start makes its log whole first.
  */
 export async function judge(
   path: string,
   seed: number,
   expected: readonly Found[],
   reported: Found,
+  isHealed = false,
 ): Promise<void> {
+  if (isHealed) await heal(path, seed);
   await checkInspection(path);
   const session = new Session(path, seed + 1, atOnce);
   const isRemoved = !(await opens(session));
@@ -40,6 +43,17 @@ async function checkInspection(path: string): Promise<void> {
   if (damages.length === 0) return;
   const texts = damages.map(({ file, text }) => `${file}: ${text}`);
   throw new Violation("refused", `it is called damaged: ${texts.join("; ")}`, damages.length);
+}
+
+async function heal(path: string, seed: number): Promise<void> {
+  const session = new Session(path, seed + 1, atOnce);
+  try {
+    await session.openHealed();
+  } catch (error) {
+    throw new Violation("refused", `it is not healed: ${error}`);
+  } finally {
+    await session.close();
+  }
 }
 
 /** False where the member was removed. */

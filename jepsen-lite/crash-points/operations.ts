@@ -97,6 +97,11 @@ export const operations: readonly Operation[] = [
     },
     act: (script) => script.also("returned").append(2),
   },
+  {
+    name: "heal",
+    setup: used,
+    act: (script) => script.append(3).elapse().also("heal").append(2).elapse(),
+  },
   { name: "leave", setup: used, act: (script) => script.append(1).also("leave") },
 ];
 

@@ -21,6 +21,8 @@ export type Action =
   | { readonly type: "bear" }
   | { readonly type: "setAside" }
   | { readonly type: "reopen" }
+  /** A file of the database is lost, and a start makes the log whole of what is left. */
+  | { readonly type: "heal" }
   | { readonly type: "returned" }
   | { readonly type: "leave" };
 
@@ -103,7 +105,7 @@ export class Script {
     return this;
   }
 
-  also(type: "bear" | "reopen" | "returned" | "leave"): this {
+  also(type: "bear" | "reopen" | "heal" | "returned" | "leave"): this {
     this.actions.push({ type });
     return this;
   }

@@ -1,4 +1,8 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { LogDamaged } from "../../src/storage/damage.ts";
 import { type DataDirectory, openDirectory } from "../../src/storage/directory.ts";
+import { DIRECTORY_FILES } from "../../src/storage/layout.ts";
 import type { MarkTimers } from "../../src/storage/mark-file.ts";
 import type { LoadedLog, Membership, Storage } from "../../src/storage/storage.ts";
 import { Prng } from "../prng.ts";
@@ -67,6 +71,19 @@ export class Session {
     if (this.#directory.birth !== null) await this.#openLog();
   }
 
+  /** A log that is damaged is made whole first, of what is left of it. */
+  async openHealed(): Promise<void> {
+    try {
+      await this.open();
+      return;
+    } catch (error) {
+      if (!(error instanceof LogDamaged)) throw error;
+    }
+    await (await this.directory.salvage()).rebuild();
+    await this.close();
+    await this.open();
+  }
+
   async run(action: Action): Promise<void> {
     switch (action.type) {
       case "persist":
@@ -87,6 +104,11 @@ export class Session {
       case "reopen":
         await this.close();
         await this.open();
+        return;
+      case "heal":
+        await this.close();
+        await rm(join(this.#path, DIRECTORY_FILES.database, "CURRENT"));
+        await this.openHealed();
         return;
       case "returned":
         await this.directory.returned();

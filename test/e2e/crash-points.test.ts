@@ -12,7 +12,7 @@ const CALLS = 26;
 const AT_NODES = 8;
 const ON_DIRECTORIES = [
   ...["make", "start", "vote", "append", "rotate", "truncate", "take", "cut", "install", "sweep"],
-  ...["aside", "return", "leave"],
+  ...["aside", "return", "heal", "leave"],
 ];
 
 const each = eachWithCampaign("crash-points", MS_MAX);
@@ -50,7 +50,7 @@ test(
   async () => {
     const page = readPage("docs/storage.md");
     const names = ["start", "vote", "append", "truncate", "take", "cut", "install", "sweep"];
-    const only = ["make", ...names, "aside", "return", "leave"].join();
+    const only = ["make", ...names, "aside", "return", "heal", "leave"].join();
     const { code, output } = await each.campaign.start(["--list", "--at", "steps", "--only", only])
       .ran;
     expect(code, output).toBe(0);
@@ -65,6 +65,9 @@ test(
     told.push(["make", "rename identity"], ["make", "remove creating"], ["make", "rename birth"]);
     for (const step of ["rename diverged", "make mark.1", "rename generation", "remove diverged"]) {
       told.push(["aside", step]);
+    }
+    for (const step of ["make mark.1", "batch put s", "batch put p", "rename generation"]) {
+      told.push(["heal", step]);
     }
     told.push(["return", "rename generation"], ["leave", "rename removed"]);
     expect(told.length).toBeGreaterThan(40);
