@@ -179,7 +179,7 @@ export const BACKUP_RECORD_BYTES_MAX = 256 * 1024 * 1024;
 export const LINEAGE_REVISIONS = 2 ** 32;
 /** By how much a recovery raises the epoch at most: two of one cluster hardly ever come to the same. */
 export const EPOCH_STEP_MAX = 1_000_000;
-/** Between two of them a node takes a snapshot, if one is due: a checkpoint comes about as often. */
+/** Between two of them a snapshot of the log may begin, which it does at a checkpoint. */
 export const BACKUP_REST_MS = 1_000;
 /** What a backup waits for another one, or for a snapshot that is being taken. */
 export const BACKUP_TURN_MS_MAX = 5_000;

@@ -134,7 +134,7 @@ describe("the import table", () => {
       "jepsen-lite/sim/world.ts",
     ],
     ["jepsen-lite/checker/watch.ts", 'import { readFileSync } from "node:fs";', "node:fs"],
-    ["jepsen-lite/sim/recorder.ts", 'import type { Event } from "../history.ts";', undefined],
+    ["jepsen-lite/sim/world.ts", 'import type { Event } from "../history.ts";', undefined],
     ["jepsen-lite/model/m.ts", 'import type { I } from "../../src/wire/messages.ts";', "src/wire/"],
     ["jepsen-lite/cluster.ts", 'import { connect } from "../src/client/index.ts";', undefined],
     [

@@ -21,7 +21,12 @@ export interface ClusterPlace {
   readonly env?: Readonly<Record<string, string>>;
   /** What its log says, as it comes. */
   readonly onLine?: (line: LogLine, node: NodeProcess) => void;
+  /** Where one node dials another, of those that listen at `ports`; there, unless it is given. */
+  readonly lay?: (ports: ReadonlyMap<string, number>) => Promise<Dialled>;
 }
+
+/** The port at which `from` dials `to`. */
+export type Dialled = (from: string, to: string) => number;
 
 export interface Elected {
   readonly term: number;
@@ -44,15 +49,20 @@ export class NodeCluster {
 
   /** None of them is started. */
   static async make(place: ClusterPlace): Promise<NodeCluster> {
-    const { directory, program, dataDirs, env, onLine } = place;
+    const { directory, program, dataDirs, env, onLine, lay } = place;
     const ports = await freePorts(dataDirs.length);
-    const bootstrap = ports.map((port, i) => `n${i + 1}=127.0.0.1:${port}`).join(",");
+    const portOf = new Map(ports.map((port, i) => [`n${i + 1}`, port]));
+    const dialled: Dialled = (await lay?.(portOf)) ?? ((_, to) => portOf.get(to) ?? 0);
+    const bootstrapOf = (name: string): string =>
+      [...portOf]
+        .map(([to, port]) => `${to}=127.0.0.1:${to === name ? port : dialled(name, to)}`)
+        .join(",");
     const leaderships = new Leaderships();
     const nodes = dataDirs.map((dataDir, i) => {
       const [name, port] = [`n${i + 1}`, ports[i] ?? 0];
       const own = { name, port, dataDir, logPath: join(directory, `${name}.log`) };
       const argv = [...program, "start", "--id", name, "--data", dataDir];
-      argv.push("--listen", `127.0.0.1:${port}`, "--bootstrap", bootstrap);
+      argv.push("--listen", `127.0.0.1:${port}`, "--bootstrap", bootstrapOf(name));
       const heard = (line: LogLine): void => {
         noteLeader(line, node, leaderships);
         onLine?.(line, node);

@@ -1,5 +1,5 @@
 import type { ClientInput, ClientOutput, ConnectionId } from "../../src/replica/inputs.ts";
-import { CLOSE_NOTICE_MS_MAX } from "./recorder.ts";
+import { CLOSE_NOTICE_MS_MAX } from "./setup.ts";
 import type { SimNode } from "./sim-node.ts";
 import type { World } from "./world.ts";
 

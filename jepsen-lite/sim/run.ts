@@ -11,6 +11,7 @@ import { DrawnFaults } from "./fault-drawing.ts";
 import { type FaultCounts, Faults } from "./faults.ts";
 import { drawOptions, type SimOptions } from "./options.ts";
 import { SimClient } from "./sim-client.ts";
+import type { SimNode } from "./sim-node.ts";
 import { SimWatcher } from "./sim-watcher.ts";
 import { targetsIn } from "./targets.ts";
 import { demand, Violation } from "./violation.ts";
@@ -294,16 +295,15 @@ function settle(
 
 /**
  * Who is behind is not over what was done to it. A leader has no leases yet while one of its majority
- * is being sent a snapshot; and a member that catches up tells of a client that resumes there until
- * it can answer it, which keeps the session alive.
+ * is being sent a snapshot; and a node that catches up tells of a client that resumes there until it
+ * can answer it, which keeps the session alive. So does one that was removed and has not heard of it.
  */
-function hasCaughtUp({ leaders, members }: World): boolean {
+function hasCaughtUp({ leaders, members, nodes }: World): boolean {
   const status = leaders.at(-1)?.status();
-  return (
-    status?.role === "leader" &&
-    status.commitIndex === status.lastIndex &&
-    members.every((member) => member.status()?.lastApplied === status.commitIndex)
-  );
+  if (status?.role !== "leader" || status.commitIndex !== status.lastIndex) return false;
+  const isBehind = (node: SimNode): boolean => node.status()?.lastApplied !== status.commitIndex;
+  const followers = nodes.filter((node) => (node.status()?.leader ?? null) !== null);
+  return ![...members, ...followers].some(isBehind);
 }
 
 /** What clients were told, held against the promises; null where all are kept. */

@@ -140,8 +140,11 @@ function add(groups: Map<string, Examined[]>, key: string, directory: Examined):
 }
 
 /** By the rule for votes (§5.4.1): the later term of the last entry, then the longer log. */
-export function bestOf(examined: readonly Examined[]): readonly Examined[] {
-  const whole = examined.filter(isUsable);
+export function bestOf(
+  examined: readonly Examined[],
+  isFit: (directory: Examined) => boolean = isUsable,
+): readonly Examined[] {
+  const whole = examined.filter(isFit);
   const behind = (one: Examined, other: Examined): number =>
     (one.log?.lastTerm ?? 0) - (other.log?.lastTerm ?? 0) ||
     (one.log?.lastIndex ?? 0) - (other.log?.lastIndex ?? 0);
@@ -149,7 +152,12 @@ export function bestOf(examined: readonly Examined[]): readonly Examined[] {
 }
 
 /** A node could be started on it, and be elected. */
-export function isUsable({
+export function isUsable(directory: Examined): boolean {
+  return hasWholeLog(directory) && directory.damages.every(({ isMended }) => isMended);
+}
+
+/** A cluster could go on from it in another epoch, in which nobody asks how it has voted. */
+export function hasWholeLog({
   state,
   log,
   damages,
@@ -159,7 +167,9 @@ export function isUsable({
   isSetAside,
   birth,
 }: Examined): boolean {
-  const isWhole = damages.every(({ isMended }) => isMended) && log?.isIntact === true;
+  const isWhole =
+    damages.every(({ isMended, file }) => isMended || /^vote-[ab]$/.test(file)) &&
+    log?.isIntact === true;
   const isOver = removed !== null || superseded !== null;
   const isMember = birth !== null && !isOver && returning === null && !isSetAside;
   return state === "read" && isWhole && isMember;

@@ -4,7 +4,7 @@ import type { Examined } from "../server/examine-directory.ts";
 import { type Recovered, recoverCluster } from "../server/recover.ts";
 import { defineCommand, flag, type Invocation } from "./command.ts";
 import type { Context } from "./context.ts";
-import { bestOf, isUsable, type Voters, votersOf } from "./directory-verdict.ts";
+import { bestOf, hasWholeLog, isUsable, type Voters, votersOf } from "./directory-verdict.ts";
 import {
   DIRECTORY_COLUMNS,
   directoryItem,
@@ -156,7 +156,7 @@ function propose(examined: readonly Examined[]): Proposal {
       "give those of one cluster; of one that was recovered, those of its last epoch",
     );
   }
-  const [best] = bestOf(examined);
+  const [best] = bestOf(examined, hasWholeLog);
   if (best === undefined) {
     throw new Failure("FAILURE", "none of these directories can be gone on from", {
       exitCode: CLI_EXIT.failure,

@@ -1,6 +1,7 @@
 import { must } from "../util/assert.ts";
 import { compact, retainIndex, writeSnapshot } from "./compaction.ts";
 import type { ConfChange } from "./conf-change.ts";
+import { isVoterOf } from "./conf-state.ts";
 import type { RaftConfig, RestoredLog } from "./config.ts";
 import { isDiskGivenUp } from "./disk-hang.ts";
 import { dispatch } from "./dispatch.ts";
@@ -154,6 +155,15 @@ export class Raft {
     return role.type === "leader" ? (role.transfer?.to ?? null) : null;
   }
 
+  /**
+   * A leader that hands over does not, so that the next one can have all of its log; nor one that is
+   * no voter and goes with its next commit (`stepDownIfGone`); nor one whose disk is full.
+   */
+  get takesProposals(): boolean {
+    const { role, isDiskFull, conf, id } = this.#state;
+    return role.type === "leader" && role.transfer === null && !isDiskFull && isVoterOf(conf, id);
+  }
+
   /** The latest round begun, by `beginRound`, `tick`, or `ready`; 0 when not leader. */
   get round(): number {
     return this.#state.role.type === "leader" ? this.#state.role.round : 0;
@@ -191,12 +201,10 @@ export class Raft {
   }
 
   /**
-   * The entry's index; null when not leader, while the leadership is handed over, or when the disk
-   * is full. It may still be lost with the leadership.
+   * The entry's index; null when it takes none. It may still be lost with the leadership.
    */
   propose(kind: Exclude<EntryKind, "conf">, data: Uint8Array): LogIndex | null {
-    const { role, isDiskFull } = this.#state;
-    if (role.type !== "leader" || role.transfer !== null || isDiskFull) return null;
+    if (!this.takesProposals) return null;
     const index = appendOwn(this.#state, kind, data);
     checkInvariants(this.#state);
     return index;

@@ -347,7 +347,7 @@ export class Replica {
     // What comes while the leadership is handed over waits here, and goes from the nodes that took
     // it to the next leader, or into the log of this one where nothing comes of it. While in doubt,
     // it would be applied to states of which nobody knows which is right.
-    if (raft.transferTarget !== null || this.#comparison.isInDoubt || intake === "nothing") {
+    if (!raft.takesProposals || this.#comparison.isInDoubt || intake === "nothing") {
       return;
     }
     const commands = this.#duties?.commands() ?? [];

@@ -34,7 +34,9 @@ export async function logPage(
 ): Promise<Pick<HttpResponse, "contentType" | "body"> | null> {
   const to = Number(query.get("to"));
   if (query.get("lineage") !== lineage || !Number.isSafeInteger(to) || to < 1) return null;
-  const values = await source.readDownFrom(to, LOG_PAGE_BYTES_MAX);
+  const current = await source.readDownFrom(to, LOG_PAGE_BYTES_MAX);
+  const isLast = current.length === 0 && leader === null;
+  const values = isLast ? await source.readFormerDownFrom(to, LOG_PAGE_BYTES_MAX) : current;
   const items = values.map((value) => Buffer.from(value).toString("base64"));
   const page = { apiVersion: "v1", kind: "LogPart", lineage, leader, items };
   return { contentType: "application/json; charset=utf-8", body: `${JSON.stringify(page)}\n` };

@@ -51,9 +51,15 @@ export async function closeDatabase(database: Database | null): Promise<void> {
   else await database.lock.close();
 }
 
-/** Holds the lock of a database that cannot be opened, so that no other process repairs it too. */
+/**
+ * Holds the lock of a database that cannot be opened, so that no other process repairs it too. Where
+ * there is no room for what that takes, nothing is locked: the damage is the news.
+ *
+ * @throws StorageError LOCKED
+ */
 async function holdLock(database: string): Promise<{ close(): Promise<void> }> {
-  const scratch = await mkdtemp(join(tmpdir(), "rollcall-lock-"));
+  const scratch = await mkdtemp(join(tmpdir(), "rollcall-lock-")).catch(() => null);
+  if (scratch === null) return { close: async () => {} };
   const lock = await lockOf(database, join(scratch, "lock")).catch(async (error: unknown) => {
     await rm(scratch, { recursive: true, force: true });
     throw error;

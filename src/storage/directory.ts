@@ -24,7 +24,7 @@ import { decodeBirth, decodeIdentity, encodeBirth } from "./identity.ts";
 import type { KeyValueStore } from "./key-value-store.ts";
 import { DIRECTORY_FILES, decodeFormat, FORMAT_KEY, FORMAT_VERSION } from "./layout.ts";
 import { type OpenedStorage, openStorage, type StorageOptions } from "./level-storage.ts";
-import { entriesDownFrom } from "./log-source.ts";
+import { entriesDownFrom, formerDownFrom } from "./log-source.ts";
 import {
   checkIsUnused,
   type DirectoryRandom,
@@ -224,6 +224,8 @@ class LevelDirectory implements DataDirectory {
   #generation: Generation;
   #opened: OpenedStorage | null = null;
   #isOpen = false;
+  /** One at a time. Never rejects. */
+  #formerRead: Promise<unknown> = Promise.resolve();
 
   constructor({ path, identity, birth, generation, aside, database }: Contents) {
     this.path = path;
@@ -285,6 +287,14 @@ class LevelDirectory implements DataDirectory {
   async readDownFrom(to: LogIndex, bytesMax: number): Promise<readonly Uint8Array[]> {
     if (this.#database.damage !== null) return [];
     return entriesDownFrom(this.#database.store, to, bytesMax);
+  }
+
+  async readFormerDownFrom(to: LogIndex, bytesMax: number): Promise<readonly Uint8Array[]> {
+    const { aside } = this;
+    if (aside === null) return [];
+    const read = this.#formerRead.then(() => formerDownFrom(aside, to, bytesMax));
+    this.#formerRead = read.catch(() => {});
+    return read;
   }
 
   scrub(nowMs: number, pause: () => Promise<void>): AsyncIterable<Scrubbed> {

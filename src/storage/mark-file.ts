@@ -7,6 +7,8 @@ import { LOG_START } from "./layout.ts";
 import { encodeMark } from "./mark-record.ts";
 import { type Marked, MarkSlots } from "./mark-slots.ts";
 
+const NOTHING_MARKED: Marked = { position: LOG_START, votes: 0 };
+
 /** What `MarkFile` needs of time. */
 export interface MarkTimers {
   after(delayMs: number, run: () => void): { cancel(): void };
@@ -39,9 +41,13 @@ export class MarkFile {
     this.#onFailure = onFailure;
   }
 
-  /** For a log that ends at `position`. The name still wants a sync of the directory. */
-  static async create(path: string, incarnation: string, position = LOG_START): Promise<void> {
-    const first = encodeMark({ position, votes: 0, write: 0, incarnation });
+  /** The name still wants a sync of the directory. */
+  static async create(
+    path: string,
+    incarnation: string,
+    { position, votes }: Marked = NOTHING_MARKED,
+  ): Promise<void> {
+    const first = encodeMark({ position, votes, write: 0, incarnation });
     await writeSynced(path, Buffer.concat([first, first]));
   }
 

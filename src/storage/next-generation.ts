@@ -9,7 +9,7 @@ import {
   markOf,
 } from "./generation.ts";
 import type { KeyValueStore } from "./key-value-store.ts";
-import { DIRECTORY_FILES, formatOperation } from "./layout.ts";
+import { DIRECTORY_FILES, formatOperation, LOG_START } from "./layout.ts";
 import { openLevelStore } from "./level-store.ts";
 import { MarkFile } from "./mark-file.ts";
 
@@ -27,11 +27,12 @@ export async function storeGeneration(
   );
 }
 
-/** Nobody refers to it yet. */
+/** Nobody refers to it yet. `votes`: as often the vote was written by now. */
 export async function makeGeneration(
   path: string,
   incarnation: string,
   number: number,
+  votes: number,
 ): Promise<KeyValueStore> {
   const database = join(path, databaseOf(number));
   const store = await openLevelStore(database, { create: true });
@@ -39,7 +40,7 @@ export async function makeGeneration(
     // Without a synced write, a power cut leaves a LevelDB that cannot be opened.
     await store.batch([formatOperation(incarnation)]);
     await syncDirectory(database);
-    await MarkFile.create(join(path, markOf(number)), incarnation);
+    await MarkFile.create(join(path, markOf(number)), incarnation, { position: LOG_START, votes });
     await syncDirectory(path);
     return store;
   } catch (error) {

@@ -50,7 +50,7 @@ interface DamagedReturn {
 export async function beginReturn(place: SetAside): Promise<Return | DamagedReturn> {
   const { path, identity, birth, store } = place;
   const { generation: former } = place;
-  const log = await verify(place);
+  const { log, votes } = await verify(place);
   if (log.type === "damaged") return { damage: log.damage };
   if (vouchedEnd(log, null).index === 0 && former.returning !== null) {
     await removeMarker(path);
@@ -60,7 +60,7 @@ export async function beginReturn(place: SetAside): Promise<Return | DamagedRetu
   const lostEnd = vouchedEnd(log, former.returning?.lostEnd ?? null);
   const returning = { lostEnd, members: membersBy(confIn(log.loaded), former, birth) };
   const generation = { number: former.number + 1, returning };
-  const next = await makeGeneration(path, identity.incarnation, generation.number);
+  const next = await makeGeneration(path, identity.incarnation, generation.number, votes);
   try {
     await storeGeneration(path, generation, identity.incarnation);
     await removeMarker(path);
@@ -77,12 +77,19 @@ async function removeMarker(path: string): Promise<void> {
   await syncDirectory(path);
 }
 
-async function verify({ path, identity, generation, store }: SetAside): Promise<Verdict> {
+/** `votes`: how often the vote was written. */
+async function verify({
+  path,
+  identity,
+  generation,
+  store,
+}: SetAside): Promise<{ readonly log: Verdict; readonly votes: number }> {
   const { incarnation } = identity;
   const mark = await MarkFile.read(join(path, markOf(generation.number)), incarnation);
   const votes = await VoteFile.open(path, incarnation, mark);
   try {
-    return await readLog(store, votes.hardState, mark?.position ?? null);
+    const log = await readLog(store, votes.hardState, mark?.position ?? null);
+    return { log, votes: votes.writes };
   } finally {
     await votes.close();
   }

@@ -44,6 +44,9 @@ interface Found {
   readonly pointer: Pointer | null;
 }
 
+/** As they stand on the disk; nobody votes meanwhile. */
+type Votes = Pick<VoteFile, "hardState" | "writes">;
+
 const BATCH_BYTES = 1024 * 1024;
 
 /**
@@ -57,12 +60,14 @@ export class Salvage implements LogSource {
   readonly #place: SalvagePlace;
   readonly #found: Found;
   readonly #mark: LogPosition;
+  readonly #votes: Votes;
   readonly repair: LogRepair;
 
-  private constructor(place: SalvagePlace, found: Found, mark: LogPosition) {
+  private constructor(place: SalvagePlace, found: Found, mark: LogPosition, votes: Votes) {
     this.#place = place;
     this.#found = found;
     this.#mark = mark;
+    this.#votes = votes;
     const { pointer, values } = found;
     const snapshot = pointer === null ? null : positionOf(pointer);
     this.repair = new LogRepair(pointer?.logStart ?? LOG_START, mark, values, snapshot);
@@ -74,10 +79,10 @@ export class Salvage implements LogSource {
     const markPath = join(path, markOf(generation.number));
     const mark = await MarkFile.read(markPath, identity.incarnation);
     if (mark === null) throw new LogDamaged(path, { what: "markUnreadable" });
-    // The next generation has a mark of its own, which knows of no vote.
-    await (await VoteFile.open(path, identity.incarnation, mark)).close();
+    const votes = await VoteFile.open(path, identity.incarnation, mark);
+    await votes.close();
     const found = await find(place, mark.position);
-    return new Salvage(place, found, mark.position);
+    return new Salvage(place, found, mark.position, votes);
   }
 
   /** Of the last configuration that can be read of it, this member among them. */
@@ -92,6 +97,11 @@ export class Salvage implements LogSource {
     return withinBytes(this.repair.valuesDownFrom(to), bytesMax);
   }
 
+  /** All that is left of this one is told as it is. */
+  async readFormerDownFrom(): Promise<readonly Uint8Array[]> {
+    return [];
+  }
+
   /**
    * Writes the whole log, with term and vote as they are, into the next generation, and verifies it
    * as a start does before it is the one in use.
@@ -104,10 +114,9 @@ export class Salvage implements LogSource {
     await this.#begin(generation.returning, async (store, number) => {
       await this.#copySnapshot(store);
       await this.#copyEntries(store);
-      await MarkFile.create(join(path, markOf(number)), identity.incarnation, this.repair.end);
-      const votes = await VoteFile.open(path, identity.incarnation, null);
-      await votes.close();
-      const verdict = await readLog(store, votes.hardState, this.repair.end);
+      const marked = { position: this.repair.end, votes: this.#votes.writes };
+      await MarkFile.create(join(path, markOf(number)), identity.incarnation, marked);
+      const verdict = await readLog(store, this.#votes.hardState, this.repair.end);
       if (verdict.type === "damaged") throw new LogDamaged(path, verdict.damage);
     });
   }
@@ -126,7 +135,7 @@ export class Salvage implements LogSource {
     // What is made from here on is not in use, also where it is cut off: the file says what is.
     await storeGeneration(path, former, identity.incarnation);
     await removeGenerations(path, (other) => other !== former.number);
-    const store = await makeGeneration(path, identity.incarnation, number);
+    const store = await makeGeneration(path, identity.incarnation, number, this.#votes.writes);
     try {
       await fill(store, number).finally(() => store.close());
     } catch (error) {

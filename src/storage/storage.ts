@@ -64,6 +64,11 @@ export interface LogSource {
    * as many as fit into `bytesMax`, and at least one. Each proves itself (`LogRepair`).
    */
   readDownFrom(to: LogIndex, bytesMax: number): Promise<readonly Uint8Array[]>;
+  /**
+   * The same of the log that was in use before this one, where that is kept. All of that database is
+   * read for it, so it is for when nobody else can help: where nobody leads.
+   */
+  readFormerDownFrom(to: LogIndex, bytesMax: number): Promise<readonly Uint8Array[]>;
 }
 
 export interface StoredChunk {

@@ -20,11 +20,14 @@ import { decodeVote, newerVote } from "./vote-record.ts";
 export interface Survivor {
   readonly identity: Identity;
   readonly birth: Membership;
+  /** Of term 0 where it cannot be read. */
   readonly hardState: HardState;
   readonly loaded: LoadedLog;
 }
 
 const FILES = DIRECTORY_FILES;
+const ANY_TERM: HardState = { term: Number.MAX_SAFE_INTEGER, vote: null };
+const NO_VOTE: HardState = { term: 0, vote: null };
 
 /**
  * Reads the directory of a node that is stopped, without a byte of it changed. The chunks of its
@@ -45,12 +48,12 @@ export async function readSurvivor(
       : await record(path, FILES.generation, decodeGeneration);
   const database = join(path, databaseOf(generation.number));
   const outcome = await readCopy(database, async (store) => {
-    const hardState = await votesIn(path, identity.incarnation);
+    const votes = await votesIn(path, identity.incarnation);
     const mark = await MarkFile.read(join(path, markOf(generation.number)), identity.incarnation);
-    const verdict = await readLog(store, hardState, mark?.position ?? null);
+    const verdict = await readLog(store, votes ?? ANY_TERM, mark?.position ?? null);
     if (verdict.type === "damaged") throw bad(path, describeDamage(verdict.damage));
     await readChunks(path, store, verdict.loaded, onChunk);
-    return { identity, birth, hardState, loaded: verdict.loaded };
+    return { identity, birth, hardState: votes ?? NO_VOTE, loaded: verdict.loaded };
   });
   switch (outcome.type) {
     case "read":
@@ -80,13 +83,13 @@ async function readChunks(
   assert(damage === null, () => `${path} was found to be whole a moment ago`);
 }
 
-async function votesIn(path: string, incarnation: string): Promise<HardState> {
+/** Null where neither copy can be read. Whoever goes on from this in another epoch needs none. */
+async function votesIn(path: string, incarnation: string): Promise<HardState | null> {
   const [a = null, b = null] = await Promise.all(
     VOTE_FILES.map(async (file) => decodeVote(await readIfThere(join(path, file)), incarnation)),
   );
   const vote = newerVote(a, b);
-  if (vote === null) throw bad(path, "neither copy of term and vote can be read");
-  return { term: vote.term, vote: vote.vote };
+  return vote === null ? null : { term: vote.term, vote: vote.vote };
 }
 
 async function record<T>(

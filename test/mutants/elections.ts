@@ -146,8 +146,8 @@ export const elections: readonly Mutant[] = [
     name: "transfer-takes-proposals",
     imitates: "dissertation 3.10: the target never catches up",
     file: "src/raft/raft.ts",
-    find: 'if (role.type !== "leader" || role.transfer !== null || isDiskFull) return null;',
-    replace: 'if (role.type !== "leader" || isDiskFull) return null;',
+    find: 'role.type === "leader" && role.transfer === null && !isDiskFull',
+    replace: 'role.type === "leader" && !isDiskFull',
     tests,
   },
   {

@@ -112,12 +112,40 @@ describe("a member that heals", () => {
     expect(again.returning).toBeNull();
   });
 
+  it("has what a peer does not use any more from the log that it kept, where nobody leads", async () => {
+    const peer = await twin();
+    const former = await peer.readDownFrom(9, 1_000_000);
+    const asked: number[] = [];
+    const kept = {
+      readDownFrom: async () => [],
+      readFormerDownFrom: async (to: number) => {
+        asked.push(to);
+        return former.slice(9 - to);
+      },
+    };
+    let leader: string | null = "n2";
+    let onAsked = (): void => {};
+    const askedLed = new Promise<void>((resolve) => (onAsked = resolve));
+    const one = await damaged();
+    const place = await serve(() => {
+      onAsked();
+      return { source: kept, lineage: LINEAGE, leader };
+    });
+    const { healing: heals } = await healing(one, place);
+    const healed = heals.run();
+    await askedLed;
+    expect(asked).toEqual([]);
+    leader = null;
+    expect(await healed).toBe(true);
+    expect(asked[0]).toBe(9);
+  });
+
   it("sets its log aside where a leader says so of itself, and goes on to, and only then", async () => {
     let leader: string | null = null;
     let nowMs = 0;
     let onAsked = (): void => {};
     const asked = () => new Promise<void>((resolve) => (onAsked = resolve));
-    const none = { readDownFrom: async () => [] };
+    const none = { readDownFrom: async () => [], readFormerDownFrom: async () => [] };
     const place = await serve(() => {
       onAsked();
       return { source: none, lineage: LINEAGE, leader };

@@ -43,6 +43,17 @@ const startOn = (name: string, directory: string, flags = {}) =>
   cluster.start(name, { dataDir: join(cluster.root, directory), bootstrap: [], ...flags });
 
 describe("a cluster that has lost two of three", () => {
+  test("goes on from a whole log whose votes are lost", async () => {
+    await rm(cluster.dataDir("n1"), { recursive: true });
+    await rm(cluster.dataDir("n3"), { recursive: true });
+    for (const file of ["vote-a", "vote-b"]) await rm(join(cluster.dataDir("n2"), file));
+    const done = await recover("--data", "n2", "--into", "n2-new", "--accept-loss", "-o", "json");
+    expect(done.exitCode).toBe(0);
+    expect(JSON.parse(done.out)).toMatchObject({ instances: 3, votersHere: 0 });
+    await startOn("n2", "n2-new");
+    await cluster.until(() => cluster.isReady("n2"));
+  });
+
   test("goes on from the third, and those of before stop for good", async () => {
     await cp(cluster.dataDir("n3"), join(cluster.root, "n3-found"), { recursive: true });
     await rm(cluster.dataDir("n1"), { recursive: true });

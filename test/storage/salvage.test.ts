@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { openDirectory } from "../../src/storage/directory.ts";
-import { entryKey, LOG_START } from "../../src/storage/layout.ts";
+import { decodeStored, entryKey, LOG_START } from "../../src/storage/layout.ts";
 import { salvageLevel } from "../../src/storage/level-salvage.ts";
 import { openLevelStore } from "../../src/storage/level-store.ts";
 import { encodeMark } from "../../src/storage/mark-record.ts";
@@ -205,6 +205,13 @@ describe("what is left of a damaged log", () => {
     expect(salvage.repair.state).toEqual({ type: "whole" });
     await salvage.rebuild();
     await directory.close();
+    // What is left of the entries before the gap may be what another member lacks.
+    const again = await openDirectory(path, "n1", random);
+    expect(await again.readDownFrom(3, 1_000)).toEqual([]);
+    const former = await again.readFormerDownFrom(3, 1_000_000);
+    expect(former.map((value) => decodeStored(value)?.entry.index)).toEqual([3, 1]);
+    expect(await again.readFormerDownFrom(1, 1_000_000)).toHaveLength(1);
+    await again.close();
     const { logStart, entries, snapshot } = await loadedFrom(path);
     expect(logStart).toEqual({ index: 3, term: 1 });
     expect(entries).toEqual(entriesBetween(4, 9, 1));
@@ -221,6 +228,17 @@ describe("what is left of a damaged log", () => {
     expect((await directory.salvage()).repair.state).toEqual({ type: "wants", wanted: 7 });
     await directory.close();
     expect(openedElsewhere(join(path, "db"))).not.toBe("LEVEL_LOCKED");
+  });
+
+  it("is repaired without a lock where the temporary directory cannot be written to", async () => {
+    const path = await withSnapshot(false);
+    await lose(join(path, "db"), 7);
+    vi.stubEnv("TMPDIR", "/nonexistent");
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const directory = await openDirectory(path, "n1", random);
+    await expect(directory.open()).rejects.toMatchObject({ damage: { what: "hole", index: 7 } });
+    expect((await directory.salvage()).repair.state).toEqual({ type: "wants", wanted: 7 });
+    await directory.close();
   });
 
   it("is not told of where a file cannot be read, which may be there the next time", async () => {

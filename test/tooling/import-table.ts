@@ -68,6 +68,12 @@ export const importTable: readonly Row[] = [
     packages: ["node:"],
   },
   {
+    of: "jepsen-lite/bare/",
+    may: ["jepsen-lite/bare/", "jepsen-lite/prng.ts", "jepsen-lite/recorder.ts"],
+    types: ["jepsen-lite/history.ts"],
+    packages: ["node:", "ws"],
+  },
+  {
     of: "jepsen-lite/rot/",
     may: [...belowServer, "src/server/", "src/client/index.ts", "jepsen-lite/"],
     packages: ["node:"],
@@ -79,6 +85,7 @@ export const importTable: readonly Row[] = [
       ...judges,
       "jepsen-lite/command-line.ts",
       "jepsen-lite/prng.ts",
+      "jepsen-lite/recorder.ts",
       "src/raft/",
       "src/registry/",
       "src/replica/",
