@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Mutant, mutated } from "./mutant.ts";
 
-const COPIED = ["src", "jepsen-lite", "test", "package.json", "tsconfig.json"];
+const COPIED = ["src", "jepsen-lite", "test", "bin", "package.json", "tsconfig.json"];
 const BUILD_SECONDS_MAX = 120;
 const SIMULATOR = join("dist", "jepsen-lite", "sim", "main.js");
 
@@ -43,6 +43,11 @@ export class Copy {
     const tsc = join("node_modules", "typescript", "bin", "tsc");
     const built = await this.#run([tsc, "-p", "tsconfig.json", ...lenient], BUILD_SECONDS_MAX);
     if (built.code !== 0) throw new Error(`does not build: ${built.output}`);
+  }
+
+  /** Its command, once it is built. */
+  get bin(): string {
+    return join(this.#folder, "bin", "rollcall.js");
   }
 
   simulate(seeds: number, secondsMax: number): Promise<Ran> {

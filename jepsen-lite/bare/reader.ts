@@ -1,0 +1,96 @@
+import type { ReadCall, Selector } from "../history.ts";
+import type { Prng } from "../prng.ts";
+import type { Recorder } from "../recorder.ts";
+import type { Link } from "./link.ts";
+import { integerOf, type Message, selectorOf, viewOf } from "./messages.ts";
+
+interface Asked {
+  readonly op: number;
+  readonly sentMs: number;
+}
+
+export interface ReaderOptions {
+  readonly recorder: Recorder;
+  readonly clock: { readonly nowMs: number };
+  readonly prng: Prng;
+  readonly client: string;
+}
+
+const TIMEOUT_MS = 1_500;
+const UNANSWERED_MAX = 16;
+/** Above the numbers of writes and keepalives on the same connection. */
+const IDS_FROM = 2_000_000;
+
+/** Reads in all ways on the connection of a client, and writes down the answers. */
+export class Reader {
+  readonly #options: ReaderOptions;
+  #id = IDS_FROM;
+  readonly #asked = new Map<number, Asked>();
+  #answered = 0;
+
+  constructor(options: ReaderOptions) {
+    this.#options = options;
+  }
+
+  get answered(): number {
+    return this.#answered;
+  }
+
+  /** The connection is gone, and the answers with it. */
+  forget(): void {
+    this.#asked.clear();
+  }
+
+  read(link: Link, selector: Selector, floorRevision: number): void {
+    if (!link.isOpen || this.#asked.size >= UNANSWERED_MAX) return;
+    const { prng, recorder, clock, client } = this.#options;
+    this.#id += 1;
+    const mode: ReadCall["mode"] = prng.pick([
+      { type: "linearizable" },
+      { type: "linearizable" },
+      { type: "atLeast", revision: floorRevision },
+      { type: "stale", maxAgeMs: null },
+      { type: "stale", maxAgeMs: prng.pick([200, 1_000]) },
+    ] as const);
+    const op = recorder.invoke(client, { kind: "read", selector, mode });
+    this.#asked.set(this.#id, { op, sentMs: clock.nowMs });
+    link.send({
+      ...{ type: "get", id: this.#id, selector: selectorOf(selector) },
+      ...{ read: readOf(mode), timeoutMs: TIMEOUT_MS },
+    });
+  }
+
+  /** Whether it was one of its own. */
+  replied(reply: Message): boolean {
+    const id = integerOf(reply["id"]) ?? 0;
+    const asked = this.#asked.get(id);
+    this.#asked.delete(id);
+    if (asked === undefined) return id > IDS_FROM;
+    if (reply["ok"] !== true) return true;
+    this.#answered += 1;
+    const { op, sentMs } = asked;
+    const ageMs = integerOf(reply["ageMs"]);
+    this.#options.recorder.record({
+      ...{
+        type: "ok",
+        op,
+        revision: integerOf(reply["revision"]),
+        view: viewOf(reply["endpoints"]),
+      },
+      // A node knows the age to a millisecond.
+      ...{ ageMs, asOfMs: ageMs === null ? null : sentMs - ageMs - 1 },
+    });
+    return true;
+  }
+}
+
+function readOf(mode: ReadCall["mode"]): unknown {
+  switch (mode.type) {
+    case "linearizable":
+      return "linearizable";
+    case "atLeast":
+      return { atLeast: mode.revision };
+    default:
+      return { staleMs: mode.maxAgeMs };
+  }
+}

@@ -1,0 +1,188 @@
+import type { Prng } from "../prng.ts";
+import type { Recorder } from "../recorder.ts";
+import type { Link } from "./link.ts";
+import {
+  codeOf,
+  contentOf,
+  type Endpoint,
+  integerOf,
+  isDecided,
+  isIndefinite,
+  isSessionOver,
+  keyOf,
+  type Message,
+  metaOf,
+} from "./messages.ts";
+
+interface Numbered {
+  readonly op: number;
+  readonly seq: number;
+  readonly body: Readonly<Record<string, unknown>>;
+  /** Some attempt has no definite end, so it may happen whatever is said of the others. */
+  isDoubtful: boolean;
+}
+
+export interface WritesOptions {
+  readonly recorder: Recorder;
+  readonly prng: Prng;
+  readonly client: string;
+  readonly session: string;
+  readonly applications: readonly string[];
+}
+
+type Named = Pick<Endpoint, "namespace" | "application" | "protocol" | "addr">;
+
+const TIMEOUT_MS = 2_000;
+const UNANSWERED_MAX = 8;
+const ADDRESSES = 6;
+/** Per mille: of a key that all clients write, of two keys, of a removal, of one sent in vain. */
+const SHARED_CHANCE = 200;
+const PAIR_CHANCE = 150;
+const REMOVAL_CHANCE = 250;
+const AGAIN_CHANCE = 60;
+/** Of a write that was refused: it is given up, and its number never comes again. */
+const GIVEN_UP_CHANCE = 200;
+
+/** The numbered writes of one session, sent again until they are answered or given up. */
+export class Writes {
+  readonly #options: WritesOptions;
+  #nextSeq = 1;
+  #waiting: Numbered[] = [];
+  /** Answered or given up; an answer to another copy may come. */
+  readonly #over = new Map<number, Numbered>();
+  #acknowledged = 0;
+
+  constructor(options: WritesOptions) {
+    this.#options = options;
+  }
+
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
+  get isIdle(): boolean {
+    return this.#waiting.length === 0;
+  }
+
+  get hasRoom(): boolean {
+    return this.#waiting.length < UNANSWERED_MAX;
+  }
+
+  operate(link: Link | null): void {
+    const { prng, recorder, client, session } = this.#options;
+    const seq = this.#nextSeq;
+    this.#nextSeq += 1;
+    const keys = this.#keys();
+    const isRemoval = prng.chance(REMOVAL_CHANCE);
+    const instances = isRemoval ? [] : keys.map((key, i) => this.#instance(key, `${seq}.${i}`));
+    const puts = instances.map((instance) => ({
+      key: keyOf(instance),
+      content: contentOf(instance),
+      meta: metaOf(instance),
+    }));
+    const removes = isRemoval ? keys.map(keyOf) : [];
+    const operation: Numbered = {
+      op: recorder.invoke(client, { kind: "write", session, seq, puts, removes }),
+      seq,
+      isDoubtful: false,
+      body: isRemoval ? { type: "deregister", keys } : { type: "register", instances },
+    };
+    this.#waiting.push(operation);
+    this.#send(link, operation);
+  }
+
+  /** On a new connection: the attempts before are still on their way, for all that is known. */
+  sendAgain(link: Link | null): void {
+    for (const operation of this.#waiting) {
+      operation.isDoubtful = true;
+      this.#repeat(link, operation);
+    }
+  }
+
+  /** `over`: the session is no more. `again`: it is to be sent once more, a while later. */
+  replied(link: Link | null, reply: Message): "done" | "again" | "over" {
+    const seq = integerOf(reply["id"]) ?? 0;
+    const operation = this.#waiting.find((each) => each.seq === seq) ?? this.#over.get(seq);
+    if (operation === undefined) return "done";
+    const isFirst = !this.#over.has(seq);
+    const revision = integerOf(reply["revision"]);
+    if (reply["ok"] === true) {
+      this.#finish(operation);
+      this.#options.recorder.record({ type: "ok", op: operation.op, revision });
+      if (!isFirst) return "done";
+      this.#acknowledged += 1;
+      // As a copy that comes late does; it is answered as it was, or not at all.
+      if (this.#options.prng.chance(AGAIN_CHANCE)) this.#repeat(link, operation);
+      return "done";
+    }
+    return this.#refused(operation, codeOf(reply), revision, isFirst);
+  }
+
+  #refused(
+    operation: Numbered,
+    code: string,
+    revision: number | null,
+    isFirst: boolean,
+  ): "done" | "again" | "over" {
+    const { recorder, prng } = this.#options;
+    const { op } = operation;
+    if (isSessionOver(code)) {
+      this.#finish(operation);
+      const isKnown = !operation.isDoubtful && isFirst;
+      recorder.record(isKnown ? { type: "fail", op, code, revision } : { type: "info", op, code });
+      return "over";
+    }
+    if (isDecided(code)) {
+      this.#finish(operation);
+      recorder.record({ type: "fail", op, code, revision });
+      return "done";
+    }
+    if (!isFirst) return "done";
+    operation.isDoubtful ||= isIndefinite(code);
+    if (!prng.chance(GIVEN_UP_CHANCE)) return "again";
+    this.#finish(operation);
+    recorder.record(
+      operation.isDoubtful
+        ? { type: "info", op, code }
+        : { type: "fail", op, code, revision: null },
+    );
+    return "done";
+  }
+
+  #finish(operation: Numbered): void {
+    this.#waiting = this.#waiting.filter((other) => other !== operation);
+    this.#over.set(operation.seq, operation);
+  }
+
+  #repeat(link: Link | null, operation: Numbered): void {
+    if (link === null || !link.isOpen) return;
+    this.#options.recorder.record({ type: "again", op: operation.op });
+    this.#send(link, operation);
+  }
+
+  #send(link: Link | null, { seq, body }: Numbered): void {
+    const low = Math.min(seq, this.#waiting[0]?.seq ?? seq);
+    link?.send({ ...body, type: String(body["type"]), id: seq, seq, low, timeoutMs: TIMEOUT_MS });
+  }
+
+  /** Mostly its own; of two, the second is another one. */
+  #keys(): Named[] {
+    const { prng, client, applications } = this.#options;
+    const owner = prng.chance(SHARED_CHANCE) ? "shared" : client;
+    const first = prng.below(ADDRESSES);
+    const places = prng.chance(PAIR_CHANCE) ? [first, (first + 1) % ADDRESSES] : [first];
+    return places.map((place) => ({
+      namespace: "default",
+      application: prng.pick(applications),
+      protocol: "http",
+      addr: `${owner}.example:${1_000 + place}`,
+    }));
+  }
+
+  /** Each content is unlike all others, so that it tells who wrote it. */
+  #instance(key: Named, value: string): Endpoint {
+    const tag = this.#options.prng.pick(["read", "write"]);
+    const meta = { tag, value: `${this.#options.session}-${value}` };
+    return { ...key, meta, weight: 100, status: "up" };
+  }
+}

@@ -1,0 +1,40 @@
+import { clientFreeze, clientKill } from "../nemeses/clients.ts";
+import { kill } from "../nemeses/kill.ts";
+import type { Nemesis } from "../nemeses/nemesis.ts";
+import { slow, storm, unheard } from "../nemeses/network.ts";
+import { partition } from "../nemeses/partition.ts";
+import { pause } from "../nemeses/pause.ts";
+import type { Prng } from "../prng.ts";
+
+export const NEMESES: readonly Nemesis[] = [
+  ...[kill, pause, partition, slow, storm, unheard, clientKill, clientFreeze],
+];
+
+/** Per mille of the windows in which nothing is disturbed. */
+const QUIET_CHANCE = 250;
+const TOGETHER_MAX = 2;
+const WINDOW_MS = [2_000, 6_000] as const;
+
+/** A stretch of time in which some nemeses are at work. */
+export interface Window {
+  readonly lengthMs: number;
+  readonly strikes: readonly Strike[];
+}
+
+export interface Strike {
+  readonly nemesis: Nemesis;
+  /** Into the window; and how long it is let. */
+  readonly atMs: number;
+  readonly forMs: number;
+}
+
+export function drawWindow(nemeses: readonly Nemesis[], prng: Prng): Window {
+  const lengthMs = prng.between(...WINDOW_MS);
+  if (prng.chance(QUIET_CHANCE)) return { lengthMs, strikes: [] };
+  const chosen = prng.shuffled(nemeses).slice(0, prng.between(1, TOGETHER_MAX));
+  const strikes = chosen.map((nemesis): Strike => {
+    const atMs = prng.below(lengthMs >> 1);
+    return { nemesis, atMs, forMs: prng.between(200, lengthMs - atMs) };
+  });
+  return { lengthMs, strikes: strikes.sort((one, other) => one.atMs - other.atMs) };
+}

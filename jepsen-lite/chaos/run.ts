@@ -1,0 +1,199 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { check } from "../checker/check.ts";
+import type { Verdict } from "../checker/verdict.ts";
+import type { Nemesis, Struck } from "../nemeses/nemesis.ts";
+import { Prng } from "../prng.ts";
+import { Violation } from "../real/violation.ts";
+import { until } from "../real/wait.ts";
+import { readHistory, writeHistory } from "./history-file.ts";
+import { drawWindow, type Strike } from "./plan.ts";
+import { World } from "./world.ts";
+
+export interface RunOptions {
+  readonly bin: string;
+  readonly nodes: number;
+  readonly seconds: number;
+  readonly seed: number;
+  readonly nemeses: readonly Nemesis[];
+  readonly directory: string;
+  readonly onProgress: (line: string) => void;
+  /** Called with what ends all that is started from then on, for whoever is told to stop. */
+  readonly onMade: (close: () => Promise<void>) => void;
+}
+
+/** What was done to the world, and when; milliseconds since the run began. */
+export interface Disturbance {
+  readonly nemesis: string;
+  readonly what: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly outcome: "valid" | "invalid" | "unknown";
+  /** What was broken, or why nothing can be said. */
+  readonly why: readonly string[];
+  readonly seconds: number;
+  readonly operations: number;
+  readonly acknowledged: number;
+  readonly reads: number;
+  readonly deliveries: number;
+  readonly elections: number;
+  readonly faults: Readonly<Record<string, number>>;
+  readonly looked: Verdict["looked"] | null;
+}
+
+const PROVIDERS = 6;
+const WATCHERS = 6;
+const OPERATION_MS = 12;
+const SETTLE_MS_MAX = 30_000;
+/** At the end some providers are gone for good: their sessions are to end, and nobody else's. */
+const LEFT = 2;
+/** Longer than their TTL and all that is allowed beyond it. */
+const REST_MS = 7_000;
+/** One more stands still for longer than its TTL, and is to be told so. */
+const FROZEN_MS = 5_000;
+const OPERATIONS_PER_SECOND_MIN = 100;
+
+/**
+ * One run: real nodes and clients, disturbed as the seed says; then everything is whole again, all
+ * that was asked for is answered, and the history is written down and judged from the file.
+ */
+export async function run(options: RunOptions): Promise<RunResult> {
+  const { seed, nodes, seconds, directory, onProgress } = options;
+  const prng = new Prng(seed);
+  const disturbances: Disturbance[] = [];
+  const broken: string[] = [];
+  const startedMs = performance.now();
+  const world = await World.make({
+    ...{ bin: options.bin, nodes, providers: PROVIDERS, watchers: WATCHERS },
+    ...{ operationMs: OPERATION_MS, directory, prng: new Prng(seed, 1) },
+  });
+  options.onMade(() => world.close());
+  try {
+    await world.start();
+    const untilMs = startedMs + seconds * 1_000;
+    while (performance.now() < untilMs) {
+      await disturb(world, options.nemeses, prng, startedMs, disturbances);
+      const leftSeconds = Math.max(0, Math.round((untilMs - performance.now()) / 1_000));
+      onProgress(
+        `${world.operations} operations, ${disturbances.length} faults, ${world.cluster.leaderships.count} elections, ${leftSeconds} s left`,
+      );
+    }
+    onProgress("healed; everything is to come to rest");
+    await rest(world);
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error;
+    broken.push(`${error.kind}: ${error.message}`);
+  } finally {
+    await world.close();
+  }
+  const path = join(directory, "history.jsonl");
+  await writeHistory(path, world.recorder.history);
+  const verdict = check(await readHistory(path));
+  const faults = counted(disturbances);
+  const elections = world.cluster.leaderships.count;
+  const why = [
+    ...[...broken, ...world.strange],
+    ...verdict.findings.map(({ promise, checker, what }) => `${promise} (${checker}): ${what}`),
+  ];
+  const doubts = [
+    world.operations < OPERATIONS_PER_SECOND_MIN * seconds ? "too few operations" : "",
+    elections < 2 ? "the leader never changed" : "",
+    disturbances.length === 0 ? "nothing was disturbed" : "",
+    verdict.outcome === "unknown" ? "a checker had nothing to look at" : "",
+  ].filter((doubt) => doubt !== "");
+  const result: RunResult = {
+    ...{ seed, nodes },
+    outcome: why.length > 0 ? "invalid" : doubts.length > 0 ? "unknown" : "valid",
+    why: why.length > 0 ? why : doubts,
+    seconds: (performance.now() - startedMs) / 1_000,
+    operations: world.operations,
+    acknowledged: world.providers.reduce((sum, { acknowledged }) => sum + acknowledged, 0),
+    reads: [...world.providers, ...world.watchers].reduce((sum, { reads }) => sum + reads, 0),
+    deliveries: world.watchers.reduce((sum, { deliveries }) => sum + deliveries, 0),
+    ...{ elections, faults, looked: verdict.looked },
+  };
+  await writeFile(join(directory, "faults.json"), JSON.stringify(disturbances, null, 2));
+  await writeFile(join(directory, "result.json"), JSON.stringify(result, null, 2));
+  return result;
+}
+
+/** One window. */
+async function disturb(
+  world: World,
+  nemeses: readonly Nemesis[],
+  prng: Prng,
+  startedMs: number,
+  disturbances: Disturbance[],
+): Promise<void> {
+  const { lengthMs, strikes } = drawWindow(nemeses, prng);
+  const own = new Prng(prng.below(2 ** 32), 2);
+  await Promise.all([
+    sleep(lengthMs),
+    ...strikes.map((strike) => carryOut(strike, world, own, startedMs, disturbances)),
+  ]);
+  world.cluster.checkRunning(world.nodes);
+}
+
+async function carryOut(
+  { nemesis, atMs, forMs }: Strike,
+  world: World,
+  prng: Prng,
+  startedMs: number,
+  disturbances: Disturbance[],
+): Promise<void> {
+  await sleep(atMs);
+  const struck: Struck | null = await nemesis.strike(world, prng);
+  if (struck === null) return;
+  const fromMs = performance.now() - startedMs;
+  await sleep(forMs);
+  await struck.end();
+  const toMs = performance.now() - startedMs;
+  disturbances.push({ nemesis: nemesis.name, what: struck.what, fromMs, toMs });
+}
+
+/** Whole again: all that was asked for is answered, the nodes agree, who is gone expires. */
+async function rest(world: World): Promise<void> {
+  world.edges.calm();
+  for (const node of world.nodes) {
+    node.signal("SIGCONT");
+    await world.revive(node);
+  }
+  for (const provider of world.providers) provider.thaw();
+  for (const end of [...world.providers, ...world.watchers]) end.quiesce();
+  const settled = async (): Promise<true | null> =>
+    world.providers.every(({ isSettled }) => isSettled) ? true : null;
+  await promised("every provider to be answered", settled);
+  await world.cluster.up(world.nodes);
+  await world.cluster.settled(world.nodes);
+  world.recorder.record({ type: "calm" });
+  for (const provider of world.providers.slice(0, LEFT)) provider.kill();
+  const [frozen] = world.providers.slice(LEFT);
+  frozen?.freeze(false);
+  await sleep(FROZEN_MS);
+  frozen?.thaw();
+  await sleep(REST_MS - FROZEN_MS);
+  await promised("every provider to be answered again", settled);
+  await world.cluster.settled(world.nodes);
+  const revision = Math.max(...world.watchers.map((watcher) => watcher.revision));
+  const isCurrent = async (): Promise<true | null> =>
+    world.watchers.every((watcher) => watcher.revision >= revision) ? true : null;
+  await promised("every watcher to be current", isCurrent);
+}
+
+async function promised(what: string, ask: () => Promise<true | null>): Promise<void> {
+  await until(SETTLE_MS_MAX, what, ask).catch((error) => {
+    throw new Violation("stuck", String(error));
+  });
+}
+
+function counted(disturbances: readonly Disturbance[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { nemesis } of disturbances) counts[nemesis] = (counts[nemesis] ?? 0) + 1;
+  return counts;
+}

@@ -1,0 +1,23 @@
+import type { Nemesis } from "./nemesis.ts";
+
+/** A provider stands still, for longer than its session may live, or not; and goes on. */
+export const clientFreeze: Nemesis = {
+  name: "client-freeze",
+  strike: async ({ providers }, prng) => {
+    const provider = prng.pick(providers);
+    const isClosing = prng.chance(500);
+    provider.freeze(isClosing);
+    const how = isClosing ? ", its connection closed" : "";
+    return { what: `${provider.name} stands still${how}`, end: async () => provider.thaw() };
+  },
+};
+
+/** A provider is killed, and another process takes its place. */
+export const clientKill: Nemesis = {
+  name: "client-kill",
+  strike: async ({ providers }, prng) => {
+    const provider = prng.pick(providers);
+    provider.kill();
+    return { what: `${provider.name} killed`, end: async () => provider.revive() };
+  },
+};
