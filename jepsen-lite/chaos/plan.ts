@@ -1,13 +1,16 @@
 import { clientFreeze, clientKill } from "../nemeses/clients.ts";
 import { kill } from "../nemeses/kill.ts";
+import { rolling, transfer } from "../nemeses/leadership.ts";
 import type { Nemesis } from "../nemeses/nemesis.ts";
-import { slow, storm, unheard } from "../nemeses/network.ts";
+import { corrupt, slow, storm, unheard } from "../nemeses/network.ts";
 import { partition } from "../nemeses/partition.ts";
-import { pause } from "../nemeses/pause.ts";
+import { pause, stutter } from "../nemeses/pause.ts";
 import type { Prng } from "../prng.ts";
 
 export const NEMESES: readonly Nemesis[] = [
-  ...[kill, pause, partition, slow, storm, unheard, clientKill, clientFreeze],
+  ...[kill, pause, stutter, rolling, transfer],
+  ...[partition, slow, storm, corrupt, unheard],
+  ...[clientKill, clientFreeze],
 ];
 
 /** Per mille of the windows in which nothing is disturbed. */

@@ -27,6 +27,8 @@ const TTL_MS = 3_000;
 const GRACE_MS = 1_000;
 /** On loopback, with nothing in its way. */
 const CLOSE_NOTICE_MS = 1_000;
+/** Longer than a node takes to hand over and to let its clients go. */
+const STOP_MS_MAX = 15_000;
 /** The steps of a lease clock, heartbeats, a commit, on a machine that has other work. */
 const EXPIRY_SLACK_MS = 2_500;
 
@@ -114,6 +116,16 @@ export class World {
   async kill(node: NodeProcess): Promise<void> {
     await this.edges.refuse(node.name);
     await node.kill();
+  }
+
+  /** As an operator does. One that does not end in time is killed. */
+  async stop(node: NodeProcess): Promise<void> {
+    node.isBeingKilled = true;
+    const late = setTimeout(() => node.signal("SIGKILL"), STOP_MS_MAX);
+    node.signal("SIGTERM");
+    await node.ended;
+    clearTimeout(late);
+    await this.edges.refuse(node.name);
   }
 
   async revive(node: NodeProcess): Promise<void> {

@@ -25,6 +25,23 @@ export const slow: Nemesis = {
   },
 };
 
+/** Of what nodes send each other, now and then a bit is another one. */
+export const corrupt: Nemesis = {
+  name: "corrupt",
+  strike: async ({ edges }, prng) => {
+    const from = prng.pick(edges.names);
+    const perMille = prng.pick([5, 50, 500]);
+    const others = edges.names.filter((name) => name !== from);
+    for (const to of others) edges.set(from, to, { type: "corrupt", perMille });
+    return {
+      what: `${perMille} of 1,000 pieces that ${from} sends have a bit flipped`,
+      end: async () => {
+        for (const to of others) edges.set(from, to, FAIR);
+      },
+    };
+  },
+};
+
 /** Every connection, of nodes and of clients, is reset at once. */
 export const storm: Nemesis = {
   name: "storm",
