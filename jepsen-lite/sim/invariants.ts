@@ -45,9 +45,13 @@ export class Invariants {
     return this.#leaders.count;
   }
 
-  /** What may change the leader where nothing goes wrong: it is asked to, or it is removed. */
+  /**
+   * What may change the leader where nothing goes wrong: it is asked to, it is removed, or it was
+   * elected without being a voter any more, or yet, and has to go.
+   */
   get reasonsToChange(): number {
-    return 1 + this.#transfers + this.#world.configurations.counts.removedLeaders;
+    const { removedLeaders } = this.#world.configurations.counts;
+    return 1 + this.#transfers + removedLeaders + this.#leaders.outsiders;
   }
 
   /** Members that came back without their logs, and have them again. */

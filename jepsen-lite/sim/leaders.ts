@@ -34,6 +34,7 @@ export class Leaders {
   /** To whom the leadership is handed over since the step before. */
   readonly #targets = new Map<MemberId, MemberId>();
   /** In a row, in which it led and was none of those who are to vote. */
+  #outsiders = 0;
   readonly #outSeconds = new Map<MemberId, number>();
 
   constructor(world: World) {
@@ -43,6 +44,11 @@ export class Leaders {
   /** How many there were. */
   get count(): number {
     return this.#byTerm.size;
+  }
+
+  /** Those of them that were no voters of the configuration that they went by. */
+  get outsiders(): number {
+    return this.#outsiders;
   }
 
   of(term: Term): MemberId | null {
@@ -139,6 +145,7 @@ export class Leaders {
     const { id, disk } = node;
     const { configurations } = this.#world;
     const possible = [conf, ...configurations.since(commitIndex)];
+    if (!isVoter(conf, id)) this.#outsiders += 1;
     const isCountedOn = conf.learners.includes(id) && configurations.wasVoter(id);
     demand(
       isCountedOn || possible.some((one) => isVoter(one, id)),
