@@ -3,11 +3,14 @@ import type { Message } from "./messages.ts";
 
 const PROTOCOL = "rollcall.v1.json";
 const CONNECT_MS_MAX = 2_000;
+const STRANGE_CHARACTERS_MAX = 300;
 
 export interface LinkHandlers {
   /** The connection stands, and nothing was said yet. */
   onOpen(): void;
   onMessage(message: Message): void;
+  /** Said what cannot be understood; the connection is broken off. */
+  onStrange(what: string): void;
   /** Nothing comes any more. Once, and not after `close` or `abandon`. */
   onGone(): void;
 }
@@ -17,6 +20,10 @@ export class Link {
   readonly url: string;
   readonly #socket: WebSocket;
   #isOver = false;
+  #isPaused = false;
+  /** What waits for `resume`: that the connection stands. */
+  #opened: (() => void) | null = null;
+  #port = 0;
 
   constructor(url: string, handlers: LinkHandlers) {
     this.url = url;
@@ -24,13 +31,23 @@ export class Link {
       handshakeTimeout: CONNECT_MS_MAX,
       perMessageDeflate: false,
     });
+    this.#socket.on("upgrade", ({ socket }) => {
+      this.#port = socket.localPort ?? 0;
+    });
     this.#socket.on("open", () => {
-      if (!this.#isOver) handlers.onOpen();
+      this.#opened = handlers.onOpen;
+      if (this.#isPaused) this.#socket.pause();
+      else this.#begin();
     });
     this.#socket.on("message", (data) => {
-      // A frame may hold several.
-      for (const message of [JSON.parse(String(data))].flat() as Message[]) {
-        if (!this.#isOver) handlers.onMessage(message);
+      try {
+        // A frame may hold several.
+        for (const message of [JSON.parse(String(data))].flat() as Message[]) {
+          if (!this.#isOver) handlers.onMessage(message);
+        }
+      } catch (error) {
+        handlers.onStrange(`${error} over ${String(data).slice(0, STRANGE_CHARACTERS_MAX)}`);
+        this.#socket.terminate();
       }
     });
     // "close" follows.
@@ -50,13 +67,27 @@ export class Link {
     if (this.isOpen) this.#socket.send(JSON.stringify(message));
   }
 
+  /** Of this end. */
+  get port(): number {
+    return this.#port;
+  }
+
   /** Nothing is read, nor answered, until `resume`. */
   pause(): void {
+    this.#isPaused = true;
     this.#socket.pause();
   }
 
   resume(): void {
+    this.#isPaused = false;
     this.#socket.resume();
+    this.#begin();
+  }
+
+  #begin(): void {
+    const opened = this.#opened;
+    this.#opened = null;
+    if (!this.#isOver) opened?.();
   }
 
   /** As a process that is killed leaves it: its kernel closes the socket. */

@@ -7,15 +7,18 @@ import type { Content, Key, Selector, View } from "../history.ts";
 
 export type Message = Readonly<Record<string, unknown>> & { readonly type: string };
 
-/** After these it may have happened. */
-const INDEFINITE = new Set(["TIMEOUT", "LEADER_LOST"]);
+/** Said by a node before the registry has seen the write; after any other it may have happened. */
+const DEFINITE = new Set([
+  ...["INVALID", "TOO_LARGE", "LIMIT", "OVERLOADED", "NO_LEADER", "DRAINING", "DISK_LOW"],
+  "SEQUENCE_GAP",
+]);
 /** The session is no more, for this connection at least. */
 const SESSION_OVER = new Set(["SESSION_EXPIRED", "SESSION_UNKNOWN"]);
 /** The answer of the registry's state, which is kept and repeated. */
 const DECIDED = new Set(["TAKEN_OVER", "CONFLICT", "NOT_FOUND"]);
 
 export function isIndefinite(code: string): boolean {
-  return INDEFINITE.has(code);
+  return !DEFINITE.has(code);
 }
 
 export function isSessionOver(code: string): boolean {

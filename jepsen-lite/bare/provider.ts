@@ -32,6 +32,7 @@ export class Provider {
   #isReady = false;
   #isQuiet = false;
   #isFrozen = false;
+  #endsTold = 0;
   #writes: Writes;
   #acknowledgedBefore = 0;
   /** Of the opening in the history; null before it is sent. */
@@ -55,6 +56,11 @@ export class Provider {
     return this.#acknowledgedBefore + this.#writes.acknowledged;
   }
 
+  /** How often it was told that its session is over. */
+  get endsTold(): number {
+    return this.#endsTold;
+  }
+
   get reads(): number {
     return this.#reader.answered;
   }
@@ -70,7 +76,7 @@ export class Provider {
     this.#keepaliveLater();
   }
 
-  /** No new operations; those that wait go on. */
+  /** No new writes; those that wait go on, and so do reads. */
   quiesce(): void {
     this.#isQuiet = true;
   }
@@ -99,6 +105,11 @@ export class Provider {
     this.#isFrozen = false;
     if (this.#link === null) this.#connect();
     else this.#link.resume();
+  }
+
+  /** The connection from its own port is about to be reset by whoever is between; its node hears it. */
+  wasReset(port: number): void {
+    if (this.#link?.port === port) this.#closed();
   }
 
   /** Another process in its place. */
@@ -150,6 +161,7 @@ export class Provider {
     const link: Link = new Link(prng.pick(urls), {
       onOpen: ofLink((opened) => this.#hello(opened)),
       onMessage: ofLink((from, message: Message) => this.#receive(from, message)),
+      onStrange: (what) => this.#options.onStrange(`${this.name}: ${what}`),
       onGone: ofLink((gone) => this.#gone(gone)),
     });
     this.#link = link;
@@ -220,7 +232,8 @@ export class Provider {
         );
         return;
       default:
-        this.#options.onStrange(`${this.name} was sent ${message.type}`);
+        // A newer node may say more.
+        return;
     }
   }
 
@@ -251,9 +264,9 @@ export class Provider {
       this.#told("unknown", integerOf(reply["revision"]) ?? this.#floorRevision);
       this.#beginAgain();
     }
-    if (outcome === "again") {
+    if (typeof outcome === "object") {
       this.#soon(() => {
-        if (this.#writes === writes) writes.sendAgain(this.#link);
+        if (this.#writes === writes) writes.sendOneAgain(this.#link, outcome.again);
       });
     }
   }
@@ -300,6 +313,10 @@ export class Provider {
   }
 
   #told(reason: string, revision: number): void {
+    this.#endsTold += 1;
+    if (reason === "closed" || reason === "killed") {
+      this.#options.onStrange(`${this.name} is told that its session was ${reason}`);
+    }
     if (this.#opening === null) return;
     const session = this.#session;
     this.#options.recorder.record({ type: "toldEnd", session, reason, revision });
@@ -314,14 +331,14 @@ export class Provider {
   #operateLater(): void {
     const { prng, operationMs } = this.#options;
     this.#life.later(prng.between(1, operationMs * 2), () => {
-      if (!this.#isQuiet && !this.#isFrozen) this.#operate();
+      if (!this.#isFrozen) this.#operate();
       this.#operateLater();
     });
   }
 
   #operate(): void {
     const link = this.#link;
-    if (this.#isReady && this.#writes.hasRoom) this.#writes.operate(link);
+    if (!this.#isQuiet && this.#isReady && this.#writes.hasRoom) this.#writes.operate(link);
     if (link !== null && this.#options.prng.chance(READ_CHANCE)) this.#read(link);
   }
 
@@ -365,7 +382,10 @@ export class Provider {
   }
 
   #soon(run: () => void): void {
-    this.#life.later(this.#options.prng.between(RETRY_MS_MIN, RETRY_MS_MAX), run);
+    this.#life.later(this.#options.prng.between(RETRY_MS_MIN, RETRY_MS_MAX), () => {
+      if (this.#isFrozen) this.#soon(run);
+      else run();
+    });
   }
 
   #seen(revision: number | null): void {

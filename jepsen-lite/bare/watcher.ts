@@ -29,7 +29,6 @@ export class Watcher {
   #lineage: string | null = null;
   #heardMs = 0;
   #deliveries = 0;
-  #isQuiet = false;
 
   constructor(options: ClientOptions) {
     const { prng } = options;
@@ -68,10 +67,6 @@ export class Watcher {
     this.#watchdog();
   }
 
-  quiesce(): void {
-    this.#isQuiet = true;
-  }
-
   kill(): void {
     this.#link?.close();
     this.#link = null;
@@ -89,6 +84,7 @@ export class Watcher {
       onMessage: (message) => {
         if (this.#link === link) this.#receive(link, message);
       },
+      onStrange: (what) => this.#options.onStrange(`${this.name}: ${what}`),
       onGone: () => {
         if (this.#link !== link) return;
         this.#link = null;
@@ -149,7 +145,8 @@ export class Watcher {
         this.#connectLater(link);
         return;
       default:
-        this.#options.onStrange(`${this.name} was sent ${message.type}`);
+        // A newer node may say more.
+        return;
     }
   }
 
@@ -166,6 +163,7 @@ export class Watcher {
     const stream = this.#stream;
     this.#options.recorder.record({ type: "snapshot", stream, revision, view, isReset });
     this.#view = new Map(view);
+    this.#gathered = null;
     this.#moved(link, revision);
   }
 
@@ -205,7 +203,7 @@ export class Watcher {
   #readLater(): void {
     const { prng, operationMs } = this.#options;
     this.#life.later(prng.between(1, operationMs * 8), () => {
-      if (this.#link !== null && !this.#isQuiet) {
+      if (this.#link !== null) {
         this.#reader.read(this.#link, this.selector, this.#floorRevision);
       }
       this.#readLater();

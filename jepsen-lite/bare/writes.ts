@@ -47,6 +47,9 @@ const GIVEN_UP_CHANCE = 200;
 export class Writes {
   readonly #options: WritesOptions;
   #nextSeq = 1;
+  /** Of requests: a new one for each attempt, and what it was an attempt at. */
+  #nextId = 1;
+  readonly #attempts = new Map<number, Numbered>();
   #waiting: Numbered[] = [];
   /** Answered or given up; an answer to another copy may come. */
   readonly #over = new Map<number, Numbered>();
@@ -99,12 +102,19 @@ export class Writes {
     }
   }
 
-  /** `over`: the session is no more. `again`: it is to be sent once more, a while later. */
-  replied(link: Link | null, reply: Message): "done" | "again" | "over" {
-    const seq = integerOf(reply["id"]) ?? 0;
-    const operation = this.#waiting.find((each) => each.seq === seq) ?? this.#over.get(seq);
+  /** One that was refused, on the same connection. */
+  sendOneAgain(link: Link | null, seq: number): void {
+    const operation = this.#waiting.find((each) => each.seq === seq);
+    if (operation !== undefined) this.#repeat(link, operation);
+  }
+
+  /** `over`: the session is no more. `again`: that number is to be sent once more, a while later. */
+  replied(link: Link | null, reply: Message): "done" | "over" | { readonly again: number } {
+    const id = integerOf(reply["id"]) ?? 0;
+    const operation = this.#attempts.get(id);
     if (operation === undefined) return "done";
-    const isFirst = !this.#over.has(seq);
+    this.#attempts.delete(id);
+    const isFirst = !this.#over.has(operation.seq);
     const revision = integerOf(reply["revision"]);
     if (reply["ok"] === true) {
       this.#finish(operation);
@@ -123,7 +133,7 @@ export class Writes {
     code: string,
     revision: number | null,
     isFirst: boolean,
-  ): "done" | "again" | "over" {
+  ): "done" | "over" | { readonly again: number } {
     const { recorder, prng } = this.#options;
     const { op } = operation;
     if (isSessionOver(code)) {
@@ -139,7 +149,7 @@ export class Writes {
     }
     if (!isFirst) return "done";
     operation.isDoubtful ||= isIndefinite(code);
-    if (!prng.chance(GIVEN_UP_CHANCE)) return "again";
+    if (!prng.chance(GIVEN_UP_CHANCE)) return { again: operation.seq };
     this.#finish(operation);
     recorder.record(
       operation.isDoubtful
@@ -160,9 +170,13 @@ export class Writes {
     this.#send(link, operation);
   }
 
-  #send(link: Link | null, { seq, body }: Numbered): void {
+  #send(link: Link | null, operation: Numbered): void {
+    const { seq, body } = operation;
     const low = Math.min(seq, this.#waiting[0]?.seq ?? seq);
-    link?.send({ ...body, type: String(body["type"]), id: seq, seq, low, timeoutMs: TIMEOUT_MS });
+    const id = this.#nextId;
+    this.#nextId += 1;
+    this.#attempts.set(id, operation);
+    link?.send({ ...body, type: String(body["type"]), id, seq, low, timeoutMs: TIMEOUT_MS });
   }
 
   /** Mostly its own; of two, the second is another one. */

@@ -20,6 +20,9 @@ Ends with 0 where every promise was kept, with 1 where one was not, with 2 where
 const EXITS = { valid: 0, invalid: 1, unknown: 2 } as const;
 const EXIT_HARNESS = 3;
 
+/** Ends all that was started, and writes down what there is. */
+let ending: () => Promise<void> = async () => {};
+
 async function main(): Promise<number> {
   const { recheck, ...values } = commandLine(
     USAGE,
@@ -63,6 +66,7 @@ async function main(): Promise<number> {
 
 /** Nothing of it is left running behind Ctrl-C. */
 function closeOnSignal(close: () => Promise<void>): void {
+  ending = close;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => {
       say(`${signal}: the nodes are ended`);
@@ -81,6 +85,14 @@ async function judgeAgain(directory: string): Promise<number> {
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
+}
+
+// Whatever was not foreseen is the harness's own failure, and no verdict.
+for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+  process.on(event, (error: unknown) => {
+    process.stderr.write(`${event}: ${error instanceof Error ? error.stack : error}\n`);
+    void ending().finally(() => process.exit(EXIT_HARNESS));
+  });
 }
 
 main().then(

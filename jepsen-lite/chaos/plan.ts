@@ -34,7 +34,10 @@ export interface Strike {
 export function drawWindow(nemeses: readonly Nemesis[], prng: Prng): Window {
   const lengthMs = prng.between(...WINDOW_MS);
   if (prng.chance(QUIET_CHANCE)) return { lengthMs, strikes: [] };
-  const chosen = prng.shuffled(nemeses).slice(0, prng.between(1, TOGETHER_MAX));
+  const chosen = prng
+    .shuffled(nemeses)
+    .filter(({ on }, at, all) => all.findIndex((other) => other.on === on) === at)
+    .slice(0, prng.between(1, TOGETHER_MAX));
   const strikes = chosen.map((nemesis): Strike => {
     const atMs = prng.below(lengthMs >> 1);
     return { nemesis, atMs, forMs: prng.between(200, lengthMs - atMs) };

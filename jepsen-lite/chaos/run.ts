@@ -1,10 +1,13 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { viewOf } from "../bare/messages.ts";
+import type { Watcher } from "../bare/watcher.ts";
 import { check } from "../checker/check.ts";
 import type { Verdict } from "../checker/verdict.ts";
 import type { Nemesis, Struck } from "../nemeses/nemesis.ts";
 import { Prng } from "../prng.ts";
+import type { NodeProcess } from "../real/node-process.ts";
 import { Violation } from "../real/violation.ts";
 import { until } from "../real/wait.ts";
 import { readHistory, writeHistory } from "./history-file.ts";
@@ -28,7 +31,8 @@ export interface Disturbance {
   readonly nemesis: string;
   readonly what: string;
   readonly fromMs: number;
-  readonly toMs: number;
+  /** Null where the run ended before. */
+  readonly toMs: number | null;
 }
 
 export interface RunResult {
@@ -73,7 +77,11 @@ export async function run(options: RunOptions): Promise<RunResult> {
     ...{ bin: options.bin, nodes, providers: PROVIDERS, watchers: WATCHERS },
     ...{ operationMs: OPERATION_MS, directory, prng: new Prng(seed, 1) },
   });
-  options.onMade(() => world.close());
+  const path = join(directory, "history.jsonl");
+  options.onMade(async () => {
+    await world.close();
+    await writeHistory(path, world.recorder.history);
+  });
   try {
     await world.start();
     const untilMs = startedMs + seconds * 1_000;
@@ -91,9 +99,10 @@ export async function run(options: RunOptions): Promise<RunResult> {
     broken.push(`${error.kind}: ${error.message}`);
   } finally {
     await world.close();
+    await writeHistory(path, world.recorder.history);
+    await writeFile(join(directory, "faults.json"), JSON.stringify(disturbances, null, 2));
   }
-  const path = join(directory, "history.jsonl");
-  await writeHistory(path, world.recorder.history);
+  broken.push(...world.cluster.leaderships.faults.map((fault) => `two leaders: ${fault}`));
   const verdict = check(await readHistory(path));
   const faults = counted(disturbances);
   const elections = world.cluster.leaderships.count;
@@ -118,7 +127,6 @@ export async function run(options: RunOptions): Promise<RunResult> {
     deliveries: world.watchers.reduce((sum, { deliveries }) => sum + deliveries, 0),
     ...{ elections, faults, looked: verdict.looked },
   };
-  await writeFile(join(directory, "faults.json"), JSON.stringify(disturbances, null, 2));
   await writeFile(join(directory, "result.json"), JSON.stringify(result, null, 2));
   return result;
 }
@@ -133,10 +141,12 @@ async function disturb(
 ): Promise<void> {
   const { lengthMs, strikes } = drawWindow(nemeses, prng);
   const own = new Prng(prng.below(2 ** 32), 2);
-  await Promise.all([
+  // All of them end before one of them fails this.
+  const ends = await Promise.allSettled([
     sleep(lengthMs),
     ...strikes.map((strike) => carryOut(strike, world, own, startedMs, disturbances)),
   ]);
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
   world.cluster.checkRunning(world.nodes);
 }
 
@@ -151,21 +161,25 @@ async function carryOut(
   const struck: Struck | null = await nemesis.strike(world, prng);
   if (struck === null) return;
   const fromMs = performance.now() - startedMs;
+  const disturbance = { nemesis: nemesis.name, what: struck.what, fromMs, toMs: null };
+  const at = disturbances.push(disturbance) - 1;
   await sleep(forMs);
   await struck.end();
-  const toMs = performance.now() - startedMs;
-  disturbances.push({ nemesis: nemesis.name, what: struck.what, fromMs, toMs });
+  disturbances[at] = { ...disturbance, toMs: performance.now() - startedMs };
 }
 
 /** Whole again: all that was asked for is answered, the nodes agree, who is gone expires. */
 async function rest(world: World): Promise<void> {
   world.edges.calm();
+  world.cluster.checkRunning(world.nodes);
   for (const node of world.nodes) {
     node.signal("SIGCONT");
-    await world.revive(node);
+    world.revive(node);
   }
-  for (const provider of world.providers) provider.thaw();
-  for (const end of [...world.providers, ...world.watchers]) end.quiesce();
+  for (const provider of world.providers) {
+    provider.thaw();
+    provider.quiesce();
+  }
   const settled = async (): Promise<true | null> =>
     world.providers.every(({ isSettled }) => isSettled) ? true : null;
   await promised("every provider to be answered", settled);
@@ -173,17 +187,41 @@ async function rest(world: World): Promise<void> {
   await world.cluster.settled(world.nodes);
   world.recorder.record({ type: "calm" });
   for (const provider of world.providers.slice(0, LEFT)) provider.kill();
-  const [frozen] = world.providers.slice(LEFT);
+  const [frozen, ...alive] = world.providers.slice(LEFT);
+  const told = alive.map(({ endsTold }) => endsTold);
+  const before = frozen?.endsTold ?? 0;
   frozen?.freeze(false);
   await sleep(FROZEN_MS);
   frozen?.thaw();
   await sleep(REST_MS - FROZEN_MS);
   await promised("every provider to be answered again", settled);
+  if (frozen?.endsTold === before) {
+    throw new Violation("strange", `${frozen.name} stood still for ${FROZEN_MS} ms, and lives on`);
+  }
+  const ended = alive.filter(({ endsTold }, i) => endsTold !== told[i]).map(({ name }) => name);
+  if (ended.length > 0) {
+    throw new Violation("strange", `nothing was disturbed, and the session of ${ended} has ended`);
+  }
   await world.cluster.settled(world.nodes);
-  const revision = Math.max(...world.watchers.map((watcher) => watcher.revision));
-  const isCurrent = async (): Promise<true | null> =>
-    world.watchers.every((watcher) => watcher.revision >= revision) ? true : null;
-  await promised("every watcher to be current", isCurrent);
+  for (const watcher of world.watchers) {
+    await promised(`${watcher.name} to have what a read shows`, async () =>
+      (await isCurrent(world, watcher)) ? true : null,
+    );
+  }
+}
+
+/** By a linearizable read of any node. */
+async function isCurrent(world: World, watcher: Watcher): Promise<boolean> {
+  const { application, protocol, meta } = watcher.selector;
+  const query = new URLSearchParams({ application, ...(protocol !== null && { protocol }) });
+  for (const [key, value] of meta) query.set(`meta.${key}`, value);
+  const { port } = world.nodes[0] as NodeProcess;
+  const response = await fetch(`http://127.0.0.1:${port}/v1/instances?${query}`);
+  const { items } = (await response.json()) as { readonly items?: unknown };
+  if (watcher.view === null || !Array.isArray(items)) return false;
+  const shown = viewOf(items).map((row) => row.join());
+  const held = [...watcher.view].map((row) => row.join());
+  return shown.sort().join() === held.sort().join();
 }
 
 async function promised(what: string, ask: () => Promise<true | null>): Promise<void> {

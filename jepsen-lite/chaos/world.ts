@@ -3,10 +3,12 @@ import { join } from "node:path";
 import type { ClientOptions } from "../bare/client.ts";
 import { Provider } from "../bare/provider.ts";
 import { Watcher } from "../bare/watcher.ts";
+import { DYING_WITH_PARENT } from "../faults/dying-with.ts";
 import { Edges } from "../net/edges.ts";
 import type { Prng } from "../prng.ts";
 import { NodeCluster } from "../real/node-cluster.ts";
 import type { NodeProcess } from "../real/node-process.ts";
+import { Violation } from "../real/violation.ts";
 import { Recorder } from "../recorder.ts";
 
 export interface WorldOptions {
@@ -41,6 +43,7 @@ export class World {
   readonly watchers: readonly Watcher[];
   /** What no node may say, by any rule of the protocol. */
   readonly strange: readonly string[];
+  #isClosed = false;
 
   private constructor(
     cluster: NodeCluster,
@@ -68,22 +71,29 @@ export class World {
     const dataDirs = Array.from({ length: nodes }, (_, i) => join(directory, `n${i + 1}`));
     await mkdir(directory, { recursive: true });
     let edges: Edges | null = null;
+    const strange: string[] = [];
+    const ends: { providers: Provider[]; watchers: Watcher[] } = { providers: [], watchers: [] };
     const cluster = await NodeCluster.make({
       directory,
       program: [bin],
       dataDirs,
       lay: async (ports) => {
-        const laid = await Edges.lay(ports, prng);
+        const laid = await Edges.lay(ports, prng, (port) => {
+          for (const provider of ends.providers) provider.wasReset(port);
+        });
         edges = laid;
         return (from, to) => laid.port(from, to);
       },
-      onLine: ({ msg }, { name }) => {
+      onLine: ({ msg, peer, address }, { name }) => {
         if (/^leader in term \d+$/.test(msg)) recorder.record({ type: "leader", node: name });
+        if (msg === "listening") void edges?.admit(name);
+        if (msg === "peer link is up" && !address?.endsWith(`:${edges?.port(name, peer ?? "")}`)) {
+          strange.push(`${name} has a link to ${peer} that goes round the edges, at ${address}`);
+        }
       },
     });
     const laid = edges as Edges | null;
     if (laid === null) throw new Error("no edges were laid");
-    const strange: string[] = [];
     const client = (name: string): ClientOptions => ({
       ...{ name, urls: laid.clientUrls, recorder, clock, prng, applications: APPLICATIONS },
       ...{ ttlMs: TTL_MS, graceMs: GRACE_MS, operationMs: options.operationMs },
@@ -91,16 +101,14 @@ export class World {
     });
     const named = (letter: string, count: number): string[] =>
       Array.from({ length: count }, (_, i) => `${letter}${i + 1}`);
-    const ends = {
-      providers: named("c", options.providers).map((name) => new Provider(client(name))),
-      watchers: named("w", options.watchers).map((name) => new Watcher(client(name))),
-    };
+    ends.providers = named("c", options.providers).map((name) => new Provider(client(name)));
+    ends.watchers = named("w", options.watchers).map((name) => new Watcher(client(name)));
     return new World(cluster, laid, recorder, ends, strange);
   }
 
   /** Resolves when a leader was elected, and the clients are on their way. */
   async start(): Promise<void> {
-    for (const node of this.nodes) node.start();
+    for (const node of this.nodes) this.#begin(node);
     await this.cluster.leader();
     for (const end of [...this.providers, ...this.watchers]) end.start();
   }
@@ -118,23 +126,39 @@ export class World {
     await node.kill();
   }
 
-  /** As an operator does. One that does not end in time is killed. */
+  /**
+   * As an operator does.
+   *
+   * @throws Violation where it does not end, or ends in another way than it should.
+   */
   async stop(node: NodeProcess): Promise<void> {
     node.isBeingKilled = true;
-    const late = setTimeout(() => node.signal("SIGKILL"), STOP_MS_MAX);
+    let isLate = false;
+    const late = setTimeout(() => {
+      isLate = true;
+      node.signal("SIGKILL");
+    }, STOP_MS_MAX);
     node.signal("SIGTERM");
     await node.ended;
     clearTimeout(late);
     await this.edges.refuse(node.name);
+    if (isLate) throw new Violation("stuck", `${node.name} does not end within ${STOP_MS_MAX} ms`);
+    if (![0, null].includes(node.exitCode)) throw new Violation("ended", node.end);
   }
 
-  async revive(node: NodeProcess): Promise<void> {
-    if (!node.isRunning) node.start();
-    await this.edges.admit(node.name);
+  /** Connections are let through to it once it listens. */
+  revive(node: NodeProcess): void {
+    if (!node.isRunning) this.#begin(node);
   }
 
-  /** Nobody of it is left running. */
+  #begin(node: NodeProcess): void {
+    if (this.#isClosed) return;
+    node.start({ wrapped: (argv) => [...DYING_WITH_PARENT, ...argv] });
+  }
+
+  /** Nobody of it is left running, and nobody is started any more. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     for (const end of [...this.providers, ...this.watchers]) end.kill();
     for (const node of this.nodes) node.signal("SIGCONT");
     await this.cluster.kill();

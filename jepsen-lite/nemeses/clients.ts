@@ -3,6 +3,7 @@ import type { Nemesis } from "./nemesis.ts";
 /** A provider stands still, for longer than its session may live, or not; and goes on. */
 export const clientFreeze: Nemesis = {
   name: "client-freeze",
+  on: "clients",
   strike: async ({ providers }, prng) => {
     const provider = prng.pick(providers);
     const isClosing = prng.chance(500);
@@ -15,6 +16,7 @@ export const clientFreeze: Nemesis = {
 /** A provider is killed, and another process takes its place. */
 export const clientKill: Nemesis = {
   name: "client-kill",
+  on: "clients",
   strike: async ({ providers }, prng) => {
     const provider = prng.pick(providers);
     provider.kill();

@@ -4,6 +4,7 @@ import { namesOf, SELECTIONS, selected } from "./targets.ts";
 /** SIGKILL, and a start on the same directory later. */
 export const kill: Nemesis = {
   name: "kill",
+  on: "processes",
   strike: async (world, prng) => {
     const chosen = await selected(world, prng.pick(SELECTIONS), prng);
     const running = chosen.filter((node) => node.isRunning);
@@ -12,7 +13,7 @@ export const kill: Nemesis = {
     return {
       what: `${namesOf(running)} killed`,
       end: async () => {
-        await Promise.all(running.map((node) => world.revive(node)));
+        for (const node of running) world.revive(node);
       },
     };
   },

@@ -8,6 +8,7 @@ const ANSWER_MS_MAX = 3_000;
 /** The leader is asked to hand over, again and again, to nobody in particular. */
 export const transfer: Nemesis = {
   name: "transfer",
+  on: "sockets",
   strike: async (world) => {
     const primary = await primaryOf(world);
     if (primary === null || !(await handsOver(primary))) return null;
@@ -18,28 +19,25 @@ export const transfer: Nemesis = {
 /** Each node is told to stop, and started again once it has ended; one after the other. */
 export const rolling: Nemesis = {
   name: "rolling",
+  on: "processes",
   strike: async (world, prng) => {
-    let isOver = false;
     const rolled = (async () => {
       for (const node of prng.shuffled(world.nodes)) {
-        if (!isOver && node.isRunning) await restart(world, node);
+        if (node.isRunning) await restart(world, node);
       }
     })();
     // What it fails with is thrown by whoever ends it.
     rolled.catch(() => {});
     return {
       what: "all are restarted, one after the other",
-      end: async () => {
-        isOver = true;
-        await rolled;
-      },
+      end: () => rolled,
     };
   },
 };
 
 async function restart(world: World, node: NodeProcess): Promise<void> {
   await world.stop(node);
-  await world.revive(node);
+  world.revive(node);
   await world.cluster.up([node]);
 }
 

@@ -4,6 +4,7 @@ import type { Nemesis } from "./nemesis.ts";
 /** Between nodes, both ways: late, and now and then much later than usual. */
 export const slow: Nemesis = {
   name: "slow",
+  on: "network",
   strike: async ({ edges }, prng) => {
     const { names } = edges;
     const delayMs = prng.pick([20, 60, 150]);
@@ -28,6 +29,7 @@ export const slow: Nemesis = {
 /** Of what nodes send each other, now and then a bit is another one. */
 export const corrupt: Nemesis = {
   name: "corrupt",
+  on: "network",
   strike: async ({ edges }, prng) => {
     const from = prng.pick(edges.names);
     const perMille = prng.pick([5, 50, 500]);
@@ -45,6 +47,7 @@ export const corrupt: Nemesis = {
 /** Every connection, of nodes and of clients, is reset at once. */
 export const storm: Nemesis = {
   name: "storm",
+  on: "sockets",
   strike: async ({ edges }) => {
     const count = edges.resetAll();
     return count === 0 ? null : { what: `${count} connections reset`, end: async () => {} };
@@ -54,6 +57,7 @@ export const storm: Nemesis = {
 /** One node and its clients hear nothing of each other; the other nodes hear it as ever. */
 export const unheard: Nemesis = {
   name: "unheard",
+  on: "sockets",
   strike: async ({ edges }, prng) => {
     const node = prng.pick(edges.names);
     edges.setClients(node, { type: prng.pick(["hold", "drop"] as const) });

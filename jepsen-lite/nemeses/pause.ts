@@ -7,6 +7,7 @@ const STUTTER_MS = [20, 400] as const;
 /** SIGSTOP and SIGCONT, over and over: as on a machine that has too much to do. */
 export const stutter: Nemesis = {
   name: "stutter",
+  on: "processes",
   strike: async (world, prng) => {
     const [node] = await selected(world, prng.pick(["one", "primary"] as const), prng);
     if (node === undefined || !node.isRunning) return null;
@@ -32,6 +33,7 @@ export const stutter: Nemesis = {
 /** SIGSTOP: it holds its sockets, answers nothing, and believes afterwards that no time has passed. */
 export const pause: Nemesis = {
   name: "pause",
+  on: "processes",
   strike: async (world, prng) => {
     const chosen = await selected(world, prng.pick(SELECTIONS), prng);
     const running = chosen.filter((node) => node.isRunning);

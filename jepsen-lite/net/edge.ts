@@ -31,17 +31,24 @@ interface Connection {
 export class Edge {
   readonly place: EdgePlace;
   readonly #prng: Prng;
+  readonly #onReset: (port: number) => void;
   readonly #connections = new Set<Connection>();
   readonly #weather: Record<Way, Weather> = { there: FAIR, back: FAIR };
   #server: Server | null = null;
 
-  private constructor(place: EdgePlace, prng: Prng) {
+  private constructor(place: EdgePlace, prng: Prng, onReset: (port: number) => void) {
     this.place = place;
     this.#prng = prng;
+    this.#onReset = onReset;
   }
 
-  static async open(place: EdgePlace, prng: Prng): Promise<Edge> {
-    const edge = new Edge(place, prng);
+  /** `onReset` hears of each connection that is about to be broken off here, by the dialler's port. */
+  static async open(
+    place: EdgePlace,
+    prng: Prng,
+    onReset: (port: number) => void = () => {},
+  ): Promise<Edge> {
+    const edge = new Edge(place, prng, onReset);
     await edge.admit();
     return edge;
   }
@@ -95,8 +102,9 @@ export class Edge {
       ...{ host: HOST, port: this.place.target },
       ...{ allowHalfOpen: true, noDelay: true },
     });
+    const port = dialler.remotePort ?? 0;
     const reset = (): void => {
-      this.#connections.delete(connection);
+      if (this.#connections.delete(connection)) this.#onReset(port);
       for (const pipe of [connection.there, connection.back]) pipe.stop();
       for (const socket of [dialler, dialled]) socket.resetAndDestroy();
     };

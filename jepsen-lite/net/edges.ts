@@ -21,15 +21,21 @@ export class Edges {
     this.#edges = edges;
   }
 
-  /** `targets`: where each node listens. */
-  static async lay(targets: ReadonlyMap<string, number>, prng: Prng): Promise<Edges> {
+  /** `targets`: where each node listens. `onClientReset`: see `Edge.open`, of clients. */
+  static async lay(
+    targets: ReadonlyMap<string, number>,
+    prng: Prng,
+    onClientReset: (port: number) => void,
+  ): Promise<Edges> {
     const names = [...targets.keys()];
     const edges = new Map<string, Edge>();
     for (const from of [...names, CLIENTS]) {
       for (const [to, target] of targets) {
         if (from === to) continue;
         const port = await freePort(prng);
-        edges.set(nameOf(from, to), await Edge.open({ from, to, port, target }, prng));
+        const place = { from, to, port, target };
+        const onReset = from === CLIENTS ? onClientReset : undefined;
+        edges.set(nameOf(from, to), await Edge.open(place, prng, onReset));
       }
     }
     return new Edges(names, edges);

@@ -36,6 +36,11 @@ export class Leaderships {
     }
   }
 
+  /** Terms that more than one has led, or one in more than one life. */
+  get faults(): readonly string[] {
+    return this.#faults;
+  }
+
   check(): void {
     if (this.#faults.length > 0) {
       throw new Violation("twoLeaders", this.#faults.join("; "), this.#faults.length);

@@ -52,17 +52,18 @@ export class NodeCluster {
     const { directory, program, dataDirs, env, onLine, lay } = place;
     const ports = await freePorts(dataDirs.length);
     const portOf = new Map(ports.map((port, i) => [`n${i + 1}`, port]));
-    const dialled: Dialled = (await lay?.(portOf)) ?? ((_, to) => portOf.get(to) ?? 0);
-    const bootstrapOf = (name: string): string =>
-      [...portOf]
-        .map(([to, port]) => `${to}=127.0.0.1:${to === name ? port : dialled(name, to)}`)
-        .join(",");
+    const dialled = await lay?.(portOf);
+    const bootstrap = [...portOf].map(([to, port]) => `${to}=127.0.0.1:${port}`).join(",");
     const leaderships = new Leaderships();
     const nodes = dataDirs.map((dataDir, i) => {
       const [name, port] = [`n${i + 1}`, ports[i] ?? 0];
       const own = { name, port, dataDir, logPath: join(directory, `${name}.log`) };
       const argv = [...program, "start", "--id", name, "--data", dataDir];
-      argv.push("--listen", `127.0.0.1:${port}`, "--bootstrap", bootstrapOf(name));
+      argv.push("--listen", `127.0.0.1:${port}`, "--bootstrap", bootstrap);
+      for (const [to] of dialled === undefined ? [] : portOf) {
+        // The only place where it is dialled, whatever it says of itself.
+        if (to !== name) argv.push("--peer", `${to}=127.0.0.1:${dialled?.(name, to)}`);
+      }
       const heard = (line: LogLine): void => {
         noteLeader(line, node, leaderships);
         onLine?.(line, node);

@@ -8,6 +8,9 @@ const LAST_LINES = 5;
 /** A line of its log; there is more in it than is named here. */
 export interface LogLine {
   readonly msg: string;
+  /** Of a link to another node: whose, and where it was dialled. */
+  readonly peer?: string;
+  readonly address?: string;
 }
 
 /** What is looked at of `/v1/status`. */
