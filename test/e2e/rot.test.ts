@@ -101,8 +101,8 @@ describe("the same, with a start that is broken", () => {
       const counted = await broken("truncate,zero-tail,missing", [
         storage(
           "log-repair.js",
-          "const floor = mark.index < start.index ? start : mark;",
-          "const floor = start;",
+          "const floor = [mark, snapshot ?? start].reduce(",
+          "const floor = [snapshot ?? start].reduce(",
         ),
       ]);
       expect(counted["silent"]).toBeGreaterThan(0);
@@ -111,7 +111,7 @@ describe("the same, with a start that is broken", () => {
   );
 
   test(
-    "that takes the older copy of a vote, and does not hold it against the log, has forgotten one",
+    "that takes the older copy of a vote, and holds it against neither log nor mark, has forgotten one",
     async () => {
       const counted = await broken("older-file", [
         storage(
@@ -120,6 +120,7 @@ describe("the same, with a start that is broken", () => {
           "return a.term < b.term ? a : b;",
         ),
         storage("recovery.js", "if (last.term > hardState.term)", "if (false)"),
+        storage("vote-copies.js", "return mark !== null && writes < mark.votes;", "return false;"),
       ]);
       expect(counted["silent"]).toBeGreaterThan(0);
     },
