@@ -1,6 +1,7 @@
 import type { ReadCall, Selector } from "../history.ts";
 import type { Prng } from "../prng.ts";
 import type { Recorder } from "../recorder.ts";
+import { drawReadMode } from "../workload.ts";
 import type { Link } from "./link.ts";
 import { integerOf, type Message, selectorOf, viewOf } from "./messages.ts";
 
@@ -45,13 +46,7 @@ export class Reader {
     if (!link.isOpen || this.#asked.size >= UNANSWERED_MAX) return;
     const { prng, recorder, clock, client } = this.#options;
     this.#id += 1;
-    const mode: ReadCall["mode"] = prng.pick([
-      { type: "linearizable" },
-      { type: "linearizable" },
-      { type: "atLeast", revision: floorRevision },
-      { type: "stale", maxAgeMs: null },
-      { type: "stale", maxAgeMs: prng.pick([200, 1_000]) },
-    ] as const);
+    const mode = drawReadMode(prng, floorRevision);
     const op = recorder.invoke(client, { kind: "read", selector, mode });
     this.#asked.set(this.#id, { op, sentMs: clock.nowMs });
     link.send({

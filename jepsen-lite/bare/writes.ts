@@ -1,5 +1,6 @@
 import type { Prng } from "../prng.ts";
 import type { Recorder } from "../recorder.ts";
+import { type DrawnKey, drawKeys, type KeySpace } from "../workload.ts";
 import type { Link } from "./link.ts";
 import {
   codeOf,
@@ -30,14 +31,11 @@ export interface WritesOptions {
   readonly applications: readonly string[];
 }
 
-type Named = Pick<Endpoint, "namespace" | "application" | "protocol" | "addr">;
-
 const TIMEOUT_MS = 2_000;
 const UNANSWERED_MAX = 8;
 const ADDRESSES = 6;
-/** Per mille: of a key that all clients write, of two keys, of a removal, of one sent in vain. */
+/** Per mille: of a key that all clients write, of a removal, of one sent in vain. */
 const SHARED_CHANCE = 200;
-const PAIR_CHANCE = 150;
 const REMOVAL_CHANCE = 250;
 const AGAIN_CHANCE = 60;
 /** Of a write that was refused: it is given up, and its number never comes again. */
@@ -46,6 +44,7 @@ const GIVEN_UP_CHANCE = 200;
 /** The numbered writes of one session, sent again until they are answered or given up. */
 export class Writes {
   readonly #options: WritesOptions;
+  readonly #space: KeySpace;
   #nextSeq = 1;
   /** Of requests: a new one for each attempt, and what it was an attempt at. */
   #nextId = 1;
@@ -56,7 +55,9 @@ export class Writes {
   #acknowledged = 0;
 
   constructor(options: WritesOptions) {
+    const { client, applications } = options;
     this.#options = options;
+    this.#space = { client, applications, addresses: ADDRESSES, sharedChance: SHARED_CHANCE };
   }
 
   get acknowledged(): number {
@@ -75,7 +76,7 @@ export class Writes {
     const { prng, recorder, client, session } = this.#options;
     const seq = this.#nextSeq;
     this.#nextSeq += 1;
-    const keys = this.#keys();
+    const keys = drawKeys(prng, this.#space);
     const isRemoval = prng.chance(REMOVAL_CHANCE);
     const instances = isRemoval ? [] : keys.map((key, i) => this.#instance(key, `${seq}.${i}`));
     const puts = instances.map((instance) => ({
@@ -179,22 +180,8 @@ export class Writes {
     link?.send({ ...body, type: String(body["type"]), id, seq, low, timeoutMs: TIMEOUT_MS });
   }
 
-  /** Mostly its own; of two, the second is another one. */
-  #keys(): Named[] {
-    const { prng, client, applications } = this.#options;
-    const owner = prng.chance(SHARED_CHANCE) ? "shared" : client;
-    const first = prng.below(ADDRESSES);
-    const places = prng.chance(PAIR_CHANCE) ? [first, (first + 1) % ADDRESSES] : [first];
-    return places.map((place) => ({
-      namespace: "default",
-      application: prng.pick(applications),
-      protocol: "http",
-      addr: `${owner}.example:${1_000 + place}`,
-    }));
-  }
-
   /** Each content is unlike all others, so that it tells who wrote it. */
-  #instance(key: Named, value: string): Endpoint {
+  #instance(key: DrawnKey, value: string): Endpoint {
     const tag = this.#options.prng.pick(["read", "write"]);
     const meta = { tag, value: `${this.#options.session}-${value}` };
     return { ...key, meta, weight: 100, status: "up" };

@@ -1,11 +1,8 @@
-import { createServer } from "node:net";
 import type { Prng } from "../prng.ts";
 import { Edge, type Way } from "./edge.ts";
+import { keptPort } from "./ports.ts";
 import { FAIR, type Weather } from "./weather.ts";
 
-/** Below those that systems give to whoever asks for any, so that nobody takes them meanwhile. */
-const PORT_MIN = 18_000;
-const PORT_MAX = 30_000;
 const CLIENTS = "clients";
 
 /**
@@ -25,14 +22,14 @@ export class Edges {
   static async lay(
     targets: ReadonlyMap<string, number>,
     prng: Prng,
-    onClientReset: (port: number) => void,
+    onClientReset: (port: number) => void = () => {},
   ): Promise<Edges> {
     const names = [...targets.keys()];
     const edges = new Map<string, Edge>();
     for (const from of [...names, CLIENTS]) {
       for (const [to, target] of targets) {
         if (from === to) continue;
-        const port = await freePort(prng);
+        const port = await keptPort();
         const place = { from, to, port, target };
         const onReset = from === CLIENTS ? onClientReset : undefined;
         edges.set(nameOf(from, to), await Edge.open(place, prng, onReset));
@@ -106,19 +103,4 @@ export class Edges {
 
 function nameOf(from: string, to: string): string {
   return `${from}>${to}`;
-}
-
-async function freePort(prng: Prng): Promise<number> {
-  for (;;) {
-    const port = prng.between(PORT_MIN, PORT_MAX);
-    if (await isFree(port)) return port;
-  }
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once("error", () => resolve(false));
-    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
-  });
 }

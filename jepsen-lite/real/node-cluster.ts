@@ -1,5 +1,5 @@
-import { createServer } from "node:net";
 import { join } from "node:path";
+import { freePorts } from "../net/ports.ts";
 import { Ballots } from "./ballots.ts";
 import { Leaderships } from "./leaderships.ts";
 import type { Ledger } from "./ledger.ts";
@@ -192,21 +192,4 @@ function isSettled(views: readonly NodeView[]): boolean {
 function noteLeader({ msg }: LogLine, { name, life }: NodeProcess, leaderships: Leaderships): void {
   const term = /^leader in term (\d+)$/.exec(msg)?.[1];
   if (term !== undefined) leaderships.leads(Number(term), name, life);
-}
-
-/** Nobody else takes them before the nodes do, on a machine where nobody looks for them. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const listening = servers.map(
-    (server) =>
-      new Promise<number>((resolve) => {
-        server.listen(0, "127.0.0.1", () => {
-          const address = server.address();
-          resolve(typeof address === "object" && address !== null ? address.port : 0);
-        });
-      }),
-  );
-  const ports = await Promise.all(listening);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }

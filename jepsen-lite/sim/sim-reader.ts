@@ -1,5 +1,6 @@
 import type { Selector } from "../../src/registry/instance.ts";
 import type { ReadAnswer, ReadConsistency, RequestId } from "../../src/replica/inputs.ts";
+import { drawReadMode } from "../workload.ts";
 import { viewOf } from "./canon.ts";
 import type { ClientLink } from "./link.ts";
 import type { World } from "./world.ts";
@@ -42,13 +43,7 @@ export class SimReader {
     }
     const { prng, recorder, schedule } = this.#world;
     this.#requests += 1;
-    const consistency: ReadConsistency = prng.pick([
-      { type: "linearizable" },
-      { type: "linearizable" },
-      { type: "atLeast", revision: floorRevision },
-      { type: "stale", maxAgeMs: null },
-      { type: "stale", maxAgeMs: prng.pick([200, 1_000]) },
-    ] as const);
+    const consistency: ReadConsistency = drawReadMode(prng, floorRevision);
     const op = recorder.invoke(this.#process, { kind: "read", selector, mode: consistency });
     this.#asked.set(this.#requests, { op, sentMs: schedule.nowMs });
     const request = this.#requests;

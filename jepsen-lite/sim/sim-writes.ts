@@ -2,6 +2,7 @@ import type { Reply } from "../../src/registry/command.ts";
 import type { InstanceKey, InstanceSpec } from "../../src/registry/instance.ts";
 import type { RequestId, WriteCommand } from "../../src/replica/inputs.ts";
 import type { Put } from "../history.ts";
+import { drawKeys, type KeySpace } from "../workload.ts";
 import { contentOf, keyOf } from "./canon.ts";
 import type { ClientLink } from "./link.ts";
 import type { World } from "./world.ts";
@@ -17,15 +18,16 @@ interface Numbered {
 const TIMEOUT_MS = 1_500;
 const UNANSWERED_MAX = 4;
 const ADDRESSES = 3;
-/** Per mille: of a key that all clients write, of a write of two keys, of one that is sent in vain. */
+const APPLICATIONS = ["a", "b"];
+/** Per mille: of a key that all clients write, of one that is sent in vain. */
 const SHARED_CHANCE = 150;
-const PAIR_CHANCE = 150;
 const AGAIN_CHANCE = 60;
 
 /** The numbered writes of one session, sent again until they are answered or given up. */
 export class SimWrites {
   readonly #world: World;
   readonly #client: string;
+  readonly #space: KeySpace;
   readonly #session: string;
   #nextSeq = 1;
   #waiting: Numbered[] = [];
@@ -36,6 +38,10 @@ export class SimWrites {
   constructor(world: World, client: string, session: string) {
     this.#world = world;
     this.#client = client;
+    this.#space = {
+      ...{ client, applications: APPLICATIONS },
+      ...{ addresses: ADDRESSES, sharedChance: SHARED_CHANCE },
+    };
     this.#session = session;
   }
 
@@ -55,7 +61,7 @@ export class SimWrites {
     const { prng, recorder } = this.#world;
     const seq = this.#nextSeq;
     this.#nextSeq += 1;
-    const keys = this.#keys();
+    const keys = drawKeys(prng, this.#space);
     const isRemoval = prng.chance(250);
     const instances = isRemoval ? [] : keys.map((key, i) => this.#instance(key, `${seq}.${i}`));
     const operation: Numbered = {
@@ -161,20 +167,6 @@ export class SimWrites {
       command: command(seq, floor),
       timeoutMs: TIMEOUT_MS,
     });
-  }
-
-  /** Mostly its own; of two, the second is another one. */
-  #keys(): InstanceKey[] {
-    const { prng } = this.#world;
-    const owner = prng.chance(SHARED_CHANCE) ? "shared" : this.#client;
-    const first = prng.below(ADDRESSES);
-    const places = prng.chance(PAIR_CHANCE) ? [first, (first + 1) % ADDRESSES] : [first];
-    return places.map((place) => ({
-      namespace: "default",
-      application: prng.pick(["a", "b"]),
-      protocol: "http",
-      addr: `${owner}.example:${1000 + place}`,
-    }));
   }
 
   /** Each content is unlike all others, so that it tells who wrote it. */

@@ -1,8 +1,8 @@
 import { mkdirSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { freePorts } from "../../jepsen-lite/net/ports.ts";
 import type { NodeStatus } from "../../src/server/status.ts";
 import { type Children, messageOf } from "./children.ts";
 import type { Target } from "./slice.ts";
@@ -95,25 +95,4 @@ export async function statusOf(address: string): Promise<NodeStatus | null> {
   } catch {
     return null;
   }
-}
-
-/** Ports that were free a moment ago, all different. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  return await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve, reject) => {
-          server.on("error", reject);
-          server.on("listening", () => {
-            const address = server.address();
-            server.close(() =>
-              typeof address === "object" && address !== null
-                ? resolve(address.port)
-                : reject(new Error("a server without a port")),
-            );
-          });
-        }),
-    ),
-  );
 }

@@ -1,13 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Edges } from "../../jepsen-lite/net/edges.ts";
+import { freePorts } from "../../jepsen-lite/net/ports.ts";
+import { Prng } from "../../jepsen-lite/prng.ts";
 import { until } from "../../jepsen-lite/real/wait.ts";
 import type { MemberStatus, NodeStatus } from "../../src/server/status.ts";
-import { Edge } from "./edge.ts";
 import { within } from "./wait.ts";
 
 export const BIN = fileURLToPath(new URL("../../bin/rollcall.js", import.meta.url));
@@ -165,25 +166,6 @@ export class ClusterNode {
   }
 }
 
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve) => {
-          server.listen(0, "127.0.0.1", () => {
-            const address = server.address();
-            resolve(typeof address === "object" && address !== null ? address.port : 0);
-          });
-        }),
-    ),
-  );
-  await Promise.all(
-    servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve()))),
-  );
-  return ports;
-}
-
 interface Surroundings {
   readonly flags: readonly string[];
   /** What stands before the command of each node. */
@@ -194,9 +176,9 @@ interface Surroundings {
 export class Cluster {
   readonly nodes: ClusterNode[];
   readonly #directory: string;
-  readonly #edges: ReadonlyMap<string, Edge>;
+  readonly #edges: Edges;
 
-  private constructor(nodes: ClusterNode[], directory: string, edges: ReadonlyMap<string, Edge>) {
+  private constructor(nodes: ClusterNode[], directory: string, edges: Edges) {
     this.nodes = nodes;
     this.#directory = directory;
     this.#edges = edges;
@@ -215,15 +197,14 @@ export class Cluster {
     const ports = await freePorts(names.length);
     const members = names.map((name, i) => ({ name, port: ports[i] ?? 0 }));
     const bootstrap = members.map(({ name, port }) => `${name}=127.0.0.1:${port}`).join(",");
-    const edges = new Map<string, Edge>();
+    const targets = new Map(members.map(({ name, port }) => [name, port]));
+    const edges = await Edges.lay(targets, new Prng(1));
     const nodes: ClusterNode[] = [];
     for (const { name, port } of members) {
       const args = ["--listen", `127.0.0.1:${port}`, "--bootstrap", bootstrap, ...flags];
       for (const peer of members) {
         if (peer.name !== name) {
-          const edge = await Edge.open(peer.port);
-          edges.set(`${name}>${peer.name}`, edge);
-          args.push("--peer", `${peer.name}=127.0.0.1:${edge.port}`);
+          args.push("--peer", `${peer.name}=127.0.0.1:${edges.port(name, peer.name)}`);
         }
       }
       nodes.push(new ClusterNode(name, port, directory, args, enter));
@@ -281,24 +262,21 @@ export class Cluster {
     return [first, second];
   }
 
-  /** All edges to and from one node, silently. */
-  cutOff(node: ClusterNode): void {
-    for (const edge of this.#edgesOf(node)) {
-      edge.stop();
+  /** What it sends to the others, and they to it, does not arrive before `heal`. */
+  cutOff({ name }: ClusterNode): void {
+    for (const other of this.#edges.names.filter((one) => one !== name)) {
+      this.#edges.set(name, other, { type: "hold" });
+      this.#edges.set(other, name, { type: "hold" });
     }
   }
 
   /** Every connection between two nodes, at once. */
   resetLinks(): void {
-    for (const edge of this.#edges.values()) {
-      edge.reset();
-    }
+    this.#edges.resetAll();
   }
 
   heal(): void {
-    for (const edge of this.#edges.values()) {
-      edge.go();
-    }
+    this.#edges.calm();
   }
 
   async stop(): Promise<void> {
@@ -307,13 +285,7 @@ export class Cluster {
       node.signal("SIGKILL");
     }
     await Promise.all(this.nodes.map((node) => node.exited()));
-    await Promise.all([...this.#edges.values()].map((edge) => edge.close()));
+    await this.#edges.close();
     await rm(this.#directory, { recursive: true, force: true });
-  }
-
-  #edgesOf(node: ClusterNode): Edge[] {
-    return [...this.#edges].flatMap(([name, edge]) =>
-      name.split(">").includes(node.name) ? [edge] : [],
-    );
   }
 }

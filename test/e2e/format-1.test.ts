@@ -3,9 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
+import { freePorts } from "../../jepsen-lite/net/ports.ts";
 import { until } from "../../jepsen-lite/real/wait.ts";
 import { encodeIdentity } from "../../src/storage/identity.ts";
-import { ClusterNode, freePorts, rollcall } from "./cluster.ts";
+import { ClusterNode, rollcall } from "./cluster.ts";
 
 const KEPT = fileURLToPath(new URL("../storage/format-1", import.meta.url));
 

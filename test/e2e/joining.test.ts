@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { freePorts } from "../../jepsen-lite/net/ports.ts";
 import { connect } from "../../src/client/index.ts";
-import { Cluster, freePorts } from "./cluster.ts";
+import { Cluster } from "./cluster.ts";
 import { PlainClient } from "./plain-client.ts";
 
 let cluster: Cluster;

@@ -1,9 +1,10 @@
 import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freePorts } from "../../jepsen-lite/net/ports.ts";
 import { until } from "../../jepsen-lite/real/wait.ts";
 import { connect } from "../../src/client/index.ts";
 import { blocksOf, commandsOf, readPage } from "../docs/page.ts";
-import { Cluster, type ClusterNode, freePorts, rollcall } from "./cluster.ts";
+import { Cluster, type ClusterNode, rollcall } from "./cluster.ts";
 import { Follower, registerForEver } from "./registrations.ts";
 
 const ANSWER_MS = 20_000;

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { freePorts } from "../../jepsen-lite/net/ports.ts";
 import { nodeClock, nodeRandom, nodeTimers } from "../../src/env/node-env.ts";
 import { wsDialer } from "../../src/env/ws-dialer.ts";
 import { listen } from "../../src/env/ws-listener.ts";
@@ -9,7 +10,7 @@ import type { KnownMembers } from "../../src/replica/peer-standing.ts";
 import { PeerLinks } from "../../src/server/peer-links.ts";
 import type { PeerHello, PeerRefused } from "../../src/wire/messages.ts";
 import { encodePeerHello } from "../../src/wire/peer-codec.ts";
-import { freePorts, LogBook } from "./world.ts";
+import { LogBook } from "./world.ts";
 
 const [SELF, PEER] = ["a".repeat(16), "b".repeat(16)] as const;
 const cluster = {

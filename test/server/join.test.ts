@@ -1,12 +1,13 @@
 import { cp, rename, rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { freePorts } from "../../jepsen-lite/net/ports.ts";
 import { nodeRandom } from "../../src/env/node-env.ts";
 import { MEMBERS_MAX, PROMOTION_ASK_MS } from "../../src/limits.ts";
 import type { NodeHandle } from "../../src/server/node.ts";
 import { exitCodeOf, type NodeError } from "../../src/server/node-error.ts";
 import { openDirectory } from "../../src/storage/directory.ts";
-import { Cluster, freePorts } from "./world.ts";
+import { Cluster } from "./world.ts";
 
 describe("a node that joins", () => {
   let cluster: Cluster;

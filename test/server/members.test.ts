@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { freePorts } from "../../jepsen-lite/net/ports.ts";
 import { EXIT } from "../../src/errors.ts";
-import { Cluster, freePorts } from "./world.ts";
+import { Cluster } from "./world.ts";
 
 interface Answer {
   readonly status: number;

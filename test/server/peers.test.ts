@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
+import { freePorts } from "../../jepsen-lite/net/ports.ts";
 import { GUESTS_MAX } from "../../src/limits.ts";
 import type { PeerMessage } from "../../src/replica/peer-messages.ts";
 import type { PeerAnswer, PeerCluster, PeerHello } from "../../src/wire/messages.ts";
 import { decodePeerHello, encodePeerFrame, encodePeerHello } from "../../src/wire/peer-codec.ts";
-import { Cluster, freePorts } from "./world.ts";
+import { Cluster } from "./world.ts";
 
 /** Speaks as n3, whose process has been stopped. */
 describe("peer links", () => {

@@ -1,9 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WebSocket } from "ws";
+import { freePorts } from "../../jepsen-lite/net/ports.ts";
 import type { Logger } from "../../src/env/env.ts";
 import { parseNodeConfig } from "../../src/server/config.ts";
 import { type NodeEnvironment, type NodeHandle, startNode } from "../../src/server/node.ts";
@@ -35,20 +34,6 @@ export class LogBook implements Logger {
       console.error(level, message, JSON.stringify(fields));
     }
   }
-}
-
-/** Ports that were free a moment ago, all different. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 export async function temporaryDirectory(): Promise<string> {

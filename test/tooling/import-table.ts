@@ -69,7 +69,12 @@ export const importTable: readonly Row[] = [
   },
   {
     of: "jepsen-lite/bare/",
-    may: ["jepsen-lite/bare/", "jepsen-lite/prng.ts", "jepsen-lite/recorder.ts"],
+    may: [
+      "jepsen-lite/bare/",
+      "jepsen-lite/workload.ts",
+      "jepsen-lite/prng.ts",
+      "jepsen-lite/recorder.ts",
+    ],
     types: ["jepsen-lite/history.ts"],
     packages: ["node:", "ws"],
   },
@@ -84,6 +89,7 @@ export const importTable: readonly Row[] = [
       ...common,
       ...judges,
       "jepsen-lite/command-line.ts",
+      "jepsen-lite/workload.ts",
       "jepsen-lite/prng.ts",
       "jepsen-lite/recorder.ts",
       "src/raft/",
