@@ -18,6 +18,11 @@ export class Recorder {
     return this.#events;
   }
 
+  /** That were invoked. */
+  get operations(): number {
+    return this.#operations;
+  }
+
   record(event: Unstamped<Event>): void {
     this.#events.push(Object.assign(event, { atMs: this.#clock.nowMs }) as Event);
   }

@@ -1,21 +1,34 @@
-import { mkdtemp } from "node:fs/promises";
+import { mkdir, mkdtemp, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { check } from "../checker/check.ts";
-import { commandLine, EXIT_USAGE } from "../command-line.ts";
+import { commandLine, EXIT_USAGE, Misuse } from "../command-line.ts";
 import { readHistory } from "./history-file.ts";
+import { nemesesOf, type Orders, readOrders } from "./orders.ts";
 import { NEMESES } from "./plan.ts";
-import { run } from "./run.ts";
+import { type RunResult, run } from "./run.ts";
+import { DEFAULT_SCENARIO, SCENARIOS, scenarioOf } from "./scenarios.ts";
 
 const BIN = fileURLToPath(new URL("../../../bin/rollcall.js", import.meta.url));
-const USAGE = `npm run jepsen -- [--nodes 3] [--seconds 30] [--seed S] [--only NAME,NAME] [--out DIR] [--bin FILE]
-    real nodes (of another build with --bin) and clients, disturbed for so long; what they say is judged
-    NAME: ${NEMESES.map(({ name }) => name).join(", ")}
-npm run jepsen -- --recheck DIR
+/** As little as shows something, and not so much that nobody would wait for it. */
+const SECONDS = "60";
+const TIMES = "1";
+
+const USAGE = `run [SCENARIO] [--nodes 3] [--seconds ${SECONDS}] [--operations N] [--seed S] [--only NAME,NAME] [--out DIR] [--bin FILE]
+    real nodes (of another build with --bin) and clients, disturbed as SCENARIO (${DEFAULT_SCENARIO}) or the
+    names say, for so long and until there were N operations; what they say is judged
+list [--json]
+    the scenarios and what disturbs a run
+replay DIR [--times ${TIMES}] [--out DIR] [--bin FILE]
+    does once more what was done in a run; N times, or until a promise is broken
+recheck DIR
     judges the history of a run once more
 Ends with 0 where every promise was kept, with 1 where one was not, with 2 where nothing can be said
 (too little happened, or it was called wrongly), and with 3 where the harness itself has failed.`;
+
+const HINT =
+  "hint: 'rollcall chaos list' names what there is, 'rollcall chaos --help' how it is called";
 
 const EXITS = { valid: 0, invalid: 1, unknown: 2 } as const;
 const EXIT_HARNESS = 3;
@@ -23,37 +36,106 @@ const EXIT_HARNESS = 3;
 /** Ends all that was started, and writes down what there is. */
 let ending: () => Promise<void> = async () => {};
 
+const VERBS: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  run: runOne,
+  list,
+  replay,
+  recheck,
+};
+
 async function main(): Promise<number> {
-  const { recheck, ...values } = commandLine(
+  const [name = "", ...args] = process.argv.slice(2);
+  const verb = VERBS[name];
+  if (verb !== undefined) return await verb(args);
+  if (name === "--help") {
+    say(USAGE);
+    return EXITS.valid;
+  }
+  throw new Misuse(name === "" ? "what is to be done?" : `'${name}' is none of its words`);
+}
+
+async function runOne(args: readonly string[]): Promise<number> {
+  const values = commandLine(
     USAGE,
     {
       nodes: { type: "string", default: "3" },
-      seconds: { type: "string", default: "30" },
-      seed: { type: "string", default: String(Date.now() % 1_000_000) },
+      seconds: { type: "string", default: SECONDS },
+      operations: { type: "string", default: "1" },
+      seed: { type: "string", default: String(1 + (Date.now() % 1_000_000)) },
       only: { type: "string" },
       out: { type: "string" },
-      bin: { type: "string" },
-      recheck: { type: "string" },
+      bin: { type: "string", default: BIN },
     },
-    ["nodes", "seconds", "seed"],
+    ["nodes", "seconds", "operations", "seed"],
+    { args, names: ["SCENARIO?"] },
   );
-  if (recheck !== undefined) return await judgeAgain(recheck);
-  const names = values.only?.split(",") ?? NEMESES.map(({ name }) => name);
-  const nemeses = NEMESES.filter(({ name }) => names.includes(name));
-  if (nemeses.length !== names.length) {
-    process.stderr.write(`--only names what is not there: ${names.join(", ")}\n\n${USAGE}\n`);
-    return EXIT_USAGE;
-  }
-  const directory = values.out ?? (await mkdtemp(join(tmpdir(), "rollcall-jepsen-")));
-  const numbers = {
+  const [named = DEFAULT_SCENARIO] = values.given;
+  const scenario = scenarioOf(named);
+  if (scenario === null) throw new Misuse(`no scenario is called '${named}'`);
+  const nemeses = values.only?.split(",") ?? scenario.nemeses.map(({ name }) => name);
+  const orders = {
     nodes: Number(values.nodes),
     seconds: Number(values.seconds),
+    operations: Number(values.operations),
     seed: Number(values.seed),
+    nemeses,
   };
-  const bin = values.bin ?? BIN;
+  const { outcome } = await carriedOut(orders, values.out, values.bin);
+  return EXITS[outcome];
+}
+
+async function list(args: readonly string[]): Promise<number> {
+  const values = commandLine(USAGE, { json: { type: "boolean", default: false } }, [], { args });
+  const scenarios = SCENARIOS.map(({ name, doc, nemeses }) => ({
+    ...{ name, doc },
+    nemeses: nemeses.map((nemesis) => nemesis.name),
+  }));
+  const nemeses = NEMESES.map(({ name, on, doc }) => ({ name, on, doc }));
+  if (values.json) {
+    say(JSON.stringify({ scenarios, nemeses }, null, 2));
+    return EXITS.valid;
+  }
+  const width = Math.max(...[...scenarios, ...nemeses].map(({ name }) => name.length));
+  say("Scenarios:");
+  for (const { name, doc } of scenarios) say(`  ${name.padEnd(width)}  ${doc}`);
+  say("\nWhat disturbs a run:");
+  for (const { name, doc } of nemeses) say(`  ${name.padEnd(width)}  ${doc}`);
+  return EXITS.valid;
+}
+
+async function replay(args: readonly string[]): Promise<number> {
+  const { times, out, bin, given } = commandLine(
+    USAGE,
+    {
+      times: { type: "string", default: TIMES },
+      out: { type: "string" },
+      bin: { type: "string", default: BIN },
+    },
+    ["times"],
+    { args, names: ["DIR"] },
+  );
+  const orders = await readOrders(given[0] ?? "");
+  let last: RunResult["outcome"] = "unknown";
+  for (let at = 1; at <= Number(times); at += 1) {
+    const directory = out === undefined || times === "1" ? out : join(out, String(at));
+    ({ outcome: last } = await carriedOut(orders, directory, bin));
+    if (last === "invalid") break;
+  }
+  return EXITS[last];
+}
+
+async function carriedOut(
+  { nemeses, ...numbers }: Orders,
+  out: string | undefined,
+  bin: string,
+): Promise<RunResult> {
+  const chosen = nemesesOf(nemeses);
+  await stat(bin);
+  if (out !== undefined) await mkdir(out, { recursive: true });
+  const directory = out ?? (await mkdtemp(join(tmpdir(), "rollcall-chaos-")));
   const result = await run({
-    ...{ bin, nemeses, directory, onProgress: say, onMade: closeOnSignal },
     ...numbers,
+    ...{ bin, nemeses: chosen, directory, onProgress: say, onMade: closeOnSignal },
   });
   const { outcome, why, faults, looked, ...counts } = result;
   say(JSON.stringify(counts));
@@ -61,13 +143,14 @@ async function main(): Promise<number> {
   say(`looked at: ${JSON.stringify(looked)}`);
   for (const line of why) say(line);
   say(`${outcome}; all of it is in ${directory}`);
-  return EXITS[outcome];
+  return result;
 }
 
 /** Nothing of it is left running behind Ctrl-C. */
 function closeOnSignal(close: () => Promise<void>): void {
   ending = close;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.removeAllListeners(signal);
     process.once(signal, () => {
       say(`${signal}: the nodes are ended`);
       void close().finally(() => process.exit(EXIT_HARNESS));
@@ -75,12 +158,21 @@ function closeOnSignal(close: () => Promise<void>): void {
   }
 }
 
-async function judgeAgain(directory: string): Promise<number> {
-  const { outcome, findings, looked } = check(await readHistory(join(directory, "history.jsonl")));
+async function recheck(args: readonly string[]): Promise<number> {
+  const { given } = commandLine(USAGE, {}, [], { args, names: ["DIR"] });
+  const [directory = ""] = given;
+  const history = await readHistory(join(directory, "history.jsonl")).catch(() => {
+    throw new Misuse(`there is no history of a run in '${directory}'`);
+  });
+  const { outcome, findings, looked } = check(history);
   say(JSON.stringify(looked));
   for (const { promise, checker, what } of findings) say(`${promise} (${checker}): ${what}`);
   say(outcome);
   return { kept: EXITS.valid, broken: EXITS.invalid, unknown: EXITS.unknown }[outcome];
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 function say(line: string): void {
@@ -90,7 +182,7 @@ function say(line: string): void {
 // Whatever was not foreseen is the harness's own failure, and no verdict.
 for (const event of ["uncaughtException", "unhandledRejection"] as const) {
   process.on(event, (error: unknown) => {
-    process.stderr.write(`${event}: ${error instanceof Error ? error.stack : error}\n`);
+    process.stderr.write(`${event}: ${stackOf(error)}\n`);
     void ending().finally(() => process.exit(EXIT_HARNESS));
   });
 }
@@ -98,7 +190,9 @@ for (const event of ["uncaughtException", "unhandledRejection"] as const) {
 main().then(
   (code) => process.exit(code),
   (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.stack : error}\n`);
-    process.exit(EXIT_HARNESS);
+    const isMisuse = error instanceof Misuse;
+    const text = isMisuse ? `${error.message}\n${HINT}` : stackOf(error);
+    process.stderr.write(`${text}\n`);
+    process.exit(isMisuse ? EXIT_USAGE : EXIT_HARNESS);
   },
 );

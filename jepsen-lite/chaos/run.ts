@@ -11,13 +11,16 @@ import type { NodeProcess } from "../real/node-process.ts";
 import { Violation } from "../real/violation.ts";
 import { until } from "../real/wait.ts";
 import { readHistory, writeHistory } from "./history-file.ts";
+import { writeOrders } from "./orders.ts";
 import { drawWindow, type Strike } from "./plan.ts";
 import { World } from "./world.ts";
 
 export interface RunOptions {
   readonly bin: string;
   readonly nodes: number;
+  /** At the least; and until there were so many `operations`, but not longer than twice this. */
   readonly seconds: number;
+  readonly operations: number;
   readonly seed: number;
   readonly nemeses: readonly Nemesis[];
   readonly directory: string;
@@ -68,7 +71,9 @@ const OPERATIONS_PER_SECOND_MIN = 100;
  * that was asked for is answered, and the history is written down and judged from the file.
  */
 export async function run(options: RunOptions): Promise<RunResult> {
-  const { seed, nodes, seconds, directory, onProgress } = options;
+  const { seed, nodes, seconds, operations, directory, onProgress } = options;
+  const nemeses = options.nemeses.map(({ name }) => name);
+  await writeOrders(directory, { nodes, seconds, operations, seed, nemeses });
   const prng = new Prng(seed);
   const disturbances: Disturbance[] = [];
   const broken: string[] = [];
@@ -85,7 +90,12 @@ export async function run(options: RunOptions): Promise<RunResult> {
   try {
     await world.start();
     const untilMs = startedMs + seconds * 1_000;
-    while (performance.now() < untilMs) {
+    const untilMsMax = untilMs + seconds * 1_000;
+    const isOver = (): boolean => {
+      const nowMs = performance.now();
+      return nowMs >= untilMs && (world.operations >= operations || nowMs >= untilMsMax);
+    };
+    while (!isOver()) {
       await disturb(world, options.nemeses, prng, startedMs, disturbances);
       const leftSeconds = Math.max(0, Math.round((untilMs - performance.now()) / 1_000));
       onProgress(
@@ -111,7 +121,9 @@ export async function run(options: RunOptions): Promise<RunResult> {
     ...verdict.findings.map(({ promise, checker, what }) => `${promise} (${checker}): ${what}`),
   ];
   const doubts = [
-    world.operations < OPERATIONS_PER_SECOND_MIN * seconds ? "too few operations" : "",
+    world.operations < Math.max(operations, OPERATIONS_PER_SECOND_MIN * seconds)
+      ? "too few operations"
+      : "",
     elections < 2 ? "the leader never changed" : "",
     disturbances.length === 0 ? "nothing was disturbed" : "",
     verdict.outcome === "unknown" ? "a checker had nothing to look at" : "",

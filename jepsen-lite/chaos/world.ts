@@ -118,7 +118,7 @@ export class World {
   }
 
   get operations(): number {
-    return this.recorder.history.filter(({ type }) => type === "invoke").length;
+    return this.recorder.operations;
   }
 
   async kill(node: NodeProcess): Promise<void> {

@@ -3,6 +3,7 @@ import type { Nemesis } from "./nemesis.ts";
 /** A provider stands still, for longer than its session may live, or not; and goes on. */
 export const clientFreeze: Nemesis = {
   name: "client-freeze",
+  doc: "A provider stands still, for less or more than its session may live.",
   on: "clients",
   strike: async ({ providers }, prng) => {
     const provider = prng.pick(providers);
@@ -16,6 +17,7 @@ export const clientFreeze: Nemesis = {
 /** A provider is killed, and another process takes its place. */
 export const clientKill: Nemesis = {
   name: "client-kill",
+  doc: "A provider dies, and another process takes its place.",
   on: "clients",
   strike: async ({ providers }, prng) => {
     const provider = prng.pick(providers);

@@ -4,6 +4,7 @@ import { namesOf, SELECTIONS, selected } from "./targets.ts";
 /** SIGKILL, and a start on the same directory later. */
 export const kill: Nemesis = {
   name: "kill",
+  doc: "SIGKILL of one node, the leader, a minority, a majority or all, and a start on the same directory.",
   on: "processes",
   strike: async (world, prng) => {
     const chosen = await selected(world, prng.pick(SELECTIONS), prng);

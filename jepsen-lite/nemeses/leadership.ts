@@ -8,6 +8,7 @@ const ANSWER_MS_MAX = 3_000;
 /** The leader is asked to hand over, again and again, to nobody in particular. */
 export const transfer: Nemesis = {
   name: "transfer",
+  doc: "The leader is asked to hand over.",
   on: "sockets",
   strike: async (world) => {
     const primary = await primaryOf(world);
@@ -19,6 +20,7 @@ export const transfer: Nemesis = {
 /** Each node is told to stop, and started again once it has ended; one after the other. */
 export const rolling: Nemesis = {
   name: "rolling",
+  doc: "All nodes are told to stop and are started again, one after the other.",
   on: "processes",
   strike: async (world, prng) => {
     const rolled = (async () => {

@@ -4,6 +4,7 @@ import type { Nemesis } from "./nemesis.ts";
 /** Between nodes, both ways: late, and now and then much later than usual. */
 export const slow: Nemesis = {
   name: "slow",
+  doc: "What some nodes send each other is late, and some of it at 200 kB/s.",
   on: "network",
   strike: async ({ edges }, prng) => {
     const { names } = edges;
@@ -29,6 +30,7 @@ export const slow: Nemesis = {
 /** Of what nodes send each other, now and then a bit is another one. */
 export const corrupt: Nemesis = {
   name: "corrupt",
+  doc: "Of what one node sends to the others, now and then a bit is another one.",
   on: "network",
   strike: async ({ edges }, prng) => {
     const from = prng.pick(edges.names);
@@ -47,6 +49,7 @@ export const corrupt: Nemesis = {
 /** Every connection, of nodes and of clients, is reset at once. */
 export const storm: Nemesis = {
   name: "storm",
+  doc: "Every connection, of nodes and of clients, is reset at once.",
   on: "sockets",
   strike: async ({ edges }) => {
     const count = edges.resetAll();
@@ -57,6 +60,7 @@ export const storm: Nemesis = {
 /** One node and its clients hear nothing of each other; the other nodes hear it as ever. */
 export const unheard: Nemesis = {
   name: "unheard",
+  doc: "One node and its clients hear nothing of each other.",
   on: "sockets",
   strike: async ({ edges }, prng) => {
     const node = prng.pick(edges.names);

@@ -12,6 +12,7 @@ const SHAPES = ["halves", "primary", "one-way", "bridge", "ring"] as const;
 /** Cuts some of what the nodes send each other; their clients are not touched. */
 export const partition: Nemesis = {
   name: "partition",
+  doc: "Halves, the leader alone, one that hears nobody, a bridge, a ring; held or dropped.",
   on: "network",
   strike: async (world, prng) => {
     const { names } = world.edges;

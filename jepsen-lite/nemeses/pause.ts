@@ -7,6 +7,7 @@ const STUTTER_MS = [20, 400] as const;
 /** SIGSTOP and SIGCONT, over and over: as on a machine that has too much to do. */
 export const stutter: Nemesis = {
   name: "stutter",
+  doc: "One node, or the leader, stands still for some 200 ms, over and over.",
   on: "processes",
   strike: async (world, prng) => {
     const [node] = await selected(world, prng.pick(["one", "primary"] as const), prng);
@@ -33,6 +34,7 @@ export const stutter: Nemesis = {
 /** SIGSTOP: it holds its sockets, answers nothing, and believes afterwards that no time has passed. */
 export const pause: Nemesis = {
   name: "pause",
+  doc: "SIGSTOP of one node, the leader, a minority, a majority or all, and SIGCONT later.",
   on: "processes",
   strike: async (world, prng) => {
     const chosen = await selected(world, prng.pick(SELECTIONS), prng);

@@ -80,6 +80,11 @@ const COMMANDS: readonly Entry[] = [
     define: async (...at) => (await import("./watch.ts")).defineWatch(...at),
   },
   {
+    name: "chaos",
+    summary: "Disturb a cluster on this machine, and judge whether it keeps its promises.",
+    define: async (...at) => (await import("./chaos.ts")).defineChaos(...at),
+  },
+  {
     name: "version",
     summary: "Print the version of this program.",
     define: async (...at) => (await import("./version.ts")).defineVersion(...at),
