@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ofSimulator, ofTests } from "./judge.ts";
-import { namesIn, page } from "./page.ts";
+import type { Mutant } from "./mutant.ts";
+import { namesIn, page, parts, realPart } from "./page.ts";
 
 const seconds = 1;
 
@@ -64,5 +65,21 @@ describe("the page", () => {
     expect(text).toContain("1 are harmless, 1 were found by nobody, and 1 were not judged");
     expect(text).toContain("| `late` | a bug | not judged to the end: it does not build |");
     expect(namesIn(text)).toEqual(["seen", "twice", "late"]);
+  });
+
+  test("keeps what real nodes were accused of, until a mutant is judged again", () => {
+    const [one, other] = ["one", "other"].map((name) => ({ ...declared, name })) as [
+      Mutant,
+      Mutant,
+    ];
+    const simulated = page([{ mutant: one, verdict: { by: "nobody", what: "" } }], bounds);
+    const first = realPart("", [one, other], new Map([[other, null]]));
+    expect(parts(simulated + first)).toEqual([simulated, first]);
+    expect(first).toContain("Of 1 that were judged, 0 were found (0 %)");
+    const verdict = { run: 2, what: "a|b" };
+    const second = realPart(first, [one, other], new Map([[one, verdict]]));
+    expect(namesIn(second)).toEqual(["one", "other"]);
+    expect(second).toContain("Of 2 that were judged, 1 were found (50 %)");
+    expect(second).toContain("| `one` | 2 | a\\|b |");
   });
 });

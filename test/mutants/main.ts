@@ -1,21 +1,24 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { must } from "../../src/util/assert.ts";
 import { mutants } from "./all.ts";
+import { judgeInReal } from "./black-box.ts";
 import { Copy } from "./copy.ts";
 import { acquits, type Bounds, judge, type Verdict } from "./judge.ts";
 import type { Mutant } from "./mutant.ts";
-import { type Judged, page } from "./page.ts";
+import { type Judged, page, parts, realPart } from "./page.ts";
 
 const PAGE = join("docs", "bugs.md");
 const REGRESSIONS = join("test", "sim", "regressions");
 
 /**
  * `npm run mutants -- [--only NAME,NAME] [--jobs 2] [--seeds 40] [--seconds 20]`, from the top of the
- * repository. Writes docs/bugs.md after a run of all, and ends with 1 where a mutant that is not
- * declared harmless was found by nobody, or could not be judged. With `--shrink` it judges nobody,
- * and keeps the shortest schedule in which the simulator finds the mutant as a regression.
+ * repository. Writes its part of docs/bugs.md after a run of all, and ends with 1 where a mutant that
+ * is not declared harmless was found by nobody, or could not be judged. With `--real` they are judged
+ * in real processes, one after the other, and each verdict is written as it comes. With `--shrink` it
+ * judges nobody, and keeps the shortest schedule in which the simulator finds the mutant as a
+ * regression.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -25,9 +28,10 @@ async function main(): Promise<void> {
       seeds: { type: "string", default: "40" },
       seconds: { type: "string", default: "20" },
       shrink: { type: "boolean", default: false },
+      real: { type: "boolean", default: false },
     },
   });
-  const { only, shrink } = values;
+  const { only, shrink, real } = values;
   const bounds: Bounds = {
     seeds: Number(values.seeds),
     simSeconds: Number(values.seconds),
@@ -43,13 +47,20 @@ async function main(): Promise<void> {
     for (const mutant of chosen) await keep(top, mutant, bounds);
     return;
   }
+  if (real) {
+    await judgeAllInReal(top, chosen);
+    return;
+  }
   await acquits(top, [...new Set(chosen.map(({ tests }) => tests))], bounds);
   say("the sources without a fault are acquitted");
   const judged = await judgeAll(top, chosen, bounds, Number(values.jobs));
   const left = judged.filter(({ verdict: { by } }) => by === "nobody" || by === "unfinished");
   const harmful = left.filter(({ mutant }) => mutant.harmless === undefined);
   say(`${judged.length} judged, ${harmful.length} found by nobody or not judged to the end`);
-  if (only === undefined) await writeFile(PAGE, page(judged, bounds));
+  if (only === undefined) {
+    const [, inReal] = parts(await readFile(PAGE, "utf8"));
+    await writeFile(PAGE, page(judged, bounds) + inReal);
+  }
   process.exitCode = harmful.length === 0 ? 0 : 1;
 }
 
@@ -86,6 +97,18 @@ async function judgeAll(
   };
   await Promise.all(Array.from({ length: jobs }, work));
   return chosen.map((mutant) => must(judged.get(mutant)));
+}
+
+async function judgeAllInReal(top: string, chosen: readonly Mutant[]): Promise<void> {
+  const found = await judgeInReal(top, null);
+  if (found !== null) throw new Error(`real nodes are accused without a fault: ${found.what}`);
+  say("real nodes without a fault are acquitted");
+  for (const [at, mutant] of chosen.entries()) {
+    const verdict = await judgeInReal(top, mutant);
+    say(`${at + 1}/${chosen.length} ${mutant.name}: ${JSON.stringify(verdict)}`);
+    const [simulated, before] = parts(await readFile(PAGE, "utf8"));
+    await writeFile(PAGE, simulated + realPart(before, mutants, new Map([[mutant, verdict]])));
+  }
 }
 
 function unfinished(error: unknown): Verdict {

@@ -1,3 +1,4 @@
+import { type RealVerdict, RUNS } from "./black-box.ts";
 import type { Bounds, Verdict } from "./judge.ts";
 import type { Mutant } from "./mutant.ts";
 
@@ -51,7 +52,54 @@ function fileOf(what: string): string | undefined {
   return /test\/[\w./-]+\.test\.ts/.exec(what)?.[0];
 }
 
-/** The names in the first column, in their order. */
-export function namesIn(text: string): string[] {
-  return [...text.matchAll(/^\| `([a-z0-9-]+)` \|/gm)].map(([, name = ""]) => name);
+const REAL = "\n## In real processes\n";
+const REAL_WORDS = `
+The same faults, in a build of the copy whose real nodes are accused by [\`rollcall chaos run --bin\`](testing.md#real-nodes-disturbed), which sees nothing of the inside: ${RUNS.map(({ nodes, seconds }) => `${nodes} nodes for ${seconds} s`).join(", then ")}, with everything that the machine allows, until a run is invalid. Written by \`npm run mutants -- --real\`, which also acquits the sources without a fault; a row stays until its mutant is judged again.
+`;
+
+/** The page in its two parts; the second begins with its heading, or is empty. */
+export function parts(text: string): readonly [simulated: string, real: string] {
+  const at = text.indexOf(REAL);
+  return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at)];
+}
+
+/** The second part, with these rows in the place of those that it had of the same mutants. */
+export function realPart(
+  before: string,
+  mutants: readonly Mutant[],
+  judged: ReadonlyMap<Mutant, RealVerdict>,
+): string {
+  const kept = new Map(rowsIn(before));
+  const rows = mutants.flatMap((mutant) => {
+    const verdict = judged.get(mutant);
+    const row = verdict === undefined ? kept.get(mutant.name) : realRow(mutant, verdict);
+    return row === undefined ? [] : [row];
+  });
+  const found = rows.filter((row) => !row.endsWith("| nobody |")).length;
+  const counts = `Of ${rows.length} that were judged, ${found} were found (${Math.round((100 * found) / rows.length)} %).\n`;
+  return [
+    REAL + REAL_WORDS,
+    counts,
+    "| mutant | run | found by |",
+    "|---|---|---|",
+    ...rows,
+    "",
+  ].join("\n");
+}
+
+function realRow({ name }: Mutant, verdict: RealVerdict): string {
+  if (verdict === null) return `| \`${name}\` | ${RUNS.length} | nobody |`;
+  const what = verdict.what.replaceAll("|", "\\|").slice(0, WHAT_CHARACTERS_MAX);
+  return `| \`${name}\` | ${verdict.run} | ${what} |`;
+}
+
+const WHAT_CHARACTERS_MAX = 160;
+
+function rowsIn(text: string): [name: string, row: string][] {
+  return [...text.matchAll(/^\| `([a-z0-9-]+)` \|.*$/gm)].map(([row, name = ""]) => [name, row]);
+}
+
+/** The names in the first column of a part, in their order. */
+export function namesIn(part: string): string[] {
+  return rowsIn(part).map(([name]) => name);
 }
