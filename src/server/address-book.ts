@@ -46,12 +46,12 @@ export class AddressBook {
     return book;
   }
 
-  /** Places to dial a peer at, best first. */
-  dialable(name: string): readonly string[] {
+  /** Places to dial a peer at, best first; `guestAt`: of one in no configuration, by its own word. */
+  dialable(name: string, guestAt: string | null = null): readonly string[] {
     const { overrides, configured } = this.#options;
-    const override = find(overrides, name);
-    if (override !== null) {
-      return [override];
+    const only = find(overrides, name) ?? guestAt;
+    if (only !== null) {
+      return [only];
     }
     const known = [
       this.#told.get(name) ?? null,

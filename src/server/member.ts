@@ -410,7 +410,7 @@ export class Member implements HttpPages {
       peers: this.#linked(),
       known: () => this.#driver.status(),
       joinedIndex: birth.joinedIndex,
-      addressesOf: (peer) => addresses.dialable(peer),
+      addressesOf: (peer, guestAt) => addresses.dialable(peer, guestAt),
       onAdvertised: (peer, address) => addresses.heard(peer, address),
       onMessage: (message) => this.#driver.step({ type: "peerMessage", message }),
       onLink: (peer, isUp) => this.#driver.step({ type: "peerLink", peer, isUp }),

@@ -39,8 +39,8 @@ export interface PeerLinksOptions {
   readonly known: () => KnownMembers;
   /** As of this index it is committed that this node is a member. */
   readonly joinedIndex: LogIndex;
-  /** Where a member may be dialled, best first, by what was configured or stored. */
-  readonly addressesOf: (name: string) => readonly string[];
+  /** Where a member may be dialled, best first, by what was configured or stored; or a guest. */
+  readonly addressesOf: (name: string, guestAt: string | null) => readonly string[];
   /** A member's own word on where it serves. */
   readonly onAdvertised: (name: string, advertise: string) => void;
   readonly dialer: Dialer;
@@ -224,10 +224,7 @@ export class PeerLinks {
     return new PeerLink({
       ...this.#options,
       peer,
-      addresses: () => {
-        const place = guest()?.advertise;
-        return place === undefined ? addressesOf(peer.name) : [place];
-      },
+      addresses: () => addressesOf(peer.name, guest()?.advertise ?? null),
       hello: () => this.#hello(),
       onUp: (advertise) => {
         if (guest() === null) {
