@@ -1,28 +1,24 @@
 import { once } from "node:events";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
 import type { Prng } from "../prng.ts";
-import { Pipe } from "./pipe.ts";
+import { Connection, type Way } from "./connection.ts";
+import { noToll, type Toll } from "./toll.ts";
 import { FAIR, type Weather } from "./weather.ts";
 
-const HOST = "127.0.0.1";
+const TARGET_HOST = "127.0.0.1";
 
 export interface EdgePlace {
   readonly from: string;
   readonly to: string;
-  /** Where `from` dials; one that nobody else takes while it is closed. */
+  /** Where `from` dials; a place that nobody else takes while it is closed. */
+  readonly host: string;
   readonly port: number;
   /** Where `to` listens. */
   readonly target: number;
 }
 
-/** From who dials to who is dialled, or back. */
-export type Way = "there" | "back";
-
-interface Connection {
-  readonly there: Pipe;
-  readonly back: Pipe;
-  reset(): void;
-}
+/** Why nobody listens: nobody does behind it, or a nemesis wants it so. */
+export type Shut = "down" | "barred";
 
 /**
  * What lies between one who dials and one who is dialled: all connections from the one to the other
@@ -30,11 +26,14 @@ interface Connection {
  */
 export class Edge {
   readonly place: EdgePlace;
+  readonly tolls: Readonly<Record<Way, Toll>> = { there: noToll(), back: noToll() };
   readonly #prng: Prng;
   readonly #onReset: (port: number) => void;
   readonly #connections = new Set<Connection>();
-  readonly #weather: Record<Way, Weather> = { there: FAIR, back: FAIR };
+  readonly #weathers: Record<Way, Weather> = { there: FAIR, back: FAIR };
+  readonly #shut = new Set<Shut>();
   #server: Server | null = null;
+  #accepted = 0;
 
   private constructor(place: EdgePlace, prng: Prng, onReset: (port: number) => void) {
     this.place = place;
@@ -49,21 +48,22 @@ export class Edge {
     onReset: (port: number) => void = () => {},
   ): Promise<Edge> {
     const edge = new Edge(place, prng, onReset);
-    await edge.admit();
+    await edge.#listen();
     return edge;
   }
 
-  get connections(): number {
-    return this.#connections.size;
+  get connections(): readonly Connection[] {
+    return [...this.#connections];
   }
 
-  weather(way: Way): Weather {
-    return this.#weather[way];
+  /** Connections so far. */
+  get accepted(): number {
+    return this.#accepted;
   }
 
   set(way: Way, weather: Weather): void {
-    this.#weather[way] = weather;
-    for (const connection of this.#connections) connection[way].weather = weather;
+    this.#weathers[way] = weather;
+    for (const connection of this.#connections) connection.weathers = { ...this.#weathers };
   }
 
   /** Breaks off what stands; new connections are taken. Returns how many there were. */
@@ -74,7 +74,8 @@ export class Edge {
   }
 
   /** Nobody listens from now on; what stands is not touched. */
-  async refuse(): Promise<void> {
+  async refuse(why: Shut = "down"): Promise<void> {
+    this.#shut.add(why);
     const server = this.#server;
     if (server === null) return;
     this.#server = null;
@@ -82,14 +83,10 @@ export class Edge {
     server.close();
   }
 
-  async admit(): Promise<void> {
-    if (this.#server !== null) return;
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
-      this.#connect(socket),
-    );
-    this.#server = server;
-    server.listen(this.place.port, HOST);
-    await once(server, "listening");
+  /** Where nothing else speaks against it. */
+  async admit(why: Shut = "down"): Promise<void> {
+    this.#shut.delete(why);
+    if (this.#shut.size === 0) await this.#listen();
   }
 
   async close(): Promise<void> {
@@ -97,33 +94,26 @@ export class Edge {
     this.reset();
   }
 
+  async #listen(): Promise<void> {
+    if (this.#server !== null) return;
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+      this.#connect(socket),
+    );
+    this.#server = server;
+    server.listen(this.place.port, this.place.host);
+    await once(server, "listening");
+  }
+
   #connect(dialler: Socket): void {
     const dialled = createConnection({
-      ...{ host: HOST, port: this.place.target },
+      ...{ host: TARGET_HOST, port: this.place.target },
       ...{ allowHalfOpen: true, noDelay: true },
     });
-    const port = dialler.remotePort ?? 0;
-    const reset = (): void => {
-      if (this.#connections.delete(connection)) this.#onReset(port);
-      for (const pipe of [connection.there, connection.back]) pipe.stop();
-      for (const socket of [dialler, dialled]) socket.resetAndDestroy();
-    };
-    const connection: Connection = {
-      there: new Pipe(dialler, dialled, this.#prng, reset),
-      back: new Pipe(dialled, dialler, this.#prng, reset),
-      reset,
-    };
-    let open = 2;
-    for (const socket of [dialler, dialled]) {
-      // What is behind it is the end of the connection, which the pipe tells in its turn.
-      socket.on("error", () => {});
-      socket.on("close", () => {
-        open -= 1;
-        if (open === 0) reset();
-      });
-    }
-    connection.there.weather = this.#weather.there;
-    connection.back.weather = this.#weather.back;
+    this.#accepted += 1;
+    const connection: Connection = new Connection(dialler, dialled, this.#weathers, {
+      ...{ prng: this.#prng, tolls: this.tolls, onReset: this.#onReset },
+      onGone: () => this.#connections.delete(connection),
+    });
     this.#connections.add(connection);
   }
 }

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { Prng } from "../prng.ts";
+import type { Toll } from "./toll.ts";
 import { FAIR, type Weather } from "./weather.ts";
 
 /** What is sent beyond it stays with its sender, as behind a full window of TCP. */
@@ -9,31 +10,49 @@ type Item =
   | { readonly type: "bytes"; readonly bytes: Buffer; readonly dueMs: number }
   | { readonly type: "end" | "reset"; readonly dueMs: number };
 
+export interface PipeOptions {
+  readonly source: Socket;
+  readonly sink: Socket;
+  readonly prng: Prng;
+  readonly toll: Toll;
+  /** The connection cannot go on, since something of it was lost. */
+  readonly onBroken: () => void;
+}
+
 /** One way of one connection: what `source` receives goes to `sink`, as the weather allows. */
 export class Pipe {
   readonly #source: Socket;
   readonly #sink: Socket;
   readonly #prng: Prng;
+  readonly #toll: Toll;
   readonly #onBroken: () => void;
   #weather: Weather = FAIR;
   readonly #queue: Item[] = [];
   #queuedBytes = 0;
   #lastDueMs = 0;
   #hasLost = false;
-  #isEnded = false;
+  /** The source sends nothing more; that it is broken may follow. */
+  #hasEnded = false;
+  #isOver = false;
   #isBlocked = false;
   #timer: NodeJS.Timeout | null = null;
 
-  /** `onBroken`: the connection cannot go on, since something of it was lost. */
-  constructor(source: Socket, sink: Socket, prng: Prng, onBroken: () => void) {
+  constructor({ source, sink, prng, toll, onBroken }: PipeOptions) {
     this.#source = source;
     this.#sink = sink;
     this.#prng = prng;
+    this.#toll = toll;
     this.#onBroken = onBroken;
     source.on("data", (bytes: Buffer) => this.#take({ type: "bytes", bytes, dueMs: 0 }));
-    source.on("end", () => this.#takeEnd("end"));
-    // Behind an end it says nothing new.
-    source.on("close", () => this.#takeEnd("reset"));
+    source.on("end", () => {
+      this.#hasEnded = true;
+      this.#take({ type: "end", dueMs: 0 });
+    });
+    source.on("close", (isBroken: boolean) => {
+      // Behind an end, a socket that closes without an error says nothing new.
+      if (isBroken || !this.#hasEnded) this.#take({ type: "reset", dueMs: 0 });
+      this.#isOver = true;
+    });
     sink.on("drain", () => {
       this.#isBlocked = false;
       this.#pump();
@@ -54,25 +73,32 @@ export class Pipe {
     this.#pump();
   }
 
+  /** Pieces, and what is behind them, that have not been delivered. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** What waits goes on; nothing comes behind it, nor that the source has ended. */
+  takeNoMore(): void {
+    this.#isOver = true;
+  }
+
   /** Neither source nor sink is touched any more. */
   stop(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     this.#queue.length = 0;
-    this.#isEnded = true;
-  }
-
-  #takeEnd(type: "end" | "reset"): void {
-    if (this.#isEnded) return;
-    this.#isEnded = true;
-    this.#take({ type, dueMs: 0 });
+    this.#isOver = true;
   }
 
   #take(item: Item): void {
+    if (this.#isOver) return;
     if (this.#weather.type === "drop") {
       this.#hasLost = true;
+      this.#toll.lost += 1;
       return;
     }
+    if (this.#weather.type === "hold") this.#toll.held += 1;
     const bytes = item.type === "bytes" ? item.bytes.length : 0;
     this.#queue.push({ ...this.#spoilt(item), dueMs: this.#dueMs(bytes) });
     this.#queuedBytes += bytes;
@@ -87,6 +113,7 @@ export class Pipe {
     const sendingMs = bytesPerSecond === null ? 0 : (1_000 * bytes) / bytesPerSecond;
     const nowMs = performance.now();
     this.#lastDueMs = Math.max(this.#lastDueMs + sendingMs, nowMs + latencyMs + sendingMs);
+    if (this.#lastDueMs - nowMs >= 1) this.#toll.late += 1;
     return this.#lastDueMs;
   }
 
@@ -95,6 +122,7 @@ export class Pipe {
     if (!this.#prng.chance(this.#weather.perMille)) return item;
     const bytes = Buffer.from(item.bytes);
     const at = this.#prng.below(bytes.length);
+    this.#toll.spoilt += 1;
     bytes[at] = (bytes[at] ?? 0) ^ (1 << this.#prng.below(8));
     return { ...item, bytes };
   }

@@ -198,13 +198,13 @@ export class Cluster {
     const members = names.map((name, i) => ({ name, port: ports[i] ?? 0 }));
     const bootstrap = members.map(({ name, port }) => `${name}=127.0.0.1:${port}`).join(",");
     const targets = new Map(members.map(({ name, port }) => [name, port]));
-    const edges = await Edges.lay(targets, new Prng(1));
+    const edges = await Edges.lay({ targets, prng: new Prng(1) });
     const nodes: ClusterNode[] = [];
     for (const { name, port } of members) {
       const args = ["--listen", `127.0.0.1:${port}`, "--bootstrap", bootstrap, ...flags];
       for (const peer of members) {
         if (peer.name !== name) {
-          args.push("--peer", `${peer.name}=127.0.0.1:${edges.port(name, peer.name)}`);
+          args.push("--peer", `${peer.name}=${edges.address(name, peer.name)}`);
         }
       }
       nodes.push(new ClusterNode(name, port, directory, args, enter));

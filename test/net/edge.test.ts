@@ -59,7 +59,7 @@ beforeEach(async () => {
   await once(probe, "listening");
   const { port } = probe.address() as { port: number };
   await new Promise((resolve) => probe.close(resolve));
-  edge = await Edge.open({ from: "n1", to: "n2", port, target }, new Prng(1));
+  edge = await Edge.open({ from: "n1", to: "n2", host: HOST, port, target }, new Prng(1));
 });
 
 afterEach(async () => {
@@ -173,8 +173,81 @@ describe("an edge", () => {
       await far.until(() => far.isClosed);
       expect([near.error, far.error]).toEqual(["ECONNRESET", "ECONNRESET"]);
     }
-    expect(edge.connections).toBe(0);
+    expect(edge.connections).toEqual([]);
     await linked();
+  });
+
+  test("tells a reset behind an end, once something shows it", async () => {
+    const { near, far } = await linked();
+    near.socket.end("bye");
+    await far.until(() => far.isEnded);
+    near.socket.resetAndDestroy();
+    // Who has read the end of a connection hears of its reset only when it writes.
+    const writing = setInterval(() => far.socket.write("are you there?"), 10);
+    await far.until(() => far.isClosed);
+    clearInterval(writing);
+    expect(["ECONNRESET", "EPIPE"]).toContain(far.error);
+  });
+
+  test("lets one end of a connection go, and leaves the other one in the dark", async () => {
+    const { near, far } = await linked();
+    const [connection] = edge.connections;
+    connection?.keepApart({ there: { type: "drop" }, back: { type: "drop" } });
+    connection?.breakOff("dialled");
+    await far.until(() => far.isClosed);
+    near.socket.write("into the void");
+    await laterThan(50);
+    expect([near.isEnded, near.isClosed, connection?.isHalfOpen]).toEqual([false, false, true]);
+    // Its own weather is not that of the edge, and new connections have that.
+    edge.set("there", { type: "pass" });
+    expect(near.isClosed).toBe(false);
+    await linked();
+    expect(edge.tolls.there.lost).toBeGreaterThan(0);
+  });
+
+  test("delivers what a dialler had sent when it has come back on another connection", async () => {
+    const before = await linked();
+    const [connection] = edge.connections;
+    connection?.keepApart({ there: { type: "hold" }, back: { type: "drop" } });
+    before.near.socket.write("late");
+    while ((connection?.waiting ?? 0) === 0) await laterThan(5);
+    connection?.breakOff("dialler");
+    await before.near.until(() => before.near.isClosed);
+    const after = await linked();
+    expect([before.far.text, after.far.text]).toEqual(["hello ", "hello "]);
+    connection?.release();
+    await before.far.until(() => before.far.text === "hello late");
+    expect([before.far.isEnded, after.near.isClosed]).toEqual([false, false]);
+    connection?.reset();
+    await before.far.until(() => before.far.isClosed);
+    expect(before.far.error).toBe("ECONNRESET");
+  });
+
+  test("stays shut for as long as anything speaks against it", async () => {
+    await edge.refuse();
+    await edge.refuse("barred");
+    await edge.admit();
+    const refused = new End(createConnection({ host: HOST, port: edge.place.port }));
+    await refused.until(() => refused.isClosed);
+    expect(refused.error).toBe("ECONNREFUSED");
+    await edge.admit("barred");
+    await linked();
+  });
+
+  test("counts what it did to what was sent", async () => {
+    const { near, far } = await linked();
+    const untouched = { held: 0, lost: 0, late: 0, spoilt: 0 };
+    expect(edge.tolls).toEqual({ there: untouched, back: untouched });
+    edge.set("there", { type: "corrupt", perMille: 1_000 });
+    near.socket.write("x");
+    await far.until(() => far.text.length === "hello x".length);
+    edge.set("there", { type: "hold" });
+    near.socket.write("y");
+    while (edge.tolls.there.held === 0) await laterThan(5);
+    expect(edge.tolls).toEqual({
+      there: { ...untouched, spoilt: 1, held: 1 },
+      back: untouched,
+    });
   });
 
   test("refuses new connections, and leaves those that stand; admits again at the same port", async () => {
