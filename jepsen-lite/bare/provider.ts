@@ -65,6 +65,11 @@ export class Provider {
     return this.#reader.answered;
   }
 
+  /** It has a session, which is confirmed on the connection that it has now. */
+  get isConfirmed(): boolean {
+    return this.#isReady && !this.#life.isOver;
+  }
+
   /** Everything that it has asked for is answered. */
   get isSettled(): boolean {
     return this.#life.isOver || (this.#isReady && this.#writes.isIdle);

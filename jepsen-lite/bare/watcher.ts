@@ -29,6 +29,9 @@ export class Watcher {
   #lineage: string | null = null;
   #heardMs = 0;
   #deliveries = 0;
+  #resets = 0;
+  /** The last on which something came. */
+  #fedStream = 0;
 
   constructor(options: ClientOptions) {
     const { prng } = options;
@@ -50,6 +53,26 @@ export class Watcher {
 
   get reads(): number {
     return this.#reader.answered;
+  }
+
+  /** Where it is connected; null while it is not. */
+  get url(): string | null {
+    return this.#link?.isOpen === true ? this.#link.url : null;
+  }
+
+  /** The number of its subscription in the history. */
+  get stream(): number {
+    return this.#stream;
+  }
+
+  /** Something has come on it. */
+  get isFed(): boolean {
+    return this.#fedStream === this.#stream;
+  }
+
+  /** How often it was told that what it had is void. */
+  get resets(): number {
+    return this.#resets;
   }
 
   /** What it has by now; null before the first snapshot. */
@@ -162,6 +185,7 @@ export class Watcher {
     const isReset = message["reset"] === true;
     const stream = this.#stream;
     this.#options.recorder.record({ type: "snapshot", stream, revision, view, isReset });
+    this.#resets += isReset ? 1 : 0;
     this.#view = new Map(view);
     this.#gathered = null;
     this.#moved(link, revision);
@@ -195,6 +219,7 @@ export class Watcher {
 
   #moved(link: Link, revision: number): void {
     this.#deliveries += 1;
+    this.#fedStream = this.#stream;
     this.#revision = revision;
     this.#seen(revision);
     link.send({ type: "ack", revision });

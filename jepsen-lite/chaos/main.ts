@@ -137,9 +137,9 @@ async function carriedOut(
     ...numbers,
     ...{ bin, nemeses: chosen, directory, onProgress: say, onMade: closeOnSignal },
   });
-  const { outcome, why, faults, looked, ...counts } = result;
+  const { outcome, why, faults, faultsInVain, looked, ...counts } = result;
   say(JSON.stringify(counts));
-  say(`faults: ${JSON.stringify(faults)}`);
+  say(`faults: ${JSON.stringify(faults)}; in vain: ${JSON.stringify(faultsInVain)}`);
   say(`looked at: ${JSON.stringify(looked)}`);
   for (const line of why) say(line);
   say(`${outcome}; all of it is in ${directory}`);

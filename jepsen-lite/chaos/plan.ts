@@ -1,16 +1,26 @@
 import { clientFreeze, clientKill } from "../nemeses/clients.ts";
+import { churn, halfOpen, lateBytes, refusing, silentPeer } from "../nemeses/connections.ts";
+import { bounce, crashLoop, oldLeader } from "../nemeses/crashes.ts";
+import { flapping, oneSidedHeal } from "../nemeses/healing.ts";
 import { kill } from "../nemeses/kill.ts";
 import { rolling, transfer } from "../nemeses/leadership.ts";
-import type { Nemesis } from "../nemeses/nemesis.ts";
+import { members } from "../nemeses/members.ts";
+import type { Ground, Nemesis } from "../nemeses/nemesis.ts";
 import { corrupt, slow, storm, unheard } from "../nemeses/network.ts";
 import { partition } from "../nemeses/partition.ts";
 import { pause, stutter } from "../nemeses/pause.ts";
+import { snapshots } from "../nemeses/snapshots.ts";
+import { stall } from "../nemeses/stall.ts";
 import type { Prng } from "../prng.ts";
 
 export const NEMESES: readonly Nemesis[] = [
   ...[kill, pause, stutter, rolling, transfer],
   ...[partition, slow, storm, corrupt, unheard],
   ...[clientKill, clientFreeze],
+  ...[crashLoop, bounce, oldLeader, stall],
+  ...[flapping, oneSidedHeal, silentPeer],
+  ...[churn, halfOpen, lateBytes, refusing],
+  ...[members, snapshots],
 ];
 
 /** Per mille of the windows in which nothing is disturbed. */
@@ -34,13 +44,23 @@ export interface Strike {
 export function drawWindow(nemeses: readonly Nemesis[], prng: Prng): Window {
   const lengthMs = prng.between(...WINDOW_MS);
   if (prng.chance(QUIET_CHANCE)) return { lengthMs, strikes: [] };
-  const chosen = prng
-    .shuffled(nemeses)
-    .filter(({ on }, at, all) => all.findIndex((other) => other.on === on) === at)
-    .slice(0, prng.between(1, TOGETHER_MAX));
+  const chosen: Nemesis[] = [];
+  for (const nemesis of prng.shuffled(nemeses)) {
+    if (!chosen.some((other) => collide(nemesis, other))) chosen.push(nemesis);
+  }
+  chosen.splice(prng.between(1, TOGETHER_MAX));
   const strikes = chosen.map((nemesis): Strike => {
     const atMs = prng.below(lengthMs >> 1);
     return { nemesis, atMs, forMs: prng.between(200, lengthMs - atMs) };
   });
   return { lengthMs, strikes: strikes.sort((one, other) => one.atMs - other.atMs) };
+}
+
+/** Whether the one would undo what the other does. */
+function collide(one: Nemesis, other: Nemesis): boolean {
+  return groundsOf(one).some((ground) => groundsOf(other).includes(ground));
+}
+
+function groundsOf({ on, alsoOn = [] }: Nemesis): readonly Ground[] {
+  return [on, ...alsoOn];
 }

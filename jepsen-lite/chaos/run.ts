@@ -5,9 +5,11 @@ import { viewOf } from "../bare/messages.ts";
 import type { Watcher } from "../bare/watcher.ts";
 import { check } from "../checker/check.ts";
 import type { Verdict } from "../checker/verdict.ts";
-import type { Nemesis, Struck } from "../nemeses/nemesis.ts";
+import type { Evidence, Nemesis, Struck } from "../nemeses/nemesis.ts";
+import { snapshots } from "../nemeses/snapshots.ts";
 import { Prng } from "../prng.ts";
 import type { NodeProcess } from "../real/node-process.ts";
+import type { SnapshotBounds } from "../real/preload-order.ts";
 import { Violation } from "../real/violation.ts";
 import { until } from "../real/wait.ts";
 import { readHistory, writeHistory } from "./history-file.ts";
@@ -36,6 +38,8 @@ export interface Disturbance {
   readonly fromMs: number;
   /** Null where the run ended before. */
   readonly toMs: number | null;
+  /** What was seen of its effect; null: nothing. */
+  readonly evidence: Evidence | null;
 }
 
 export interface RunResult {
@@ -50,7 +54,9 @@ export interface RunResult {
   readonly reads: number;
   readonly deliveries: number;
   readonly elections: number;
+  /** That took effect, and that did not, as far as was seen. */
   readonly faults: Readonly<Record<string, number>>;
+  readonly faultsInVain: Readonly<Record<string, number>>;
   readonly looked: Verdict["looked"] | null;
 }
 
@@ -65,6 +71,13 @@ const REST_MS = 7_000;
 /** One more stands still for longer than its TTL, and is to be told so. */
 const FROZEN_MS = 5_000;
 const OPERATIONS_PER_SECOND_MIN = 100;
+/** A node that is away for a second or two needs a snapshot then. */
+export const SNAPSHOT_BOUNDS: SnapshotBounds = {
+  logBytesMin: 48 * 1024,
+  tailBytes: 8 * 1024,
+  laggardBytesMax: 16 * 1024,
+  chunkBytes: 2 * 1024,
+};
 
 /**
  * One run: real nodes and clients, disturbed as the seed says; then everything is whole again, all
@@ -81,6 +94,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
   const world = await World.make({
     ...{ bin: options.bin, nodes, providers: PROVIDERS, watchers: WATCHERS },
     ...{ operationMs: OPERATION_MS, directory, prng: new Prng(seed, 1) },
+    snapshotBounds: nemeses.includes(snapshots.name) ? SNAPSHOT_BOUNDS : null,
   });
   const path = join(directory, "history.jsonl");
   options.onMade(async () => {
@@ -114,7 +128,8 @@ export async function run(options: RunOptions): Promise<RunResult> {
   }
   broken.push(...world.cluster.leaderships.faults.map((fault) => `two leaders: ${fault}`));
   const verdict = check(await readHistory(path));
-  const faults = counted(disturbances);
+  const faults = counted(disturbances.filter(({ evidence }) => evidence !== null));
+  const faultsInVain = counted(disturbances.filter(({ evidence }) => evidence === null));
   const elections = world.cluster.leaderships.count;
   const why = [
     ...[...broken, ...world.strange],
@@ -125,7 +140,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
       ? "too few operations"
       : "",
     elections < 2 ? "the leader never changed" : "",
-    disturbances.length === 0 ? "nothing was disturbed" : "",
+    Object.keys(faults).length === 0 ? "nothing took effect" : "",
     verdict.outcome === "unknown" ? "a checker had nothing to look at" : "",
   ].filter((doubt) => doubt !== "");
   const result: RunResult = {
@@ -137,7 +152,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     acknowledged: world.providers.reduce((sum, { acknowledged }) => sum + acknowledged, 0),
     reads: [...world.providers, ...world.watchers].reduce((sum, { reads }) => sum + reads, 0),
     deliveries: world.watchers.reduce((sum, { deliveries }) => sum + deliveries, 0),
-    ...{ elections, faults, looked: verdict.looked },
+    ...{ elections, faults, faultsInVain, looked: verdict.looked },
   };
   await writeFile(join(directory, "result.json"), JSON.stringify(result, null, 2));
   return result;
@@ -173,14 +188,17 @@ async function carryOut(
   const struck: Struck | null = await nemesis.strike(world, prng);
   if (struck === null) return;
   const fromMs = performance.now() - startedMs;
-  const disturbance = { nemesis: nemesis.name, what: struck.what, fromMs, toMs: null };
+  const disturbance = {
+    ...{ nemesis: nemesis.name, what: struck.what, fromMs },
+    ...{ toMs: null, evidence: null },
+  };
   const at = disturbances.push(disturbance) - 1;
   await sleep(forMs);
-  await struck.end();
-  disturbances[at] = { ...disturbance, toMs: performance.now() - startedMs };
+  const evidence = await struck.end();
+  disturbances[at] = { ...disturbance, toMs: performance.now() - startedMs, evidence };
 }
 
-/** Whole again: all that was asked for is answered, the nodes agree, who is gone expires. */
+/** Whole again, and at full strength: all that was asked for is answered, the nodes agree, who is gone expires. */
 async function rest(world: World): Promise<void> {
   world.edges.calm();
   world.cluster.checkRunning(world.nodes);
@@ -196,6 +214,7 @@ async function rest(world: World): Promise<void> {
     world.providers.every(({ isSettled }) => isSettled) ? true : null;
   await promised("every provider to be answered", settled);
   await world.cluster.up(world.nodes);
+  await world.members.restore();
   await world.cluster.settled(world.nodes);
   world.recorder.record({ type: "calm" });
   for (const provider of world.providers.slice(0, LEFT)) provider.kill();

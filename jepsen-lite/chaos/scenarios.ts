@@ -15,6 +15,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...kinds("processes", "Nodes die, stand still, stutter, and are restarted in turn."),
   ...kinds("network", "What nodes send each other is cut, late, or damaged."),
   ...kinds("sockets", "Connections break, clients go unheard, leaders hand over."),
+  ...kinds("members", "Nodes join, are removed and replaced, and lead by name."),
   ...kinds("clients", "Providers die or stand still; the nodes are let be."),
 ];
 

@@ -7,9 +7,11 @@ import { DYING_WITH_PARENT } from "../faults/dying-with.ts";
 import { Edges } from "../net/edges.ts";
 import type { Prng } from "../prng.ts";
 import { NodeCluster } from "../real/node-cluster.ts";
-import type { NodeProcess } from "../real/node-process.ts";
+import type { LogLine, NodeProcess } from "../real/node-process.ts";
+import { HARNESS, PRELOAD, type SnapshotBounds, type Told } from "../real/preload-order.ts";
 import { Violation } from "../real/violation.ts";
 import { Recorder } from "../recorder.ts";
+import { Members, REMOVED } from "./members.ts";
 
 export interface WorldOptions {
   /** The built command. */
@@ -18,12 +20,16 @@ export interface WorldOptions {
   readonly providers: number;
   readonly watchers: number;
   readonly operationMs: number;
+  /** Null: those of the product, which a short run does not reach. */
+  readonly snapshotBounds: SnapshotBounds | null;
   /** For data and logs. */
   readonly directory: string;
   readonly prng: Prng;
 }
 
 const APPLICATIONS = ["a", "b"];
+/** Nodes that may join in one run. */
+const SPARES = 60;
 /** The least that a node allows: what expires is to be seen within a run. */
 const TTL_MS = 3_000;
 const GRACE_MS = 1_000;
@@ -34,30 +40,49 @@ const STOP_MS_MAX = 15_000;
 /** The steps of a lease clock, heartbeats, a commit, on a machine that has other work. */
 const EXPIRY_SLACK_MS = 2_500;
 
+/** A line of the log of a node. */
+export interface Said {
+  readonly node: NodeProcess;
+  readonly line: LogLine;
+}
+
 /** Real processes, with everything between them in our hands, and clients that write down. */
 export class World {
   readonly cluster: NodeCluster;
   readonly edges: Edges;
+  readonly members: Members;
+  /** All that nodes have said, as it came. */
+  readonly said: readonly Said[];
   readonly recorder: Recorder;
   readonly providers: readonly Provider[];
   readonly watchers: readonly Watcher[];
   /** What no node may say, by any rule of the protocol. */
   readonly strange: readonly string[];
+  /** What a node that is to stand still reads: for how long. */
+  readonly stallPath: string;
+  /** So many that a node which is away for a while needs one. */
+  readonly takesSnapshots: boolean;
   #isClosed = false;
 
   private constructor(
-    cluster: NodeCluster,
-    edges: Edges,
-    recorder: Recorder,
+    parts: Pick<World, "cluster" | "edges" | "said" | "recorder" | "strange" | "stallPath">,
     ends: { readonly providers: Provider[]; readonly watchers: Watcher[] },
-    strange: readonly string[],
+    { directory, nodes, prng, snapshotBounds }: WorldOptions,
   ) {
-    this.cluster = cluster;
-    this.edges = edges;
-    this.recorder = recorder;
+    this.cluster = parts.cluster;
+    this.edges = parts.edges;
+    this.said = parts.said;
+    this.recorder = parts.recorder;
+    this.strange = parts.strange;
+    this.stallPath = parts.stallPath;
+    this.takesSnapshots = snapshotBounds !== null;
     this.providers = ends.providers;
     this.watchers = ends.watchers;
-    this.strange = strange;
+    this.members = new Members({
+      ...{ cluster: parts.cluster, edges: parts.edges, directory, prng },
+      ...{ names: namesFrom(nodes, SPARES), strength: nodes },
+      begin: (node) => this.#begin(node),
+    });
   }
 
   /** None of it runs yet. */
@@ -72,22 +97,32 @@ export class World {
     await mkdir(directory, { recursive: true });
     let edges: Edges | null = null;
     const strange: string[] = [];
+    const said: Said[] = [];
+    const stallPath = join(directory, "stall-ms");
+    const told: Told = { bin, stallPath, bounds: options.snapshotBounds };
     const ends: { providers: Provider[]; watchers: Watcher[] } = { providers: [], watchers: [] };
     const cluster = await NodeCluster.make({
       directory,
-      program: [bin],
+      program: [`--import=${PRELOAD}`, bin],
       dataDirs,
-      lay: async (ports) => {
-        const laid = await Edges.lay(ports, prng, (port) => {
+      env: { [HARNESS]: JSON.stringify(told) },
+      spares: namesFrom(nodes, SPARES),
+      lay: async (targets) => {
+        const onClientReset = (port: number): void => {
           for (const provider of ends.providers) provider.wasReset(port);
-        });
+        };
+        const spares = namesFrom(nodes, SPARES);
+        const laid = await Edges.lay({ targets, spares, prng, onClientReset });
         edges = laid;
-        return (from, to) => laid.port(from, to);
+        return (from, to) => laid.address(from, to);
       },
-      onLine: ({ msg, peer, address }, { name }) => {
+      onLine: (line, node) => {
+        const { msg, peer, address } = line;
+        const { name } = node;
+        said.push({ node, line });
         if (/^leader in term \d+$/.test(msg)) recorder.record({ type: "leader", node: name });
         if (msg === "listening") void edges?.admit(name);
-        if (msg === "peer link is up" && !address?.endsWith(`:${edges?.port(name, peer ?? "")}`)) {
+        if (msg === "peer link is up" && address !== edges?.address(name, peer ?? "")) {
           strange.push(`${name} has a link to ${peer} that goes round the edges, at ${address}`);
         }
       },
@@ -103,7 +138,7 @@ export class World {
       Array.from({ length: count }, (_, i) => `${letter}${i + 1}`);
     ends.providers = named("c", options.providers).map((name) => new Provider(client(name)));
     ends.watchers = named("w", options.watchers).map((name) => new Watcher(client(name)));
-    return new World(cluster, laid, recorder, ends, strange);
+    return new World({ cluster, edges: laid, said, recorder, strange, stallPath }, ends, options);
   }
 
   /** Resolves when a leader was elected, and the clients are on their way. */
@@ -113,8 +148,9 @@ export class World {
     for (const end of [...this.providers, ...this.watchers]) end.start();
   }
 
+  /** Those that are to be members. */
   get nodes(): readonly NodeProcess[] {
-    return this.cluster.nodes;
+    return this.members.wanted;
   }
 
   get operations(): number {
@@ -143,27 +179,34 @@ export class World {
     clearTimeout(late);
     await this.edges.refuse(node.name);
     if (isLate) throw new Violation("stuck", `${node.name} does not end within ${STOP_MS_MAX} ms`);
-    if (![0, null].includes(node.exitCode)) throw new Violation("ended", node.end);
+    const mayBe = this.members.isLeaving(node) ? [0, REMOVED, null] : [0, null];
+    if (!mayBe.includes(node.exitCode)) throw new Violation("ended", node.end);
   }
 
   /** Connections are let through to it once it listens. */
   revive(node: NodeProcess): void {
-    if (!node.isRunning) this.#begin(node);
+    if (!node.isRunning && this.members.mayRun(node)) this.#begin(node);
   }
 
   #begin(node: NodeProcess): void {
     if (this.#isClosed) return;
     node.start({ wrapped: (argv) => [...DYING_WITH_PARENT, ...argv] });
+    node.isBeingKilled = this.members.isLeaving(node);
   }
 
   /** Nobody of it is left running, and nobody is started any more. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const end of [...this.providers, ...this.watchers]) end.kill();
-    for (const node of this.nodes) node.signal("SIGCONT");
+    for (const node of this.cluster.nodes) node.signal("SIGCONT");
     await this.cluster.kill();
     await this.edges.close();
   }
+}
+
+/** n4, n5, … behind n3. */
+function namesFrom(before: number, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `n${before + 1 + i}`);
 }
 
 /** Milliseconds since the run began. */

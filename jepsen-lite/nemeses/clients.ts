@@ -1,4 +1,4 @@
-import type { Nemesis } from "./nemesis.ts";
+import { type Nemesis, seen } from "./nemesis.ts";
 
 /** A provider stands still, for longer than its session may live, or not; and goes on. */
 export const clientFreeze: Nemesis = {
@@ -8,9 +8,16 @@ export const clientFreeze: Nemesis = {
   strike: async ({ providers }, prng) => {
     const provider = prng.pick(providers);
     const isClosing = prng.chance(500);
+    const sessions = provider.isConfirmed ? 1 : 0;
     provider.freeze(isClosing);
     const how = isClosing ? ", its connection closed" : "";
-    return { what: `${provider.name} stands still${how}`, end: async () => provider.thaw() };
+    return {
+      what: `${provider.name} stands still${how}`,
+      end: async () => {
+        provider.thaw();
+        return seen(sessions, "sessions left alone");
+      },
+    };
   },
 };
 
@@ -21,7 +28,14 @@ export const clientKill: Nemesis = {
   on: "clients",
   strike: async ({ providers }, prng) => {
     const provider = prng.pick(providers);
+    const sessions = provider.isConfirmed ? 1 : 0;
     provider.kill();
-    return { what: `${provider.name} killed`, end: async () => provider.revive() };
+    return {
+      what: `${provider.name} killed`,
+      end: async () => {
+        provider.revive();
+        return seen(sessions, "sessions left for good");
+      },
+    };
   },
 };

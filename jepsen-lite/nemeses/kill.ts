@@ -1,5 +1,8 @@
-import type { Nemesis } from "./nemesis.ts";
-import { namesOf, SELECTIONS, selected } from "./targets.ts";
+import type { World } from "../chaos/world.ts";
+import type { NodeProcess } from "../real/node-process.ts";
+import { type Nemesis, seen } from "./nemesis.ts";
+import { isGone } from "./proc.ts";
+import { namesOf, runningOf, SELECTIONS, selected } from "./targets.ts";
 
 /** SIGKILL, and a start on the same directory later. */
 export const kill: Nemesis = {
@@ -7,15 +10,22 @@ export const kill: Nemesis = {
   doc: "SIGKILL of one node, the leader, a minority, a majority or all, and a start on the same directory.",
   on: "processes",
   strike: async (world, prng) => {
-    const chosen = await selected(world, prng.pick(SELECTIONS), prng);
-    const running = chosen.filter((node) => node.isRunning);
+    const running = runningOf(await selected(world, prng.pick(SELECTIONS), prng));
     if (running.length === 0) return null;
-    await Promise.all(running.map((node) => world.kill(node)));
+    const gone = await killed(world, running);
     return {
       what: `${namesOf(running)} killed`,
       end: async () => {
         for (const node of running) world.revive(node);
+        return seen(gone, "processes gone");
       },
     };
   },
 };
+
+/** How many of these are gone, by their numbers. */
+export async function killed(world: World, nodes: readonly NodeProcess[]): Promise<number> {
+  const pids = runningOf(nodes).map(({ pid }) => pid);
+  await Promise.all(nodes.map((node) => world.kill(node)));
+  return pids.filter(isGone).length;
+}

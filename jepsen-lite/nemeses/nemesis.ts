@@ -1,13 +1,18 @@
 import type { World } from "../chaos/world.ts";
 import type { Prng } from "../prng.ts";
 
+/** What a nemesis works on. */
+export type Ground = "processes" | "network" | "sockets" | "clients" | "members";
+
 /** Something that disturbs a world, for as long as it is let. */
 export interface Nemesis {
   readonly name: string;
   /** One sentence, for whoever chooses. */
   readonly doc: string;
-  /** What it works on. Of those of one kind one is at work at a time: the second would undo the first. */
-  readonly on: "processes" | "network" | "sockets" | "clients";
+  /** Of those of one ground one is at work at a time: the second would undo the first. */
+  readonly on: Ground;
+  /** Other grounds that it takes for itself. */
+  readonly alsoOn?: readonly Ground[];
   /** What it does, drawn from `prng`; null where there was nothing for it to do. */
   readonly strike: (world: World, prng: Prng) => Promise<Struck | null>;
 }
@@ -15,6 +20,17 @@ export interface Nemesis {
 export interface Struck {
   /** In words, with names. */
   readonly what: string;
-  /** Undoes it. */
-  readonly end: () => Promise<void>;
+  /** Undoes it. Resolves with what was seen of its effect; null: nothing, so it was in vain. */
+  readonly end: () => Promise<Evidence | null>;
+}
+
+export interface Evidence {
+  /** More than none. */
+  readonly count: number;
+  /** Of what, in the plural. */
+  readonly unit: string;
+}
+
+export function seen(count: number, unit: string): Evidence | null {
+  return count > 0 ? { count, unit } : null;
 }

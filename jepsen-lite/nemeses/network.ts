@@ -1,5 +1,6 @@
+import { type Toll, tollOf, tollSince } from "../net/toll.ts";
 import { FAIR, type Weather } from "../net/weather.ts";
-import type { Nemesis } from "./nemesis.ts";
+import { type Nemesis, seen } from "./nemesis.ts";
 
 /** Between nodes, both ways: late, and now and then much later than usual. */
 export const slow: Nemesis = {
@@ -14,15 +15,18 @@ export const slow: Nemesis = {
       bytesPerSecond: prng.pick([null, 200_000]),
     };
     const chosen = prng.shuffled(names).slice(0, prng.between(1, names.length));
-    const each = (change: Weather): void => {
-      for (const from of chosen) {
-        for (const to of names) if (from !== to) edges.set(from, to, change);
-      }
-    };
-    each(weather);
+    const ways = chosen.flatMap((from) =>
+      names.filter((to) => to !== from).map((to) => [from, to] as const),
+    );
+    const toll = (): Toll => tollOf(ways.map(([from, to]) => edges.toll(from, to)));
+    const before = toll();
+    for (const [from, to] of ways) edges.set(from, to, weather);
     return {
       what: `what ${chosen.join(", ")} send is late, ${delayMs} ms`,
-      end: async () => each(FAIR),
+      end: async () => {
+        for (const [from, to] of ways) edges.set(from, to, FAIR);
+        return seen(tollSince(before, toll()).late, "pieces late");
+      },
     };
   },
 };
@@ -32,15 +36,27 @@ export const corrupt: Nemesis = {
   name: "corrupt",
   doc: "Of what one node sends to the others, now and then a bit is another one.",
   on: "network",
-  strike: async ({ edges }, prng) => {
+  strike: async ({ edges, said }, prng) => {
     const from = prng.pick(edges.names);
     const perMille = prng.pick([5, 50, 500]);
     const others = edges.names.filter((name) => name !== from);
+    const toll = (): Toll => tollOf(others.map((to) => edges.toll(from, to)));
+    const [before, saidBefore] = [toll(), said.length];
+    // On their own links, or on those of `from`, which carry its words too.
+    const complaints = (): number =>
+      said.slice(saidBefore).filter(({ line: { msg, peer }, node }) => {
+        return (
+          /^peer (?:link is (?:down|closed)|cannot be reached)/.test(msg) &&
+          (peer === from || node.name === from)
+        );
+      }).length;
     for (const to of others) edges.set(from, to, { type: "corrupt", perMille });
     return {
       what: `${perMille} of 1,000 pieces that ${from} sends have a bit flipped`,
       end: async () => {
         for (const to of others) edges.set(from, to, FAIR);
+        const { spoilt } = tollSince(before, toll());
+        return seen(Math.min(spoilt, complaints()), "flipped bits that a node has met");
       },
     };
   },
@@ -53,7 +69,8 @@ export const storm: Nemesis = {
   on: "sockets",
   strike: async ({ edges }) => {
     const count = edges.resetAll();
-    return count === 0 ? null : { what: `${count} connections reset`, end: async () => {} };
+    const evidence = seen(count, "connections reset");
+    return { what: `${count} connections reset`, end: async () => evidence };
   },
 };
 
@@ -64,10 +81,15 @@ export const unheard: Nemesis = {
   on: "sockets",
   strike: async ({ edges }, prng) => {
     const node = prng.pick(edges.names);
+    const before = edges.clientToll(node);
     edges.setClients(node, { type: prng.pick(["hold", "drop"] as const) });
     return {
       what: `the clients of ${node} are cut off`,
-      end: async () => edges.setClients(node, FAIR),
+      end: async () => {
+        edges.setClients(node, FAIR);
+        const { held, lost } = tollSince(before, edges.clientToll(node));
+        return seen(held + lost, "pieces held or dropped");
+      },
     };
   },
 };

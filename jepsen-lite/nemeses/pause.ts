@@ -1,8 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Nemesis } from "./nemesis.ts";
-import { namesOf, SELECTIONS, selected } from "./targets.ts";
+import { until } from "../real/wait.ts";
+import { type Nemesis, seen } from "./nemesis.ts";
+import { isStopped } from "./proc.ts";
+import { namesOf, runningOf, SELECTIONS, selected } from "./targets.ts";
 
 const STUTTER_MS = [20, 400] as const;
+/** The kernel stops a process a moment after the signal. */
+const STOP_MS_MAX = 1_000;
 
 /** SIGSTOP and SIGCONT, over and over: as on a machine that has too much to do. */
 export const stutter: Nemesis = {
@@ -13,10 +17,12 @@ export const stutter: Nemesis = {
     const [node] = await selected(world, prng.pick(["one", "primary"] as const), prng);
     if (node === undefined || !node.isRunning) return null;
     let isOver = false;
+    let stops = 0;
     const stuttered = (async () => {
       while (!isOver) {
         node.signal("SIGSTOP");
         await sleep(prng.between(...STUTTER_MS));
+        if (node.isRunning && isStopped(node.pid)) stops += 1;
         node.signal("SIGCONT");
         await sleep(prng.between(...STUTTER_MS));
       }
@@ -26,6 +32,7 @@ export const stutter: Nemesis = {
       end: async () => {
         isOver = true;
         await stuttered;
+        return seen(stops, "stops");
       },
     };
   },
@@ -37,14 +44,18 @@ export const pause: Nemesis = {
   doc: "SIGSTOP of one node, the leader, a minority, a majority or all, and SIGCONT later.",
   on: "processes",
   strike: async (world, prng) => {
-    const chosen = await selected(world, prng.pick(SELECTIONS), prng);
-    const running = chosen.filter((node) => node.isRunning);
+    const running = runningOf(await selected(world, prng.pick(SELECTIONS), prng));
     if (running.length === 0) return null;
+    const pids = running.map(({ pid }) => pid);
     for (const node of running) node.signal("SIGSTOP");
+    const stopped = async (): Promise<true | null> => (pids.every(isStopped) ? true : null);
+    await until(STOP_MS_MAX, "all to be stopped", stopped).catch(() => {});
     return {
       what: `${namesOf(running)} paused`,
       end: async () => {
+        const count = pids.filter(isStopped).length;
         for (const node of running) node.signal("SIGCONT");
+        return seen(count, "processes stopped");
       },
     };
   },

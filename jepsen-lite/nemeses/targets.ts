@@ -37,6 +37,10 @@ export async function primaryOf({ nodes }: World): Promise<NodeProcess | null> {
   return leading[0]?.node ?? null;
 }
 
+export function runningOf(nodes: readonly NodeProcess[]): NodeProcess[] {
+  return nodes.filter(({ isRunning }) => isRunning);
+}
+
 export function namesOf(nodes: readonly NodeProcess[]): string {
   return nodes.map(({ name }) => name).join(", ");
 }

@@ -23,10 +23,23 @@ export interface ClusterPlace {
   readonly onLine?: (line: LogLine, node: NodeProcess) => void;
   /** Where one node dials another, of those that listen at `ports`; there, unless it is given. */
   readonly lay?: (ports: ReadonlyMap<string, number>) => Promise<Dialled>;
+  /** Of nodes that may join: where they would be dialled, all know from the beginning. */
+  readonly spares?: readonly string[];
 }
 
-/** The port at which `from` dials `to`. */
-export type Dialled = (from: string, to: string) => number;
+/** Where `from` dials `to`, `host:port`. */
+export type Dialled = (from: string, to: string) => string;
+
+/** A node that joins a cluster which runs. */
+export interface Joining {
+  readonly name: string;
+  readonly port: number;
+  readonly dataDir: string;
+  /** Members, by their names. */
+  readonly seeds: readonly string[];
+  /** It stays a learner until it is promoted. */
+  readonly isLearner: boolean;
+}
 
 export interface Elected {
   readonly term: number;
@@ -36,42 +49,49 @@ export interface Elected {
 
 /** Real nodes n1, n2, … of one cluster, and what is known of them. */
 export class NodeCluster {
-  readonly nodes: readonly NodeProcess[];
-  readonly leaderships: Leaderships;
+  readonly leaderships = new Leaderships();
   readonly ballots: Ballots;
+  readonly #place: ClusterPlace;
+  readonly #dialled: Dialled | null;
+  /** Those that there are, and those that may come. */
+  readonly #known: readonly string[];
+  #nodes: readonly NodeProcess[] = [];
   readonly #ids = new Map<string, string>();
 
-  private constructor(nodes: readonly NodeProcess[], leaderships: Leaderships) {
-    this.nodes = nodes;
-    this.leaderships = leaderships;
-    this.ballots = new Ballots(nodes.map(({ name }) => name));
+  private constructor(place: ClusterPlace, names: readonly string[], dialled: Dialled | null) {
+    this.#place = place;
+    this.#dialled = dialled;
+    this.#known = [...names, ...(place.spares ?? [])];
+    this.ballots = new Ballots(names);
   }
 
   /** None of them is started. */
   static async make(place: ClusterPlace): Promise<NodeCluster> {
-    const { directory, program, dataDirs, env, onLine, lay } = place;
+    const { dataDirs, lay } = place;
     const ports = await freePorts(dataDirs.length);
     const portOf = new Map(ports.map((port, i) => [`n${i + 1}`, port]));
-    const dialled = await lay?.(portOf);
+    const cluster = new NodeCluster(place, [...portOf.keys()], (await lay?.(portOf)) ?? null);
     const bootstrap = [...portOf].map(([to, port]) => `${to}=127.0.0.1:${port}`).join(",");
-    const leaderships = new Leaderships();
-    const nodes = dataDirs.map((dataDir, i) => {
-      const [name, port] = [`n${i + 1}`, ports[i] ?? 0];
-      const own = { name, port, dataDir, logPath: join(directory, `${name}.log`) };
-      const argv = [...program, "start", "--id", name, "--data", dataDir];
-      argv.push("--listen", `127.0.0.1:${port}`, "--bootstrap", bootstrap);
-      for (const [to] of dialled === undefined ? [] : portOf) {
-        // The only place where it is dialled, whatever it says of itself.
-        if (to !== name) argv.push("--peer", `${to}=127.0.0.1:${dialled?.(name, to)}`);
-      }
-      const heard = (line: LogLine): void => {
-        noteLeader(line, node, leaderships);
-        onLine?.(line, node);
-      };
-      const node = new NodeProcess(own, argv, heard, env);
-      return node;
-    });
-    return new NodeCluster(nodes, leaderships);
+    for (const [i, [name, port]] of [...portOf].entries()) {
+      const own = { name, port, dataDir: dataDirs[i] ?? "" };
+      cluster.#add(own, ["--bootstrap", bootstrap]);
+    }
+    return cluster;
+  }
+
+  /** It is not started. */
+  join({ seeds, isLearner, ...own }: Joining): NodeProcess {
+    const places = seeds.map((seed) => this.#dialled?.(own.name, seed));
+    return this.#add(own, ["--join", places.join(), ...(isLearner ? ["--learner"] : [])]);
+  }
+
+  /** It was removed from the cluster, or is dead for good. */
+  drop(node: NodeProcess): void {
+    this.#nodes = this.#nodes.filter((other) => other !== node);
+  }
+
+  get nodes(): readonly NodeProcess[] {
+    return this.#nodes;
   }
 
   get urls(): string[] {
@@ -148,6 +168,25 @@ export class NodeCluster {
 
   async kill(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.kill()));
+  }
+
+  #add(own: Pick<Joining, "name" | "port" | "dataDir">, flags: readonly string[]): NodeProcess {
+    const { directory, program, env, onLine } = this.#place;
+    const { name, port, dataDir } = own;
+    const argv = [...program, "start", "--id", name, "--data", dataDir];
+    argv.push("--listen", `127.0.0.1:${port}`, ...flags);
+    for (const to of this.#dialled === null ? [] : this.#known) {
+      // The only place where it is dialled, whatever it says of itself.
+      if (to !== name) argv.push("--peer", `${to}=${this.#dialled?.(name, to)}`);
+    }
+    const heard = (line: LogLine): void => {
+      noteLeader(line, node, this.leaderships);
+      onLine?.(line, node);
+    };
+    const place = { ...own, logPath: join(directory, `${name}.log`) };
+    const node = new NodeProcess(place, argv, heard, env);
+    this.#nodes = [...this.#nodes, node];
+    return node;
   }
 
   /** A promise of the cluster's progress: what does not come is a violation. */

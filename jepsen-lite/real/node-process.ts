@@ -11,6 +11,8 @@ export interface LogLine {
   /** Of a link to another node: whose, and where it was dialled. */
   readonly peer?: string;
   readonly address?: string;
+  /** Of a node that stood still: for how long. */
+  readonly stoodStillMs?: number;
 }
 
 /** What is looked at of `/v1/status`. */
@@ -22,9 +24,17 @@ export interface NodeView {
   readonly commit: number;
   readonly applied: number;
   readonly lastIndex: number;
+  /** Of the log; what is before it is in the snapshot. */
+  readonly firstIndex: number;
   readonly revision: number;
   readonly digest: string;
   readonly isCaughtUp: boolean;
+  readonly members: readonly MemberView[];
+}
+
+export interface MemberView {
+  readonly name: string;
+  readonly membership: "voter" | "learner";
 }
 
 export interface NodePlace {
