@@ -1,10 +1,13 @@
 import { mkdir, mkdtemp, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { check } from "../checker/check.ts";
 import { commandLine, EXIT_USAGE, Misuse } from "../command-line.ts";
+import { linesOf, probed } from "../faults/capabilities.ts";
+import { ableWith } from "./able.ts";
 import { readHistory } from "./history-file.ts";
+import { entered, freezerPath } from "./inside.ts";
 import { nemesesOf, type Orders, readOrders } from "./orders.ts";
 import { NEMESES } from "./plan.ts";
 import { type RunResult, run } from "./run.ts";
@@ -25,13 +28,16 @@ replay DIR [--times ${TIMES}] [--out DIR] [--bin FILE]
 recheck DIR
     judges the history of a run once more
 Ends with 0 where every promise was kept, with 1 where one was not, with 2 where nothing can be said
-(too little happened, or it was called wrongly), and with 3 where the harness itself has failed.`;
+(too little happened, or it was called wrongly), with 3 where the harness itself has failed, and with
+77 where none of the nemeses can be had here. What is missing, and what is skipped for it, is said.`;
 
 const HINT =
   "hint: 'rollcall chaos list' names what there is, 'rollcall chaos --help' how it is called";
 
 const EXITS = { valid: 0, invalid: 1, unknown: 2 } as const;
 const EXIT_HARNESS = 3;
+/** As for Automake's tests: it could not run here. */
+const EXIT_SKIPPED = 77;
 
 /** Ends all that was started, and writes down what there is. */
 let ending: () => Promise<void> = async () => {};
@@ -80,8 +86,8 @@ async function runOne(args: readonly string[]): Promise<number> {
     seed: Number(values.seed),
     nemeses,
   };
-  const { outcome } = await carriedOut(orders, values.out, values.bin);
-  return EXITS[outcome];
+  nemesesOf(nemeses);
+  return (await inside()) ?? exitOf(await carriedOut(orders, values.out, values.bin));
 }
 
 async function list(args: readonly string[]): Promise<number> {
@@ -115,29 +121,49 @@ async function replay(args: readonly string[]): Promise<number> {
     { args, names: ["DIR"] },
   );
   const orders = await readOrders(given[0] ?? "");
-  let last: RunResult["outcome"] = "unknown";
+  const code = await inside();
+  if (code !== null) return code;
+  let last: RunResult | null = null;
   for (let at = 1; at <= Number(times); at += 1) {
     const directory = out === undefined || times === "1" ? out : join(out, String(at));
-    ({ outcome: last } = await carriedOut(orders, directory, bin));
-    if (last === "invalid") break;
+    last = await carriedOut(orders, directory, bin);
+    if (last?.outcome === "invalid") break;
   }
-  return EXITS[last];
+  return exitOf(last);
 }
+
+/** The exit code of what was done inside; null where this is inside, or has to do as it is. */
+async function inside(): Promise<number | null> {
+  const code = await entered();
+  if (code === "isInside") return null;
+  return code ?? EXIT_HARNESS;
+}
+
+function exitOf(result: RunResult | null): number {
+  return result === null ? EXIT_SKIPPED : EXITS[result.outcome];
+}
+
+/** Null where none of the nemeses can be had here. */
 
 async function carriedOut(
   { nemeses, ...numbers }: Orders,
   out: string | undefined,
   bin: string,
-): Promise<RunResult> {
-  const chosen = nemesesOf(nemeses);
+): Promise<RunResult | null> {
   await stat(bin);
+  const capabilities = await probed();
+  for (const line of linesOf(capabilities)) say(line);
+  const { able, skipped } = ableWith(nemesesOf(nemeses), capabilities);
+  for (const [name, reason] of skipped) say(`skipped: ${name} needs ${reason}`);
+  if (able.length === 0) return null;
   if (out !== undefined) await mkdir(out, { recursive: true });
-  const directory = out ?? (await mkdtemp(join(tmpdir(), "rollcall-chaos-")));
+  const directory = resolve(out ?? (await mkdtemp(join(tmpdir(), "rollcall-chaos-"))));
   const result = await run({
     ...numbers,
-    ...{ bin, nemeses: chosen, directory, onProgress: say, onMade: closeOnSignal },
+    ...{ bin, nemeses: able, directory, onProgress: say, onMade: closeOnSignal },
+    ...{ capabilities, skipped, freezerPath: freezerPath() },
   });
-  const { outcome, why, faults, faultsInVain, looked, ...counts } = result;
+  const { outcome, why, faults, faultsInVain, looked, machine: _, ...counts } = result;
   say(JSON.stringify(counts));
   say(`faults: ${JSON.stringify(faults)}; in vain: ${JSON.stringify(faultsInVain)}`);
   say(`looked at: ${JSON.stringify(looked)}`);

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { Edges } from "../net/edges.ts";
 import { freePorts } from "../net/ports.ts";
 import type { Prng } from "../prng.ts";
@@ -6,12 +5,12 @@ import type { NodeCluster } from "../real/node-cluster.ts";
 import type { MemberView, NodeProcess } from "../real/node-process.ts";
 import { Violation } from "../real/violation.ts";
 import { until } from "../real/wait.ts";
+import type { Footing } from "./footing.ts";
 
 export interface MembersOptions {
   readonly cluster: NodeCluster;
   readonly edges: Edges;
-  /** For data. */
-  readonly directory: string;
+  readonly footing: Footing;
   readonly prng: Prng;
   /** Of nodes that may join, one after the other. */
   readonly names: readonly string[];
@@ -63,13 +62,14 @@ export class Members {
 
   /** Another process, on an empty directory; null where no name is left. */
   async join(isLearner: boolean): Promise<NodeProcess | null> {
-    const { cluster, edges, directory, begin } = this.#options;
+    const { cluster, edges, footing, begin } = this.#options;
     const name = this.#names.shift();
     if (name === undefined) return null;
     const [port = 0] = await freePorts(1);
     const seeds = this.wanted.map((node) => node.name);
     await edges.grow(name, port);
-    const dataDir = join(directory, name);
+    await footing.stand(name);
+    const dataDir = footing.dataDir(name);
     const node = cluster.join({ name, port, dataDir, seeds, isLearner });
     begin(node);
     return node;
@@ -83,12 +83,13 @@ export class Members {
 
   /** Whoever it was, it is gone, and so is its place. */
   async forget(node: NodeProcess): Promise<void> {
-    const { cluster, edges } = this.#options;
+    const { cluster, edges, footing } = this.#options;
     await edges.refuse(node.name);
     await node.kill();
     cluster.drop(node);
     this.#leaving.delete(node);
     await edges.drop(node.name);
+    await footing.leave(node.name);
   }
 
   /**

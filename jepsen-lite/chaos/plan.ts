@@ -1,6 +1,10 @@
 import { clientFreeze, clientKill } from "../nemeses/clients.ts";
 import { churn, halfOpen, lateBytes, refusing, silentPeer } from "../nemeses/connections.ts";
 import { bounce, crashLoop, oldLeader } from "../nemeses/crashes.ts";
+import { descriptors } from "../nemeses/descriptors.ts";
+import { diskError } from "../nemeses/disk-error.ts";
+import { diskFull } from "../nemeses/disk-full.ts";
+import { frozen } from "../nemeses/frozen.ts";
 import { flapping, oneSidedHeal } from "../nemeses/healing.ts";
 import { kill } from "../nemeses/kill.ts";
 import { rolling, transfer } from "../nemeses/leadership.ts";
@@ -9,8 +13,13 @@ import type { Ground, Nemesis } from "../nemeses/nemesis.ts";
 import { corrupt, slow, storm, unheard } from "../nemeses/network.ts";
 import { partition } from "../nemeses/partition.ts";
 import { pause, stutter } from "../nemeses/pause.ts";
+import { power } from "../nemeses/power.ts";
+import { readOnly } from "../nemeses/read-only.ts";
+import { rot } from "../nemeses/rot.ts";
+import { slowDisk } from "../nemeses/slow-disk.ts";
 import { snapshots } from "../nemeses/snapshots.ts";
 import { stall } from "../nemeses/stall.ts";
+import { wallJump, wallStrobe } from "../nemeses/wall-clocks.ts";
 import type { Prng } from "../prng.ts";
 
 export const NEMESES: readonly Nemesis[] = [
@@ -21,6 +30,8 @@ export const NEMESES: readonly Nemesis[] = [
   ...[flapping, oneSidedHeal, silentPeer],
   ...[churn, halfOpen, lateBytes, refusing],
   ...[members, snapshots],
+  ...[power, frozen, slowDisk, diskFull, diskError, readOnly, rot, descriptors],
+  ...[wallJump, wallStrobe],
 ];
 
 /** Per mille of the windows in which nothing is disturbed. */

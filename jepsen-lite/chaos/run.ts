@@ -5,6 +5,7 @@ import { viewOf } from "../bare/messages.ts";
 import type { Watcher } from "../bare/watcher.ts";
 import { check } from "../checker/check.ts";
 import type { Verdict } from "../checker/verdict.ts";
+import type { Capabilities } from "../faults/capabilities.ts";
 import type { Evidence, Nemesis, Struck } from "../nemeses/nemesis.ts";
 import { snapshots } from "../nemeses/snapshots.ts";
 import { Prng } from "../prng.ts";
@@ -12,6 +13,7 @@ import type { NodeProcess } from "../real/node-process.ts";
 import type { SnapshotBounds } from "../real/preload-order.ts";
 import { Violation } from "../real/violation.ts";
 import { until } from "../real/wait.ts";
+import { Footing } from "./footing.ts";
 import { readHistory, writeHistory } from "./history-file.ts";
 import { writeOrders } from "./orders.ts";
 import { drawWindow, type Strike } from "./plan.ts";
@@ -26,6 +28,10 @@ export interface RunOptions {
   readonly seed: number;
   readonly nemeses: readonly Nemesis[];
   readonly directory: string;
+  readonly capabilities: Capabilities;
+  /** By name: why nemeses that were asked for are not among these. */
+  readonly skipped: ReadonlyMap<string, string>;
+  readonly freezerPath: string;
   readonly onProgress: (line: string) => void;
   /** Called with what ends all that is started from then on, for whoever is told to stop. */
   readonly onMade: (close: () => Promise<void>) => void;
@@ -58,6 +64,14 @@ export interface RunResult {
   readonly faults: Readonly<Record<string, number>>;
   readonly faultsInVain: Readonly<Record<string, number>>;
   readonly looked: Verdict["looked"] | null;
+  readonly machine: {
+    /** By name; null where it was there, otherwise what was missing. */
+    readonly capabilities: Readonly<Record<string, string | null>>;
+    /** Nemeses that were asked for, and why they were not at work. */
+    readonly skipped: Readonly<Record<string, string>>;
+    /** By which the monotonic clock of each node was ahead. */
+    readonly epochsSeconds: Readonly<Record<string, number>>;
+  };
 }
 
 const PROVIDERS = 6;
@@ -85,15 +99,21 @@ export const SNAPSHOT_BOUNDS: SnapshotBounds = {
  */
 export async function run(options: RunOptions): Promise<RunResult> {
   const { seed, nodes, seconds, operations, directory, onProgress } = options;
+  const { capabilities, skipped } = options;
   const nemeses = options.nemeses.map(({ name }) => name);
   await writeOrders(directory, { nodes, seconds, operations, seed, nemeses });
   const prng = new Prng(seed);
   const disturbances: Disturbance[] = [];
   const broken: string[] = [];
   const startedMs = performance.now();
+  const footing = await Footing.make({
+    ...{ directory, capabilities, freezerPath: options.freezerPath, prng: new Prng(seed, 3) },
+    names: Array.from({ length: nodes }, (_, i) => `n${i + 1}`),
+    needed: new Set(options.nemeses.flatMap(({ needs = [] }) => needs)),
+  });
   const world = await World.make({
     ...{ bin: options.bin, nodes, providers: PROVIDERS, watchers: WATCHERS },
-    ...{ operationMs: OPERATION_MS, directory, prng: new Prng(seed, 1) },
+    ...{ operationMs: OPERATION_MS, directory, footing, prng: new Prng(seed, 1) },
     snapshotBounds: nemeses.includes(snapshots.name) ? SNAPSHOT_BOUNDS : null,
   });
   const path = join(directory, "history.jsonl");
@@ -110,7 +130,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
       return nowMs >= untilMs && (world.operations >= operations || nowMs >= untilMsMax);
     };
     while (!isOver()) {
-      await disturb(world, options.nemeses, prng, startedMs, disturbances);
+      await disturb(world, options.nemeses, prng, startedMs, disturbances, onProgress);
       const leftSeconds = Math.max(0, Math.round((untilMs - performance.now()) / 1_000));
       onProgress(
         `${world.operations} operations, ${disturbances.length} faults, ${world.cluster.leaderships.count} elections, ${leftSeconds} s left`,
@@ -153,6 +173,11 @@ export async function run(options: RunOptions): Promise<RunResult> {
     reads: [...world.providers, ...world.watchers].reduce((sum, { reads }) => sum + reads, 0),
     deliveries: world.watchers.reduce((sum, { deliveries }) => sum + deliveries, 0),
     ...{ elections, faults, faultsInVain, looked: verdict.looked },
+    machine: {
+      capabilities: Object.fromEntries(capabilities),
+      skipped: Object.fromEntries(skipped),
+      epochsSeconds: Object.fromEntries(footing.epochs),
+    },
   };
   await writeFile(join(directory, "result.json"), JSON.stringify(result, null, 2));
   return result;
@@ -165,13 +190,14 @@ async function disturb(
   prng: Prng,
   startedMs: number,
   disturbances: Disturbance[],
+  onProgress: (line: string) => void,
 ): Promise<void> {
   const { lengthMs, strikes } = drawWindow(nemeses, prng);
   const own = new Prng(prng.below(2 ** 32), 2);
   // All of them end before one of them fails this.
   const ends = await Promise.allSettled([
     sleep(lengthMs),
-    ...strikes.map((strike) => carryOut(strike, world, own, startedMs, disturbances)),
+    ...strikes.map((strike) => carryOut(strike, world, own, startedMs, disturbances, onProgress)),
   ]);
   for (const end of ends) if (end.status === "rejected") throw end.reason;
   world.cluster.checkRunning(world.nodes);
@@ -183,6 +209,7 @@ async function carryOut(
   prng: Prng,
   startedMs: number,
   disturbances: Disturbance[],
+  onProgress: (line: string) => void,
 ): Promise<void> {
   await sleep(atMs);
   const struck: Struck | null = await nemesis.strike(world, prng);
@@ -193,6 +220,7 @@ async function carryOut(
     ...{ toMs: null, evidence: null },
   };
   const at = disturbances.push(disturbance) - 1;
+  onProgress(`${nemesis.name}: ${struck.what}`);
   await sleep(forMs);
   const evidence = await struck.end();
   disturbances[at] = { ...disturbance, toMs: performance.now() - startedMs, evidence };

@@ -1,4 +1,3 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { ClientOptions } from "../bare/client.ts";
 import { Provider } from "../bare/provider.ts";
@@ -11,6 +10,7 @@ import type { LogLine, NodeProcess } from "../real/node-process.ts";
 import { HARNESS, PRELOAD, type SnapshotBounds, type Told } from "../real/preload-order.ts";
 import { Violation } from "../real/violation.ts";
 import { Recorder } from "../recorder.ts";
+import type { Footing } from "./footing.ts";
 import { Members, REMOVED } from "./members.ts";
 
 export interface WorldOptions {
@@ -24,6 +24,7 @@ export interface WorldOptions {
   readonly snapshotBounds: SnapshotBounds | null;
   /** For data and logs. */
   readonly directory: string;
+  readonly footing: Footing;
   readonly prng: Prng;
 }
 
@@ -58,6 +59,8 @@ export class World {
   readonly watchers: readonly Watcher[];
   /** What no node may say, by any rule of the protocol. */
   readonly strange: readonly string[];
+  readonly directory: string;
+  readonly footing: Footing;
   /** What a node that is to stand still reads: for how long. */
   readonly stallPath: string;
   /** So many that a node which is away for a while needs one. */
@@ -67,7 +70,7 @@ export class World {
   private constructor(
     parts: Pick<World, "cluster" | "edges" | "said" | "recorder" | "strange" | "stallPath">,
     ends: { readonly providers: Provider[]; readonly watchers: Watcher[] },
-    { directory, nodes, prng, snapshotBounds }: WorldOptions,
+    { directory, nodes, footing, prng, snapshotBounds }: WorldOptions,
   ) {
     this.cluster = parts.cluster;
     this.edges = parts.edges;
@@ -78,8 +81,10 @@ export class World {
     this.takesSnapshots = snapshotBounds !== null;
     this.providers = ends.providers;
     this.watchers = ends.watchers;
+    this.directory = directory;
+    this.footing = footing;
     this.members = new Members({
-      ...{ cluster: parts.cluster, edges: parts.edges, directory, prng },
+      ...{ cluster: parts.cluster, edges: parts.edges, footing, prng },
       ...{ names: namesFrom(nodes, SPARES), strength: nodes },
       begin: (node) => this.#begin(node),
     });
@@ -87,14 +92,13 @@ export class World {
 
   /** None of it runs yet. */
   static async make(options: WorldOptions): Promise<World> {
-    const { bin, nodes, directory, prng } = options;
+    const { bin, nodes, directory, footing, prng } = options;
     const clock = new Stopwatch();
     const recorder = new Recorder(clock, {
       ...{ driftMax: 0, closeNoticeMs: CLOSE_NOTICE_MS, expirySlackMs: EXPIRY_SLACK_MS },
       hasNodeEvents: false,
     });
-    const dataDirs = Array.from({ length: nodes }, (_, i) => join(directory, `n${i + 1}`));
-    await mkdir(directory, { recursive: true });
+    const dataDirs = Array.from({ length: nodes }, (_, i) => footing.dataDir(`n${i + 1}`));
     let edges: Edges | null = null;
     const strange: string[] = [];
     const said: Said[] = [];
@@ -190,7 +194,9 @@ export class World {
 
   #begin(node: NodeProcess): void {
     if (this.#isClosed) return;
-    node.start({ wrapped: (argv) => [...DYING_WITH_PARENT, ...argv] });
+    node.start({
+      wrapped: (argv) => [...DYING_WITH_PARENT, ...this.footing.under(node.name, argv)],
+    });
     node.isBeingKilled = this.members.isLeaving(node);
   }
 
@@ -198,9 +204,11 @@ export class World {
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const end of [...this.providers, ...this.watchers]) end.kill();
+    this.footing.thaw();
     for (const node of this.cluster.nodes) node.signal("SIGCONT");
     await this.cluster.kill();
     await this.edges.close();
+    await this.footing.close();
   }
 }
 

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { commandLine, EXIT_USAGE } from "../command-line.ts";
-import { missingForStrace } from "../faults/strace.ts";
+import { missing } from "../faults/capabilities.ts";
 import { type Plan, type Result, runCampaign } from "./campaign.ts";
 import { Directories } from "./directories.ts";
 import { FAULTS, type Fault } from "./held-back.ts";
@@ -101,9 +101,9 @@ async function typesOf(at: string | null): Promise<readonly Point["type"][]> {
   const only = TYPES[at ?? ""];
   const asked = only === undefined ? Object.values(TYPES) : [only];
   if (!asked.includes("syscall")) return asked;
-  const missing = await missingForStrace();
-  if (missing === null) return asked;
-  say(`skipped: the points at system calls need ${missing}`);
+  const reason = await missing("kills");
+  if (reason === null) return asked;
+  say(`skipped: the points at system calls need ${reason}`);
   return asked.filter((type) => type !== "syscall");
 }
 

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { command } from "../faults/command.ts";
 import type { World } from "../real/campaign.ts";
-import type { Machine } from "../real/power-cluster.ts";
+import type { Machine } from "../real/machines.ts";
 import { progress } from "../real/progress.ts";
 import { Violation } from "../real/violation.ts";
 import { until } from "../real/wait.ts";

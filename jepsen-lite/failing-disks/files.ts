@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Machine } from "../real/power-cluster.ts";
+import type { Machine } from "../real/machines.ts";
 
 /** Of the data directory. Those of LevelDB have numbers in their names: it is the last one here. */
 export type DataFile = "identity" | "birth" | "vote-a" | "vote-b" | "mark" | DatabaseFile;
@@ -14,7 +14,10 @@ const NAMES: Readonly<Record<DatabaseFile, RegExp>> = {
 };
 
 /** Null where there is none. */
-export async function pathOf({ node }: Machine, file: DataFile): Promise<string | null> {
+export async function pathOf(
+  { node }: Pick<Machine, "node">,
+  file: DataFile,
+): Promise<string | null> {
   const name = NAMES[file as DatabaseFile];
   if (name === undefined) return join(node.dataDir, file);
   const database = join(node.dataDir, "db");

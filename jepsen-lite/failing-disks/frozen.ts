@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Freezer } from "../faults/freezer.ts";
 import type { World } from "../real/campaign.ts";
-import type { Machine } from "../real/power-cluster.ts";
+import type { Machine } from "../real/machines.ts";
 import { progress } from "../real/progress.ts";
 import { say } from "../real/run.ts";
 import { Violation } from "../real/violation.ts";

@@ -1,6 +1,6 @@
 import type { Freezer } from "../faults/freezer.ts";
 import type { Scenario, World } from "../real/campaign.ts";
-import type { Machine } from "../real/power-cluster.ts";
+import type { Machine } from "../real/machines.ts";
 import { say } from "../real/run.ts";
 import { descriptors } from "./descriptors.ts";
 import { frozen } from "./frozen.ts";

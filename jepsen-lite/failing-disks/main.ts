@@ -1,10 +1,8 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { commandLine, EXIT_USAGE } from "../command-line.ts";
-import { missingCommand } from "../faults/command.ts";
+import { missing } from "../faults/capabilities.ts";
 import { Freezer, startFreezer } from "../faults/freezer.ts";
-import { missingForPowerCuts } from "../faults/power-cut.ts";
-import { missingForStrace } from "../faults/tampering.ts";
 import { type Result, runScenario } from "../real/campaign.ts";
 import { runCampaign, say } from "../real/run.ts";
 import type { Columns } from "../real/table.ts";
@@ -51,7 +49,7 @@ async function main(): Promise<void> {
     name: "failing disks",
     columns: COLUMNS,
     seed: values.seed,
-    missing,
+    missing: () => missing("disks", "freezing", "strace", "limits"),
     onEntered: (pid, directory) => startFreezer(pid, join(directory, FREEZER)),
     run: async (directory) => {
       const freezer = await Freezer.connect(join(directory, FREEZER));
@@ -74,15 +72,6 @@ async function main(): Promise<void> {
       return results;
     },
   });
-}
-
-async function missing(): Promise<string | null> {
-  return (
-    (await missingForPowerCuts()) ??
-    (await missingForStrace()) ??
-    (await missingCommand("fsfreeze", "--version")) ??
-    (await missingCommand("prlimit", "--version"))
-  );
 }
 
 function lineOf({ scenario, rounds, counted, seconds }: Result): string {

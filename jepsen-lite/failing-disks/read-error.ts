@@ -1,7 +1,7 @@
 import { basename, dirname, join } from "node:path";
 import { readSeen, Strace, type Tampering, underStrace } from "../faults/tampering.ts";
 import type { World } from "../real/campaign.ts";
-import type { Machine } from "../real/power-cluster.ts";
+import type { Machine } from "../real/machines.ts";
 import { progress } from "../real/progress.ts";
 import { Violation } from "../real/violation.ts";
 import { until } from "../real/wait.ts";

@@ -1,14 +1,9 @@
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { World } from "../real/campaign.ts";
-import type { Machine } from "../real/power-cluster.ts";
+import { type Machine, stopped } from "../real/machines.ts";
 import { progress } from "../real/progress.ts";
-import { until } from "../real/wait.ts";
 import { endsNaming } from "./exits.ts";
 
 const ACKS_MAX = 100;
-
-const STOPPED_MS_MAX = 10_000;
 
 /**
  * ext4 finds an error in itself and becomes read-only. The node ends with its next write, and says
@@ -23,7 +18,7 @@ export async function readOnly(machines: readonly Machine[], world: World): Prom
   const [machine] = machines as [Machine];
   await progress(world, prng.between(1, ACKS_MAX));
   machine.node.isBeingKilled = true;
-  await stopped(machine);
+  await stopped(machine.node);
   await machine.disk.becomeReadOnly();
   machine.node.signal("SIGCONT");
   await endsNaming(cluster, machine, /EROFS|read-only/i);
@@ -31,16 +26,4 @@ export async function readOnly(machines: readonly Machine[], world: World): Prom
   await machine.disk.mend();
   cluster.start([machine]);
   return `read-only at ${machine.node.name}`;
-}
-
-/** Resolves when every thread of it has come back from what it had asked for, and stands still. */
-async function stopped({ node }: Machine): Promise<void> {
-  node.signal("SIGSTOP");
-  const threads = `/proc/${node.pid}/task`;
-  await until(STOPPED_MS_MAX, `${node.name} to stand still`, async () => {
-    const states = await Promise.all(
-      (await readdir(threads)).map((thread) => readFile(join(threads, thread, "stat"), "utf8")),
-    );
-    return states.every((stat) => /\) [Tt] /.test(stat)) ? true : null;
-  });
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Strace } from "../faults/tampering.ts";
 import type { World } from "../real/campaign.ts";
-import type { Machine } from "../real/power-cluster.ts";
+import type { Machine } from "../real/machines.ts";
 import { progress } from "../real/progress.ts";
 import { Violation } from "../real/violation.ts";
 

@@ -1,5 +1,5 @@
 import type { World } from "../real/campaign.ts";
-import type { Machine } from "../real/power-cluster.ts";
+import type { Machine } from "../real/machines.ts";
 
 /** Whose disks fail. */
 export type Target = (world: World) => Promise<readonly Machine[]>;

@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { Strace, type Tampering, underStrace } from "../faults/tampering.ts";
 import type { World } from "../real/campaign.ts";
-import type { Machine } from "../real/power-cluster.ts";
+import { checkNotRetried } from "../real/ends.ts";
+import type { Machine } from "../real/machines.ts";
 import { progress } from "../real/progress.ts";
-import { checkNotRetried, endsNaming } from "./exits.ts";
+import { endsNaming } from "./exits.ts";
 import { type DataFile, pathOf } from "./files.ts";
 
 const ACKS_MAX = 100;

@@ -13,14 +13,23 @@ const MAIN = fileURLToPath(new URL("./freezer/main.js", import.meta.url));
  * stay as they are for ever, and whoever waits for them too. So somebody else does it, whom nobody
  * ends but itself.
  */
-export function startFreezer(pid: number, socketPath: string): void {
+export function startFreezer(pid: number, socketPath: string): { end(): Promise<void> } {
   const child = spawn(process.execPath, [MAIN, String(pid), socketPath], {
     stdio: ["pipe", "ignore", "ignore"],
     detached: true,
   });
+  const ended = once(child, "exit");
   // It ends when this process does.
   child.unref();
   (child.stdin as Socket).unref();
+  return {
+    /** Resolves when it is gone, before that. */
+    async end() {
+      child.ref();
+      child.stdin.end();
+      await ended;
+    },
+  };
 }
 
 /** Freezes disks, as a storage does that does not answer: whoever writes to one waits. */

@@ -26,13 +26,13 @@ export class LoopDisk {
   }
 
   /** In `directory`, mounted. */
-  static async make(directory: string, name: string): Promise<LoopDisk> {
+  static async make(directory: string, name: string, bytes = DISK_BYTES): Promise<LoopDisk> {
     const path = join(directory, name);
     const image = `${path}.img`;
     await mkdir(path);
     try {
       const file = await open(image, "wx");
-      await file.truncate(DISK_BYTES);
+      await file.truncate(bytes);
       await file.close();
       await command("mkfs.ext4", "-q", "-F", "-b", "4096", image);
       const disk = await LoopDisk.#attach(path, image);

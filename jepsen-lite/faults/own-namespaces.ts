@@ -1,4 +1,5 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { command } from "./command.ts";
 import { DYING_WITH_PARENT } from "./dying-with.ts";
 
@@ -24,29 +25,48 @@ export async function missingForNamespaces(): Promise<string | null> {
   return refusal === "" ? null : `a mount and a process namespace (${refusal})`;
 }
 
+export interface Entering {
+  /** Called with a process outside that has what is mounted inside. */
+  readonly onEntered?: (pid: number) => void;
+  /** What it is left to end by itself when this one is told to stop, in milliseconds; 0. */
+  readonly stopMs?: number;
+}
+
 /**
  * Runs this program once more, with its own arguments, as the first process of its own namespaces,
- * and resolves with its exit code. However either of the two ends, the kernel ends whatever it has
- * started, and takes back what it has mounted, with the loop devices behind it: nobody has to be
- * left who cleans up.
- *
- * `onEntered` is called with a process outside that has what is mounted inside.
+ * and resolves with its exit code; null where a signal has ended it. However either of the two ends,
+ * the kernel ends whatever it has started, and takes back what it has mounted, with the loop devices
+ * behind it: nobody has to be left who cleans up.
  */
 export function inOwnNamespaces(
   env: Readonly<Record<string, string>>,
-  onEntered: (pid: number) => void = () => {},
-): Promise<number> {
+  { onEntered = () => {}, stopMs = 0 }: Entering = {},
+): Promise<number | null> {
   const [file = "", ...args] = [...ENTER, process.execPath, ...process.argv.slice(1)];
   const child = spawn(file, args, {
     stdio: "inherit",
     env: { ...process.env, ...env, [MARK]: "yes" },
   });
+  let isTold = false;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, () => child.kill("SIGKILL"));
+    process.on(signal, () => {
+      if (isTold || stopMs === 0) child.kill("SIGKILL");
+      else void tell(child, signal);
+      isTold = true;
+      setTimeout(() => child.kill("SIGKILL"), stopMs).unref();
+    });
   }
   if (child.pid !== undefined) onEntered(child.pid);
   return new Promise((resolve, reject) => {
     child.once("error", reject);
-    child.once("exit", (code) => resolve(code ?? 1));
+    child.once("exit", resolve);
   });
+}
+
+/** The one inside; whoever waits for it passes nothing on. */
+async function tell(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  const children = await readFile(`/proc/${child.pid}/task/${child.pid}/children`, "utf8");
+  for (const pid of children.split(" ").filter((text) => text !== "")) {
+    process.kill(Number(pid), signal);
+  }
 }

@@ -21,13 +21,11 @@ export async function cutPower(disks: readonly LoopDisk[]): Promise<void> {
 }
 
 /**
- * Cuts the power of a disk of its own, and looks. Null where that does what it should; otherwise what
- * is missing here. Rejects where a disk forgets what was synced, or keeps what was not: then the
+ * Called by root. Cuts the power of a disk of its own, and looks. Null where that does what it should;
+ * otherwise what is missing here. Rejects where a disk forgets what was synced, or keeps what was not: then the
  * harness would find anything, or nothing.
  */
 export async function missingForPowerCuts(): Promise<string | null> {
-  if (process.platform !== "linux") return "Linux";
-  if (process.getuid?.() !== 0) return "root";
   const unchecked = await missingCommand("e2fsck", "-V");
   if (unchecked !== null) return `a check of the file system (${unchecked})`;
   const directory = await mkdtemp(join(tmpdir(), "rollcall-power-"));

@@ -69,8 +69,7 @@ export function syscallsIn(text: string): Syscall[] {
 }
 
 /** Null where strace kills at a call that is named, and before it; otherwise what is missing here. */
-export async function missingForStrace(): Promise<string | null> {
-  if (process.platform !== "linux") return "Linux";
+export async function missingForKills(): Promise<string | null> {
   const directory = await mkdtemp(join(tmpdir(), "rollcall-strace-"));
   try {
     const path = join(directory, "file");

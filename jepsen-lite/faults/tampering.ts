@@ -3,9 +3,23 @@ import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { missingCommand } from "./command.ts";
 
-/** Null where `Strace` can be used. */
-export function missingForStrace(): Promise<string | null> {
-  return missingCommand("strace", "-f", "-qq", "-e", "inject=uname:error=EIO", "true");
+/** Null where `Strace` can be attached to a process that runs, and can fail its calls. */
+export async function missingForStrace(): Promise<string | null> {
+  const inject = ["-f", "-qq", "-e", "inject=uname:error=EIO"];
+  const missing = await missingCommand("strace", ...inject, "true");
+  if (missing !== null) return missing;
+  const running = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
+  const { pid } = running;
+  if (pid === undefined) return "a process to attach to";
+  try {
+    const how = { calls: ["fdatasync"], how: "error=EIO", paths: null };
+    await (await Strace.attach(pid, how, "/dev/null")).detach();
+    return null;
+  } catch (error) {
+    return (error as Error).message;
+  } finally {
+    running.kill("SIGKILL");
+  }
 }
 
 /** System calls that do something else than what they should. */

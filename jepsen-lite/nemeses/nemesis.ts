@@ -1,8 +1,9 @@
 import type { World } from "../chaos/world.ts";
+import type { Capability } from "../faults/capabilities.ts";
 import type { Prng } from "../prng.ts";
 
 /** What a nemesis works on. */
-export type Ground = "processes" | "network" | "sockets" | "clients" | "members";
+export type Ground = "processes" | "network" | "sockets" | "clients" | "members" | "clocks";
 
 /** Something that disturbs a world, for as long as it is let. */
 export interface Nemesis {
@@ -13,6 +14,8 @@ export interface Nemesis {
   readonly on: Ground;
   /** Other grounds that it takes for itself. */
   readonly alsoOn?: readonly Ground[];
+  /** Of the machine; without it, this nemesis is skipped. */
+  readonly needs?: readonly Capability[];
   /** What it does, drawn from `prng`; null where there was nothing for it to do. */
   readonly strike: (world: World, prng: Prng) => Promise<Struck | null>;
 }

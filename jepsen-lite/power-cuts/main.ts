@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { commandLine, EXIT_USAGE } from "../command-line.ts";
-import { missingForPowerCuts } from "../faults/power-cut.ts";
+import { missing } from "../faults/capabilities.ts";
 import { type Result, runScenario } from "../real/campaign.ts";
 import { runCampaign, say } from "../real/run.ts";
 import type { Columns } from "../real/table.ts";
@@ -43,7 +43,7 @@ async function main(): Promise<void> {
     name: "power cuts",
     columns: COLUMNS,
     seed: values.seed,
-    missing: missingForPowerCuts,
+    missing: () => missing("disks"),
     run: async (directory) => {
       const results: Result[] = [];
       for (const scenario of chosen) {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Scenario, World } from "../real/campaign.ts";
-import type { Machine } from "../real/power-cluster.ts";
+import type { Machine } from "../real/machines.ts";
 import { progress } from "../real/progress.ts";
 
 const ACKS_MAX = 200;

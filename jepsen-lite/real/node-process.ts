@@ -30,6 +30,10 @@ export interface NodeView {
   readonly digest: string;
   readonly isCaughtUp: boolean;
   readonly members: readonly MemberView[];
+  /** Of the room on its disk: `ok`, `low`, `full`. */
+  readonly diskState: string;
+  /** What its wall clock says. */
+  readonly wallMs: number;
 }
 
 export interface MemberView {

@@ -1,11 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  inOwnNamespaces,
-  isInOwnNamespaces,
-  missingForNamespaces,
-} from "../faults/own-namespaces.ts";
+import { missing as missingOf } from "../faults/capabilities.ts";
+import { inOwnNamespaces, isInOwnNamespaces } from "../faults/own-namespaces.ts";
 import type { Result } from "./campaign.ts";
 import { type Columns, table } from "./table.ts";
 
@@ -55,14 +52,13 @@ export function say(line: string): void {
 }
 
 async function guarded(campaign: Campaign): Promise<number> {
-  if (process.platform !== "linux") return skipped(campaign, "Linux");
-  if (process.getuid?.() !== 0) return skipped(campaign, "root");
-  const missing = await missingForNamespaces();
+  const missing = await missingOf("namespaces");
   if (missing !== null) return skipped(campaign, missing);
   const prefix = `rollcall-${campaign.name.replaceAll(" ", "-")}-`;
   const directory = await mkdtemp(join(tmpdir(), prefix));
   const onEntered = (pid: number): void => campaign.onEntered?.(pid, directory);
-  const code = await inOwnNamespaces({ [DIRECTORY]: directory }, onEntered);
+  // Ended from outside, it has left logs as well.
+  const code = (await inOwnNamespaces({ [DIRECTORY]: directory }, { onEntered })) ?? EXIT_VIOLATION;
   if (code === EXIT_VIOLATION) say(`the logs of the nodes are in ${directory}`);
   else await rm(directory, { recursive: true, force: true });
   return code;

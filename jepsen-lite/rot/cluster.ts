@@ -7,12 +7,11 @@ import { NodeCluster } from "../real/node-cluster.ts";
 import type { NodeProcess } from "../real/node-process.ts";
 import { Violation } from "../real/violation.ts";
 import { voteOnDisk } from "../real/vote-on-disk.ts";
-import { until } from "../real/wait.ts";
 import { corrupt, type SingleKind } from "./corruption.ts";
 import type { Verdict } from "./judge.ts";
+import { comesOf, wayOf } from "./start.ts";
 import { makeWorld } from "./world.ts";
 
-const START_MS_MAX = 60_000;
 const ACKS_MAX = 150;
 
 /** What came of one damaged directory. */
@@ -99,7 +98,7 @@ async function oneRound(
   const lines: string[] = [];
   said.set(node, lines);
   node.start();
-  let verdict = await verdictOf(node);
+  let verdict: Round["verdict"] = await comesOf(node);
   const end = verdict === "intact" ? "" : node.end;
   if (!node.isRunning) {
     await rm(node.dataDir, { recursive: true });
@@ -121,20 +120,4 @@ async function oneRound(
   await cp(before, older, { recursive: true });
   await rm(before, { recursive: true });
   return { number, kind, verdict, text: end === "" ? text : `${text}: ${end}` };
-}
-
-/** Refused: it has ended by itself, and said of what in its directory. */
-async function verdictOf(node: NodeProcess): Promise<Round["verdict"]> {
-  return await until(START_MS_MAX, `${node.name} to serve, or to end`, async () => {
-    const view = await node.view();
-    if (view?.isCaughtUp === true) return "intact";
-    if (node.isRunning) return null;
-    const isTold = node.end.includes(node.dataDir) || node.end.includes("the data directory is");
-    return node.exitCode !== null && isTold ? "refused" : "crashed";
-  });
-}
-
-function wayOf(lines: readonly string[]): Round["verdict"] {
-  if (lines.some((line) => line.includes("it is set aside"))) return "set aside";
-  return lines.some((line) => line.includes("the log is whole again")) ? "repaired" : "intact";
 }

@@ -18,10 +18,17 @@ export async function startedWorld(seed: number): Promise<World> {
     await built<typeof import("../../jepsen-lite/chaos/world.ts")>("chaos/world.js");
   const { SNAPSHOT_BOUNDS } =
     await built<typeof import("../../jepsen-lite/chaos/run.ts")>("chaos/run.js");
+  const { Footing } =
+    await built<typeof import("../../jepsen-lite/chaos/footing.ts")>("chaos/footing.js");
+  const directory = await temporaryDirectory();
+  const footing = await Footing.make({
+    ...{ directory, names: ["n1", "n2", "n3"], prng: new Prng(seed, 3) },
+    // Those that need something of the machine have a test of their own.
+    ...{ capabilities: new Map(), needed: new Set<never>(), freezerPath: "" },
+  });
   const world = await World.make({
-    ...{ bin: BIN, nodes: 3, providers: 6, watchers: 6, operationMs: 12 },
-    ...{ snapshotBounds: SNAPSHOT_BOUNDS, directory: await temporaryDirectory() },
-    prng: new Prng(seed),
+    ...{ bin: BIN, nodes: 3, providers: 6, watchers: 6, operationMs: 12, footing },
+    ...{ snapshotBounds: SNAPSHOT_BOUNDS, directory, prng: new Prng(seed) },
   });
   onTestFinished(() => world.close());
   await world.start();

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, type TestContext } from "vitest";
 import { until } from "../../jepsen-lite/real/wait.ts";
 import { must } from "../../src/util/assert.ts";
 import { mutated } from "../mutants/mutant.ts";
+import { loopsOf } from "./left-behind.ts";
 import { within } from "./wait.ts";
 
 const TOP = fileURLToPath(new URL("../..", import.meta.url));
@@ -101,21 +102,13 @@ export class Campaign {
     });
     const line = await within(this.#msMax, "the first line", first);
     if (line.startsWith("skipped")) skipped(context, line);
-    expect(await this.#hasDevices()).toBe(true);
+    expect((await loopsOf(this.#directory)).length).toBeGreaterThan(0);
     child.kill("SIGKILL");
     await within(DETACHED_MS_MAX, "the last of its processes to go", ran);
     await until(DETACHED_MS_MAX, "the loop devices to go", async () => {
-      return (await this.#hasDevices()) ? null : true;
+      return (await loopsOf(this.#directory)).length > 0 ? null : true;
     });
     expect(await readFile("/proc/mounts", "utf8")).not.toContain(this.#directory);
-  }
-
-  /** Whether a loop device has a file of it. */
-  async #hasDevices(): Promise<boolean> {
-    const devices = await readdir("/sys/block");
-    const files = devices.map((name) => join("/sys/block", name, "loop", "backing_file"));
-    const backing = await Promise.all(files.map((file) => readFile(file, "utf8").catch(() => "")));
-    return backing.some((file) => file.startsWith(this.#directory));
   }
 }
 

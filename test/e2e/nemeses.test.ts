@@ -27,7 +27,7 @@ test(
     }
 
     const inVain: string[] = [];
-    for (const nemesis of NEMESES) {
+    for (const nemesis of NEMESES.filter(({ needs = [] }) => needs.length === 0)) {
       const startedMs = performance.now();
       let evidence: Evidence | null = null;
       for (let at = 0; at < TRIES && evidence === null; at += 1) evidence = await struck(nemesis);

@@ -1,6 +1,7 @@
 import { describe, expect, type TestContext, test } from "vitest";
 import { commitSeed } from "../tooling/commit-seed.ts";
 import { brokenNode, eachWithCampaign, type Fault, faultOf, total } from "./campaign.ts";
+import { entriesUnsynced, noMark } from "./unsynced.ts";
 
 const CUTS = 12;
 const MS_MAX = 240_000;
@@ -46,29 +47,6 @@ test(
   MS_MAX,
 );
 
-// The record that says whose database it is stays synced: a start refuses one without.
-const entriesUnsynced = [
-  faultOf(
-    "storage",
-    "level-store.js",
-    "(only.value), { sync: true }",
-    "(only.value), { sync: only.key[0] === 0x6d }",
-  ),
-  faultOf(
-    "storage",
-    "level-store.js",
-    "(operation.key) }), { sync: true }",
-    "(operation.key) }), { sync: false }",
-  ),
-];
-const noMark = [
-  faultOf(
-    "storage",
-    "durable-file.js",
-    "await overwrite(",
-    'step.file === "mark" || await overwrite(',
-  ),
-];
 const votesUnsynced = [faultOf("storage", "vote-copies.js", 'yield { type: "sync", file };', "")];
 
 describe("the same, with a node that is broken", () => {

@@ -1,16 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { command } from "../../jepsen-lite/faults/command.ts";
 import { DYING_WITH_PARENT } from "../../jepsen-lite/faults/dying-with.ts";
+import { empty, fill, spaceOf } from "../../jepsen-lite/faults/filler.ts";
 import { within } from "./wait.ts";
 
 const LOOP_DISK = fileURLToPath(
   new URL("../../dist/jepsen-lite/faults/loop-disk.js", import.meta.url),
 );
 const MS_MAX = 20_000;
-const FILLER = "filler";
 
 /** Mounts a disk for each name, says so, and keeps them until its input ends. */
 const HOLDER = `
@@ -90,29 +89,16 @@ export class SmallDisks {
 
   /** For whoever is not root. */
   async freeBytes(name: string): Promise<number> {
-    const { bavail, bsize } = await statfs(this.path(name));
-    return bavail * bsize;
+    return (await spaceOf(this.path(name))).freeBytes;
   }
 
   /** Leaves so much free, whatever was there before; 0: not a block, for nobody. */
   async leave(name: string, bytes: number): Promise<void> {
-    const filler = this.path(name, FILLER);
-    await rm(filler, { force: true });
-    const { bavail, bfree, bsize } = await statfs(this.path(name));
-    if (bytes === 0) {
-      // What cannot be had at once is had piece by piece.
-      for (let piece = bfree * bsize; piece >= bsize; piece = Math.floor(piece / 2)) {
-        await command("fallocate", "-o", `${await sizeOf(filler)}`, "-l", `${piece}`, filler).catch(
-          () => {},
-        );
-      }
-      return;
-    }
-    await command("fallocate", "-l", `${bavail * bsize - bytes}`, filler);
+    await fill(this.path(name), bytes);
   }
 
   async release(name: string): Promise<void> {
-    await rm(this.path(name, FILLER), { force: true });
+    await empty(this.path(name));
   }
 
   /** When no process that has entered runs any more. */
@@ -120,8 +106,4 @@ export class SmallDisks {
     this.#holder.stdin?.end();
     await within(MS_MAX, "the small disks to go", this.#ended);
   }
-}
-
-async function sizeOf(path: string): Promise<number> {
-  return Number(await command("stat", "-c", "%s", path).catch(() => "0"));
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { checkNotRetried } from "../../jepsen-lite/failing-disks/exits.ts";
 import { kinds, names } from "../../jepsen-lite/failing-disks/kinds.ts";
+import { checkNotRetried } from "../../jepsen-lite/real/ends.ts";
 
 describe("the calls on a file of which one has failed", () => {
   const before = ["12 write(22, ...) = 133", "12 fdatasync(22) = 0"];

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { createInterface } from "node:readline";
 
@@ -26,6 +26,7 @@ createServer((socket) => {
 
 process.stdin.resume().on("end", () => {
   thawAll();
+  rmSync(socketPath, { force: true });
   process.exit();
 });
 
