@@ -56,6 +56,15 @@ export interface WriteCall {
   readonly seq: number;
   readonly puts: readonly Put[];
   readonly removes: readonly Key[];
+  /**
+   * It changes the one instance that it puts, which has to be there and keeps its owner.
+   * `ifRevision`: only where that is the revision of its last change.
+   */
+  readonly update?: { readonly ifRevision: number | null };
+  /** It ends its session, and what that owns goes in the same step. It names no key. */
+  readonly isBye?: true;
+  /** What it puts belongs to no session, and stays. No key is ever both. */
+  readonly isLasting?: true;
 }
 
 /** Number 0 of a session. */
@@ -158,8 +167,11 @@ export interface Subscribe extends At {
   readonly stream: number;
   readonly process: string;
   readonly selector: Selector;
-  /** The revision that the process has reached, and its view there; null: from the beginning. */
-  readonly from: { readonly revision: number; readonly view: View } | null;
+  /**
+   * The revision from which it asks to go on, and its view there; null: from the beginning. Where it
+   * has not been at that revision, which may be one that is still to come, the view is null.
+   */
+  readonly from: { readonly revision: number; readonly view: View | null } | null;
   readonly mode: "delta" | "full";
 }
 
@@ -188,6 +200,17 @@ export interface Mark extends At {
   readonly revision: number;
 }
 
+/**
+ * A resource that knows nothing of the registry was used by a process that holds a lock: with a
+ * token, the revision at which it has put the lock. It takes none that is lower than one before.
+ */
+export interface Fenced extends At {
+  readonly type: "fenced";
+  readonly process: string;
+  readonly token: number;
+  readonly isAccepted: boolean;
+}
+
 export type StreamEvent = Subscribe | Snapshot | Delta | Mark;
 
 export type ClientEvent =
@@ -199,6 +222,7 @@ export type ClientEvent =
   | Closed
   | Abandoned
   | ToldEnd
+  | Fenced
   | StreamEvent;
 
 /** The first node to apply a revision tells what it changed. */

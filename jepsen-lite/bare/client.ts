@@ -1,6 +1,7 @@
 import type { Selector } from "../history.ts";
 import type { Prng } from "../prng.ts";
 import type { Recorder } from "../recorder.ts";
+import type { Work } from "./work.ts";
 
 /** What a client of a history has, provider or watcher. */
 export interface ClientOptions {
@@ -16,8 +17,19 @@ export interface ClientOptions {
   readonly graceMs: number;
   /** Between two operations of a provider, on average; a watcher reads a quarter as often. */
   readonly operationMs: number;
+  /** What has happened, in a word or two, for the counts of the run. */
+  readonly count: (what: string) => void;
   /** What no rule of the protocol allows a node to say. */
   readonly onStrange: (what: string) => void;
+}
+
+export interface ProviderOptions extends ClientOptions {
+  readonly work: Work;
+  /**
+   * It does everything once, and resumes nothing: what is not answered is unknown to it, and behind
+   * a broken connection it begins with another session.
+   */
+  readonly isOnce: boolean;
 }
 
 /** Of whoever has no node: until it tries another one. */

@@ -1,7 +1,7 @@
 import { WebSocket } from "ws";
+import type { Encoding } from "./encoding.ts";
 import type { Message } from "./messages.ts";
 
-const PROTOCOL = "rollcall.v1.json";
 const CONNECT_MS_MAX = 2_000;
 const STRANGE_CHARACTERS_MAX = 300;
 
@@ -11,6 +11,8 @@ export interface LinkHandlers {
   onMessage(message: Message): void;
   /** Said what cannot be understood; the connection is broken off. */
   onStrange(what: string): void;
+  /** The handshake was refused with an HTTP status; `onGone` follows. */
+  onRefused?(status: number, retryAfterMs: number): void;
   /** Nothing comes any more. Once, and not after `close` or `abandon`. */
   onGone(): void;
 }
@@ -19,16 +21,23 @@ export interface LinkHandlers {
 export class Link {
   readonly url: string;
   readonly #socket: WebSocket;
+  readonly #encoding: Encoding;
   #isOver = false;
   #isPaused = false;
   /** What waits for `resume`: that the connection stands. */
   #opened: (() => void) | null = null;
   #port = 0;
 
-  constructor(url: string, handlers: LinkHandlers) {
+  constructor(
+    url: string,
+    encoding: Encoding,
+    handlers: LinkHandlers,
+    connectMsMax = CONNECT_MS_MAX,
+  ) {
     this.url = url;
-    this.#socket = new WebSocket(url, PROTOCOL, {
-      handshakeTimeout: CONNECT_MS_MAX,
+    this.#encoding = encoding;
+    this.#socket = new WebSocket(url, encoding.protocol, {
+      handshakeTimeout: connectMsMax,
       perMessageDeflate: false,
     });
     this.#socket.on("upgrade", ({ socket }) => {
@@ -39,10 +48,14 @@ export class Link {
       if (this.#isPaused) this.#socket.pause();
       else this.#begin();
     });
-    this.#socket.on("message", (data) => {
+    this.#socket.on("unexpected-response", (_, { statusCode = 0, headers }) => {
+      handlers.onRefused?.(statusCode, 1_000 * Number(headers["retry-after"] ?? 0));
+      this.#socket.terminate();
+    });
+    this.#socket.on("message", (data: Buffer) => {
       try {
         // A frame may hold several.
-        for (const message of [JSON.parse(String(data))].flat() as Message[]) {
+        for (const message of [encoding.decode(data)].flat() as Message[]) {
           if (!this.#isOver) handlers.onMessage(message);
         }
       } catch (error) {
@@ -64,7 +77,7 @@ export class Link {
   }
 
   send(message: Message): void {
-    if (this.isOpen) this.#socket.send(JSON.stringify(message));
+    if (this.isOpen) this.#socket.send(this.#encoding.encode(message));
   }
 
   /** Of this end. */

@@ -38,6 +38,8 @@ export interface Endpoint {
   readonly meta: Readonly<Record<string, string>>;
   readonly weight: number;
   readonly status: string;
+  /** As a list shows it. */
+  readonly modifiedRevision?: number;
 }
 
 export function keyOf({
@@ -53,9 +55,22 @@ export function contentOf({ meta, weight, status }: Endpoint): Content {
   return JSON.stringify([metaOf({ meta }), weight, status]);
 }
 
-/** By key, as selectors look at it. */
+const PAD_CHARACTERS = 4_000;
+const PADDED = `${PAD_CHARACTERS} characters of it`;
+
+/** What makes an instance large: it follows from the value of its own, so it can be written shortly. */
+export function padOf(value: string): string {
+  return value.repeat(Math.ceil(PAD_CHARACTERS / value.length)).slice(0, PAD_CHARACTERS);
+}
+
+/** By key, as selectors look at it. A pad that is as it should be is no more than named. */
 export function metaOf({ meta }: Pick<Endpoint, "meta">): Selector["meta"] {
-  return Object.entries(meta).sort(([one], [other]) => (one < other ? -1 : 1));
+  return Object.entries(meta)
+    .map(([key, text]): [string, string] => {
+      const isPad = key === "pad" && text === padOf(meta["value"] ?? "-");
+      return [key, isPad ? PADDED : text];
+    })
+    .sort(([one], [other]) => (one < other ? -1 : 1));
 }
 
 export function viewOf(endpoints: unknown): View {

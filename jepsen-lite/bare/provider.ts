@@ -1,4 +1,5 @@
-import { type ClientOptions, Life, RECONNECT_MS_MAX, selectorOfApplication } from "./client.ts";
+import { Life, type ProviderOptions, RECONNECT_MS_MAX, selectorOfApplication } from "./client.ts";
+import { ENCODINGS } from "./encoding.ts";
 import { Link } from "./link.ts";
 import { codeOf, integerOf, isSessionOver, type Message } from "./messages.ts";
 import { Reader } from "./reader.ts";
@@ -12,6 +13,8 @@ const PINGS_FROM = 1_000_000;
 const READ_CHANCE = 200;
 const RETRY_MS_MIN = 10;
 const RETRY_MS_MAX = 150;
+/** Per mille: that the next session is opened on the connection on which the last one was ended. */
+const SAME_LINK_CHANCE = 500;
 
 /**
  * A provider that knows the rules of docs/protocol.md and nothing of the SDK: one session, kept by
@@ -20,7 +23,7 @@ const RETRY_MS_MAX = 150;
  */
 export class Provider {
   readonly name: string;
-  readonly #options: ClientOptions;
+  readonly #options: ProviderOptions;
   readonly #reader: Reader;
   #life = new Life();
   #link: Link | null = null;
@@ -45,10 +48,13 @@ export class Provider {
   #lineage: string | null = null;
   #floorRevision = 0;
 
-  constructor(options: ClientOptions) {
+  constructor(options: ProviderOptions) {
     this.name = options.name;
     this.#options = options;
-    this.#reader = new Reader({ ...options, client: options.name });
+    this.#reader = new Reader({
+      ...{ ...options, client: options.name },
+      onShown: (shown) => options.work.shown(shown),
+    });
     this.#writes = this.#newSession();
   }
 
@@ -108,7 +114,7 @@ export class Provider {
   thaw(): void {
     if (!this.#isFrozen) return;
     this.#isFrozen = false;
-    if (this.#link === null) this.#connect();
+    if (this.#link === null) this.#reconnect();
     else this.#link.resume();
   }
 
@@ -126,8 +132,9 @@ export class Provider {
     this.start();
   }
 
-  #newSession(): Writes {
-    const { prng, recorder, name, applications } = this.#options;
+  /** `firstId`: of requests; the answers to those of before may be on their way. */
+  #newSession(firstId = 1): Writes {
+    const { prng, recorder, name, work, isOnce } = this.#options;
     this.#abandon();
     this.#session = prng.hex(32);
     this.#secret = prng.hex(32);
@@ -135,7 +142,14 @@ export class Provider {
     this.#isOpened = false;
     this.#isReady = false;
     const session = this.#session;
-    return new Writes({ recorder, prng, client: name, session, applications });
+    work.begun(session);
+    const writes: Writes = new Writes({
+      ...{ recorder, prng, client: name, session, isOnce, firstId },
+      onSettled: (wish, outcome) => {
+        if (this.#writes === writes) work.settled(wish, outcome);
+      },
+    });
+    return writes;
   }
 
   #abandon(): void {
@@ -144,12 +158,36 @@ export class Provider {
     this.#opening = null;
   }
 
-  /** The session is over: another one, on another connection. */
+  /** The session is over, or left: another one, on another connection. */
   #beginAgain(): void {
-    this.#acknowledgedBefore += this.#writes.acknowledged;
     this.#dropLink();
-    this.#writes = this.#newSession();
+    this.#renew();
     this.#connect();
+  }
+
+  #renew(): void {
+    this.#acknowledgedBefore += this.#writes.acknowledged;
+    this.#writes.giveUp();
+    this.#writes = this.#newSession(this.#writes.nextId);
+  }
+
+  /** After a goodbye. */
+  #beginAnew(link: Link): void {
+    this.#options.count("sessions ended by goodbye");
+    if (!this.#options.prng.chance(SAME_LINK_CHANCE)) {
+      this.#beginAgain();
+      return;
+    }
+    this.#renew();
+    this.#attach += 1;
+    this.#open(link);
+  }
+
+  /** Its connection is gone, or no good. */
+  #reconnect(): void {
+    if (this.#isFrozen) return;
+    if (this.#options.isOnce && this.#opening !== null) this.#beginAgain();
+    else this.#connect();
   }
 
   #connect(): void {
@@ -163,7 +201,7 @@ export class Provider {
       (...args: Args): void => {
         if (this.#link === link) run(link, ...args);
       };
-    const link: Link = new Link(prng.pick(urls), {
+    const link: Link = new Link(prng.pick(urls), prng.pick(ENCODINGS), {
       onOpen: ofLink((opened) => this.#hello(opened)),
       onMessage: ofLink((from, message: Message) => this.#receive(from, message)),
       onStrange: (what) => this.#options.onStrange(`${this.name}: ${what}`),
@@ -181,7 +219,7 @@ export class Provider {
     this.#isReady = false;
     const { prng } = this.#options;
     this.#life.later(prng.below(RECONNECT_MS_MAX), () => {
-      if (this.#link === null || this.#link === link) this.#connect();
+      if (this.#link === null || this.#link === link) this.#reconnect();
     });
   }
 
@@ -232,7 +270,7 @@ export class Provider {
         this.#life.later(
           this.#options.prng.below(1 + (integerOf(message["spreadMs"]) ?? 0)),
           () => {
-            if (this.#link === link) this.#connect();
+            if (this.#link === link) this.#reconnect();
           },
         );
         return;
@@ -265,6 +303,7 @@ export class Provider {
     if (this.#reader.replied(reply)) return;
     const writes = this.#writes;
     const outcome = writes.replied(link, reply);
+    if (outcome === "left") this.#beginAnew(link);
     if (outcome === "over") {
       this.#told("unknown", integerOf(reply["revision"]) ?? this.#floorRevision);
       this.#beginAgain();
@@ -290,7 +329,9 @@ export class Provider {
       this.#beginAgain();
     } else {
       this.#soon(() => {
-        if (this.#link === link && !this.#isOpened) this.#open(link);
+        if (this.#link !== link || this.#isOpened) return;
+        if (this.#options.isOnce) this.#beginAgain();
+        else this.#open(link);
       });
     }
   }
@@ -298,6 +339,8 @@ export class Provider {
   #sessionState(message: Message): void {
     const revision = integerOf(message["revision"]);
     this.#seen(revision);
+    // Of one before on the same connection.
+    if (message["id"] !== this.#session) return;
     switch (message["state"]) {
       case "unconfirmed":
         return;
@@ -310,7 +353,8 @@ export class Provider {
         return;
       case "expired":
         this.#told(String(message["reason"]), revision ?? this.#floorRevision);
-        this.#beginAgain();
+        // The answer to the goodbye is still to come, where this is the connection that said it.
+        if (!this.#isReady || !this.#writes.isLeaving) this.#beginAgain();
         return;
       default:
         this.#options.onStrange(`${this.name} is denied its session, though it has counted up`);
@@ -318,8 +362,9 @@ export class Provider {
   }
 
   #told(reason: string, revision: number): void {
-    this.#endsTold += 1;
-    if (reason === "closed" || reason === "killed") {
+    const isSaid = reason === "closed" && this.#writes.isLeaving;
+    if (!isSaid) this.#endsTold += 1;
+    if (!isSaid && (reason === "closed" || reason === "killed")) {
       this.#options.onStrange(`${this.name} is told that its session was ${reason}`);
     }
     if (this.#opening === null) return;
@@ -342,14 +387,19 @@ export class Provider {
   }
 
   #operate(): void {
+    const { work, prng } = this.#options;
     const link = this.#link;
-    if (!this.#isQuiet && this.#isReady && this.#writes.hasRoom) this.#writes.operate(link);
-    if (link !== null && this.#options.prng.chance(READ_CHANCE)) this.#read(link);
+    if (!this.#isQuiet && this.#isReady && this.#writes.hasRoom) {
+      const wish = work.next();
+      if (wish !== null) this.#writes.ask(link, wish);
+    }
+    if (link !== null && prng.chance(READ_CHANCE)) this.#read(link);
   }
 
   #read(link: Link): void {
-    const application = this.#options.prng.pick(this.#options.applications);
-    this.#reader.read(link, selectorOfApplication(application), this.#floorRevision);
+    const { work, prng, applications } = this.#options;
+    const selector = work.looksAt ?? selectorOfApplication(prng.pick(applications));
+    this.#reader.read(link, selector, this.#floorRevision);
   }
 
   #keepaliveLater(): void {
@@ -359,13 +409,9 @@ export class Provider {
       const link = this.#link;
       if (this.#isFrozen) {
         // Its time goes on.
-      } else if (
-        link === null ||
-        !this.#isReady ||
-        clock.nowMs - this.#confirmedMs > 2 * periodMs
-      ) {
-        this.#connect();
-      } else {
+      } else if (link === null || clock.nowMs - this.#confirmedMs > this.#patienceMs) {
+        this.#reconnect();
+      } else if (this.#isReady) {
         this.#ids += 1;
         const [session, attach] = [this.#session, this.#attach];
         this.#pings.set(this.#ids, recorder.invoke(name, { kind: "touch", session, attach }));
@@ -373,6 +419,11 @@ export class Provider {
       }
       this.#keepaliveLater();
     });
+  }
+
+  /** A connection is given up that has confirmed nothing for longer. */
+  get #patienceMs(): number {
+    return (this.#isReady ? 2 : 1.5) * Math.floor(this.#options.ttlMs / 3);
   }
 
   #pong(pong: Message): void {

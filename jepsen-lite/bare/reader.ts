@@ -3,9 +3,12 @@ import type { Prng } from "../prng.ts";
 import type { Recorder } from "../recorder.ts";
 import { drawReadMode } from "../workload.ts";
 import type { Link } from "./link.ts";
-import { integerOf, type Message, selectorOf, viewOf } from "./messages.ts";
+import { type Endpoint, integerOf, type Message, selectorOf, viewOf } from "./messages.ts";
+import type { Shown } from "./work.ts";
 
 interface Asked {
+  readonly selector: Selector;
+  readonly mode: ReadCall["mode"];
   readonly op: number;
   readonly sentMs: number;
 }
@@ -15,6 +18,7 @@ export interface ReaderOptions {
   readonly clock: { readonly nowMs: number };
   readonly prng: Prng;
   readonly client: string;
+  readonly onShown?: (shown: Shown) => void;
 }
 
 const TIMEOUT_MS = 1_500;
@@ -48,7 +52,7 @@ export class Reader {
     this.#id += 1;
     const mode = drawReadMode(prng, floorRevision);
     const op = recorder.invoke(client, { kind: "read", selector, mode });
-    this.#asked.set(this.#id, { op, sentMs: clock.nowMs });
+    this.#asked.set(this.#id, { selector, mode, op, sentMs: clock.nowMs });
     link.send({
       ...{ type: "get", id: this.#id, selector: selectorOf(selector) },
       ...{ read: readOf(mode), timeoutMs: TIMEOUT_MS },
@@ -63,14 +67,16 @@ export class Reader {
     if (asked === undefined) return id > IDS_FROM;
     if (reply["ok"] !== true) return true;
     this.#answered += 1;
-    const { op, sentMs } = asked;
+    const { op, sentMs, selector, mode } = asked;
+    const endpoints = reply["endpoints"] as readonly Endpoint[];
+    this.#options.onShown?.({ selector, mode, endpoints });
     const ageMs = integerOf(reply["ageMs"]);
     this.#options.recorder.record({
       ...{
         type: "ok",
         op,
         revision: integerOf(reply["revision"]),
-        view: viewOf(reply["endpoints"]),
+        view: viewOf(endpoints),
       },
       // A node knows the age to a millisecond.
       ...{ ageMs, asOfMs: ageMs === null ? null : sentMs - ageMs - 1 },

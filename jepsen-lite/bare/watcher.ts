@@ -1,26 +1,77 @@
-import type { Content, Key, Selector } from "../history.ts";
+import type { Content, Key, Selector, Subscribe } from "../history.ts";
 import { type ClientOptions, Life, RECONNECT_MS_MAX } from "./client.ts";
+import { ENCODINGS } from "./encoding.ts";
 import { Link } from "./link.ts";
-import { type Endpoint, integerOf, keyOf, type Message, selectorOf, viewOf } from "./messages.ts";
+import {
+  codeOf,
+  type Endpoint,
+  integerOf,
+  keyOf,
+  type Message,
+  selectorOf,
+  viewOf,
+} from "./messages.ts";
 import { Reader } from "./reader.ts";
 
 const SILENCE_MS_MAX = 5_000;
 const WATCHDOG_MS = 1_000;
 const SUBSCRIBE_ID = 1;
+/** It goes elsewhere of itself so often. */
+const MOVE_MS = [500, 6_000] as const;
+/** A probe is over after this long at the most. */
+const PROBE_MS = [300, 2_500] as const;
+/** Points of its way that it can go back to. */
+const POINTS_KEPT = 32;
+const SOON_REVISIONS = 60;
+/** A revision that no run reaches. */
+const NEVER_REVISIONS = 1_000_000_000;
+const OTHER_LINEAGE = "00000000000000000000000000000000.9";
 
 /**
- * A consumer that folds what its watch receives, goes on where it was on other nodes, and reads. It
- * writes down what it is told, and judges nothing.
+ * From where a watch is asked for: where the watcher is, `past` one of the points before, `anew` as
+ * if it had nothing. The others are probes, by which it learns nothing of its own: `soon` a revision
+ * that is about to come, `never` one that is not, `lineage` with a hello that names a high revision of
+ * another lineage, which means nothing here.
+ */
+const RESUMPTIONS = [
+  "exact",
+  "exact",
+  "exact",
+  "past",
+  "anew",
+  "soon",
+  "never",
+  "lineage",
+] as const;
+type Resumption = (typeof RESUMPTIONS)[number];
+
+export interface WatcherOptions extends ClientOptions {
+  /** Drawn where it is left out. */
+  readonly mode?: "delta" | "full";
+  /** It moves to another node only where it has to. */
+  readonly isStaying?: boolean;
+  /**
+   * So many more watches of the same, which it does not look at: what it is sent is that much more.
+   * It reads nothing then.
+   */
+  readonly ballast?: number;
+}
+
+/**
+ * A consumer that folds what its watch receives, goes on where it was, or from elsewhere, on other
+ * nodes, and reads. It writes down what it is told, and judges nothing.
  */
 export class Watcher {
   readonly name: string;
   readonly selector: Selector;
-  readonly #options: ClientOptions;
+  readonly #options: WatcherOptions;
   readonly #mode: "delta" | "full";
   readonly #reader: Reader;
   readonly #life = new Life();
   #link: Link | null = null;
   #stream = 0;
+  /** Its number on this connection; null before it is told. */
+  #watch: number | null = null;
   #view: Map<Key, Content> | null = null;
   /** Of a row of frames that is not complete yet. */
   #gathered: Map<Key, Content> | null = null;
@@ -32,13 +83,19 @@ export class Watcher {
   #resets = 0;
   /** The last on which something came. */
   #fedStream = 0;
+  #resumption: Resumption = "anew";
+  #isAnswered = false;
+  #probes = 0;
+  #isStalled = false;
+  /** Where it has been, the latest last. */
+  #points: { readonly revision: number; readonly view: ReadonlyMap<Key, Content> }[] = [];
 
-  constructor(options: ClientOptions) {
+  constructor(options: WatcherOptions) {
     const { prng } = options;
     this.name = options.name;
     this.#options = options;
     this.#reader = new Reader({ ...options, client: options.name });
-    this.#mode = prng.chance(250) ? "full" : "delta";
+    this.#mode = options.mode ?? (prng.chance(250) ? "full" : "delta");
     this.selector = {
       namespace: "default",
       application: prng.pick(options.applications),
@@ -86,8 +143,22 @@ export class Watcher {
 
   start(): void {
     this.#connect();
-    this.#readLater();
+    if (this.#options.ballast === undefined) this.#readLater();
     this.#watchdog();
+    this.#moveLater();
+  }
+
+  /** It reads nothing until `read`; its connection stands. */
+  stall(): void {
+    this.#isStalled = true;
+    this.#link?.pause();
+  }
+
+  read(): void {
+    if (!this.#isStalled) return;
+    this.#isStalled = false;
+    this.#heardMs = this.#options.clock.nowMs;
+    this.#link?.resume();
   }
 
   kill(): void {
@@ -100,7 +171,7 @@ export class Watcher {
     const { prng, urls, clock } = this.#options;
     this.#link?.close();
     this.#reader.forget();
-    const link: Link = new Link(prng.pick(urls), {
+    const link: Link = new Link(prng.pick(urls), prng.pick(ENCODINGS), {
       onOpen: () => {
         if (this.#link === link) this.#hello(link);
       },
@@ -118,30 +189,76 @@ export class Watcher {
     });
     this.#link = link;
     this.#heardMs = clock.nowMs;
+    const chosen = this.#options.isStaying ? "exact" : prng.pick(RESUMPTIONS);
+    this.#resumption = this.#view === null ? "anew" : chosen;
+    this.#isAnswered = false;
+    this.#watch = null;
   }
 
   #hello(link: Link): void {
     const { name } = this.#options;
+    const seen = { revision: this.#floorRevision, lineage: this.#lineage };
+    const other = { revision: NEVER_REVISIONS, lineage: OTHER_LINEAGE };
     link.send({
       ...{ type: "hello", versions: [1], client: { name, version: "1", language: "bare" } },
-      ...(this.#lineage !== null && { revision: this.#floorRevision, lineage: this.#lineage }),
+      ...(this.#resumption === "lineage" ? other : this.#lineage !== null && seen),
     });
   }
 
   #subscribe(link: Link): void {
-    const { recorder, prng } = this.#options;
+    const { recorder, prng, count } = this.#options;
     this.#stream = recorder.stream();
     this.#gathered = null;
-    const [view, revision, mode] = [this.#view, this.#revision, this.#mode];
+    const mode = this.#mode;
+    const from = this.#from();
+    // Whoever comes with another lineage has told the node nothing that it has seen of this one.
+    if (this.#resumption === "lineage") this.#probes += 1;
+    const process = this.#resumption === "lineage" ? `${this.name}/${this.#probes}` : this.name;
     recorder.record({
-      ...{ type: "subscribe", stream: this.#stream, process: this.name, selector: this.selector },
-      ...{ from: view === null ? null : { revision, view: [...view] }, mode },
+      ...{ type: "subscribe", stream: this.#stream, process, selector: this.selector },
+      ...{ from, mode },
     });
+    count(`watches ${this.#resumption}`);
+    const { ballast = 0 } = this.#options;
+    const subscribes = Array.from({ length: 1 + ballast }, () => selectorOf(this.selector));
     link.send({
-      ...{ type: "subscribe", id: SUBSCRIBE_ID, subscribes: [selectorOf(this.selector)], mode },
-      ...(view !== null && { from: revision }),
+      ...{ type: "subscribe", id: SUBSCRIBE_ID, subscribes, mode },
+      ...(from !== null && { from: from.revision }),
       allowUnknownAge: prng.chance(500),
     });
+    if (this.#isProbing) this.#connectLater(link, prng.between(...PROBE_MS));
+  }
+
+  /** Asks for what it has not been at, and keeps what it has. */
+  get #isProbing(): boolean {
+    return ["soon", "never", "lineage"].includes(this.#resumption);
+  }
+
+  #from(): Subscribe["from"] {
+    const { prng } = this.#options;
+    switch (this.#resumption) {
+      case "soon":
+        return { revision: this.#floorRevision + prng.between(1, SOON_REVISIONS), view: null };
+      case "never":
+        return { revision: this.#floorRevision + NEVER_REVISIONS, view: null };
+      case "lineage":
+      case "anew":
+        return null;
+      case "past":
+        this.#goBack();
+        break;
+      default:
+        break;
+    }
+    return this.#view === null ? null : { revision: this.#revision, view: [...this.#view] };
+  }
+
+  #goBack(): void {
+    if (this.#points.length === 0) return;
+    const { revision, view } = this.#options.prng.pick(this.#points);
+    this.#revision = revision;
+    this.#view = new Map(view);
+    this.#points = this.#points.filter((point) => point.revision <= revision);
   }
 
   #receive(link: Link, message: Message): void {
@@ -152,17 +269,19 @@ export class Watcher {
         this.#subscribe(link);
         return;
       case "snapshot":
-        this.#snapshot(link, message);
+        if (message["watch"] === this.#watch) this.#snapshot(link, message);
         return;
       case "delta":
-        this.#delta(link, message);
+        if (message["watch"] === this.#watch) this.#delta(link, message);
         return;
       case "mark":
         this.#mark(link, integerOf(message["revision"]) ?? 0);
         return;
       case "reply":
         this.#seen(integerOf(message["revision"]));
-        if (!this.#reader.replied(message) && message["ok"] !== true) this.#connectLater(link);
+        if (this.#reader.replied(message)) return;
+        if (message["ok"] === true) [this.#watch = null] = message["watches"] as readonly number[];
+        else this.#refused(link, message);
         return;
       case "goaway":
         this.#connectLater(link);
@@ -173,10 +292,31 @@ export class Watcher {
     }
   }
 
-  #connectLater(link: Link): void {
-    this.#life.later(this.#options.prng.below(RECONNECT_MS_MAX), () => {
-      if (this.#link === link) this.#connect();
+  #refused(link: Link, reply: Message): void {
+    this.#options.count(`watches ${this.#resumption} refused ${codeOf(reply)}`);
+    this.#connectLater(link);
+  }
+
+  #connectLater(link: Link, delayMs = this.#options.prng.below(RECONNECT_MS_MAX)): void {
+    this.#life.later(delayMs, () => {
+      if (this.#link !== link) return;
+      if (this.#isStalled) this.#connectLater(link, delayMs);
+      else this.#connect();
     });
+  }
+
+  #moveLater(): void {
+    this.#life.later(this.#options.prng.between(...MOVE_MS), () => {
+      if (!this.#isStalled && !this.#options.isStaying) this.#connect();
+      this.#moveLater();
+    });
+  }
+
+  /** What its watch is told; counted once, by what was asked for. */
+  #answered(): void {
+    if (this.#isAnswered) return;
+    this.#isAnswered = true;
+    this.#options.count(`watches ${this.#resumption} answered`);
   }
 
   #snapshot(link: Link, message: Message): void {
@@ -185,6 +325,11 @@ export class Watcher {
     const isReset = message["reset"] === true;
     const stream = this.#stream;
     this.#options.recorder.record({ type: "snapshot", stream, revision, view, isReset });
+    this.#answered();
+    if (this.#isProbing) {
+      this.#seen(revision);
+      return;
+    }
     this.#resets += isReset ? 1 : 0;
     this.#view = new Map(view);
     this.#gathered = null;
@@ -201,6 +346,11 @@ export class Watcher {
     const collapsed = told === undefined ? null : { from: told.from, isLast: told.last };
     const stream = this.#stream;
     this.#options.recorder.record({ type: "delta", stream, revision, put, remove, collapsed });
+    this.#answered();
+    if (this.#isProbing) {
+      if (collapsed === null || collapsed.isLast) this.#seen(revision);
+      return;
+    }
     const view = this.#gathered ?? new Map(this.#view ?? []);
     for (const key of remove) view.delete(key);
     for (const [key, content] of put) view.set(key, content);
@@ -214,7 +364,9 @@ export class Watcher {
 
   #mark(link: Link, revision: number): void {
     this.#options.recorder.record({ type: "mark", stream: this.#stream, revision });
-    if (this.#view !== null) this.#moved(link, revision);
+    this.#answered();
+    if (this.#isProbing) this.#seen(revision);
+    else if (this.#view !== null) this.#moved(link, revision);
   }
 
   #moved(link: Link, revision: number): void {
@@ -222,13 +374,18 @@ export class Watcher {
     this.#fedStream = this.#stream;
     this.#revision = revision;
     this.#seen(revision);
+    this.#points = [...this.#points, { revision, view: this.#view ?? new Map() }].slice(
+      -POINTS_KEPT,
+    );
     link.send({ type: "ack", revision });
   }
 
   #readLater(): void {
     const { prng, operationMs } = this.#options;
     this.#life.later(prng.between(1, operationMs * 8), () => {
-      if (this.#link !== null) {
+      // Where it has not told what it has seen, it may be shown less.
+      const isTold = this.#resumption !== "lineage";
+      if (this.#link !== null && !this.#isStalled && isTold) {
         this.#reader.read(this.#link, this.selector, this.#floorRevision);
       }
       this.#readLater();
@@ -238,7 +395,8 @@ export class Watcher {
   /** Marks come every two seconds: a silent stream is a dead one. */
   #watchdog(): void {
     this.#life.later(WATCHDOG_MS, () => {
-      if (this.#options.clock.nowMs - this.#heardMs > SILENCE_MS_MAX) this.#connect();
+      const isSilent = this.#options.clock.nowMs - this.#heardMs > SILENCE_MS_MAX;
+      if (isSilent && !this.#isStalled) this.#connect();
       this.#watchdog();
     });
   }

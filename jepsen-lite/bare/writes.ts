@@ -1,6 +1,6 @@
+import type { WriteCall } from "../history.ts";
 import type { Prng } from "../prng.ts";
 import type { Recorder } from "../recorder.ts";
-import { type DrawnKey, drawKeys, type KeySpace } from "../workload.ts";
 import type { Link } from "./link.ts";
 import {
   codeOf,
@@ -14,11 +14,12 @@ import {
   type Message,
   metaOf,
 } from "./messages.ts";
+import type { Outcome, Wish } from "./work.ts";
 
 interface Numbered {
   readonly op: number;
   readonly seq: number;
-  readonly body: Readonly<Record<string, unknown>>;
+  readonly wish: Wish;
   /** Some attempt has no definite end, so it may happen whatever is said of the others. */
   isDoubtful: boolean;
 }
@@ -28,26 +29,31 @@ export interface WritesOptions {
   readonly prng: Prng;
   readonly client: string;
   readonly session: string;
-  readonly applications: readonly string[];
+  readonly firstId: number;
+  /** Each write is sent once, and given up where it is not answered. */
+  readonly isOnce: boolean;
+  readonly onSettled: (wish: Wish, outcome: Outcome) => void;
 }
 
 const TIMEOUT_MS = 2_000;
 const UNANSWERED_MAX = 8;
-const ADDRESSES = 6;
-/** Per mille: of a key that all clients write, of a removal, of one sent in vain. */
-const SHARED_CHANCE = 200;
-const REMOVAL_CHANCE = 250;
+/** Per mille: of one sent in vain. */
 const AGAIN_CHANCE = 60;
 /** Of a write that was refused: it is given up, and its number never comes again. */
 const GIVEN_UP_CHANCE = 200;
 
+/**
+ * `over`: the session is no more. `left`: its client has said goodbye, and has done with it. `again`:
+ * that number is to be sent once more, a while later.
+ */
+export type Replied = "done" | "over" | "left" | { readonly again: number };
+
 /** The numbered writes of one session, sent again until they are answered or given up. */
 export class Writes {
   readonly #options: WritesOptions;
-  readonly #space: KeySpace;
   #nextSeq = 1;
   /** Of requests: a new one for each attempt, and what it was an attempt at. */
-  #nextId = 1;
+  #nextId: number;
   readonly #attempts = new Map<number, Numbered>();
   #waiting: Numbered[] = [];
   /** Answered or given up; an answer to another copy may come. */
@@ -55,9 +61,12 @@ export class Writes {
   #acknowledged = 0;
 
   constructor(options: WritesOptions) {
-    const { client, applications } = options;
     this.#options = options;
-    this.#space = { client, applications, addresses: ADDRESSES, sharedChance: SHARED_CHANCE };
+    this.#nextId = options.firstId;
+  }
+
+  get nextId(): number {
+    return this.#nextId;
   }
 
   get acknowledged(): number {
@@ -69,28 +78,20 @@ export class Writes {
   }
 
   get hasRoom(): boolean {
-    return this.#waiting.length < UNANSWERED_MAX;
+    return this.#waiting.length < UNANSWERED_MAX && !this.isLeaving;
   }
 
-  operate(link: Link | null): void {
-    const { prng, recorder, client, session } = this.#options;
+  /** It has said that the session is over: nothing comes behind that. */
+  get isLeaving(): boolean {
+    return this.#waiting.at(-1)?.wish.type === "bye";
+  }
+
+  ask(link: Link | null, wish: Wish): void {
+    const { recorder, client, session } = this.#options;
     const seq = this.#nextSeq;
     this.#nextSeq += 1;
-    const keys = drawKeys(prng, this.#space);
-    const isRemoval = prng.chance(REMOVAL_CHANCE);
-    const instances = isRemoval ? [] : keys.map((key, i) => this.#instance(key, `${seq}.${i}`));
-    const puts = instances.map((instance) => ({
-      key: keyOf(instance),
-      content: contentOf(instance),
-      meta: metaOf(instance),
-    }));
-    const removes = isRemoval ? keys.map(keyOf) : [];
-    const operation: Numbered = {
-      op: recorder.invoke(client, { kind: "write", session, seq, puts, removes }),
-      seq,
-      isDoubtful: false,
-      body: isRemoval ? { type: "deregister", keys } : { type: "register", instances },
-    };
+    const call = { kind: "write", session, seq, ...changesOf(wish) } as const;
+    const operation: Numbered = { op: recorder.invoke(client, call), seq, wish, isDoubtful: false };
     this.#waiting.push(operation);
     this.#send(link, operation);
   }
@@ -109,8 +110,17 @@ export class Writes {
     if (operation !== undefined) this.#repeat(link, operation);
   }
 
-  /** `over`: the session is no more. `again`: that number is to be sent once more, a while later. */
-  replied(link: Link | null, reply: Message): "done" | "over" | { readonly again: number } {
+  /** Nobody waits for an answer any more. */
+  giveUp(): void {
+    const { recorder, onSettled } = this.#options;
+    for (const { op, wish } of this.#waiting) {
+      recorder.record({ type: "info", op, code: "CONNECTION_LOST" });
+      onSettled(wish, { type: "unknown" });
+    }
+    this.#waiting = [];
+  }
+
+  replied(link: Link | null, reply: Message): Replied {
     const id = integerOf(reply["id"]) ?? 0;
     const operation = this.#attempts.get(id);
     if (operation === undefined) return "done";
@@ -122,21 +132,19 @@ export class Writes {
       this.#options.recorder.record({ type: "ok", op: operation.op, revision });
       if (!isFirst) return "done";
       this.#acknowledged += 1;
+      this.#options.onSettled(operation.wish, { type: "ok", revision });
+      if (operation.wish.type === "bye") return "left";
       // As a copy that comes late does; it is answered as it was, or not at all.
-      if (this.#options.prng.chance(AGAIN_CHANCE)) this.#repeat(link, operation);
+      const { prng, isOnce } = this.#options;
+      if (!isOnce && prng.chance(AGAIN_CHANCE)) this.#repeat(link, operation);
       return "done";
     }
     return this.#refused(operation, codeOf(reply), revision, isFirst);
   }
 
-  #refused(
-    operation: Numbered,
-    code: string,
-    revision: number | null,
-    isFirst: boolean,
-  ): "done" | "over" | { readonly again: number } {
-    const { recorder, prng } = this.#options;
-    const { op } = operation;
+  #refused(operation: Numbered, code: string, revision: number | null, isFirst: boolean): Replied {
+    const { recorder, prng, isOnce, onSettled } = this.#options;
+    const { op, wish } = operation;
     if (isSessionOver(code)) {
       this.#finish(operation);
       const isKnown = !operation.isDoubtful && isFirst;
@@ -146,18 +154,19 @@ export class Writes {
     if (isDecided(code)) {
       this.#finish(operation);
       recorder.record({ type: "fail", op, code, revision });
+      if (isFirst) onSettled(wish, { type: "refused", code });
       return "done";
     }
     if (!isFirst) return "done";
     operation.isDoubtful ||= isIndefinite(code);
-    if (!prng.chance(GIVEN_UP_CHANCE)) return { again: operation.seq };
+    if (!isOnce && !prng.chance(GIVEN_UP_CHANCE)) return { again: operation.seq };
     this.#finish(operation);
+    const { isDoubtful } = operation;
     recorder.record(
-      operation.isDoubtful
-        ? { type: "info", op, code }
-        : { type: "fail", op, code, revision: null },
+      isDoubtful ? { type: "info", op, code } : { type: "fail", op, code, revision: null },
     );
-    return "done";
+    onSettled(wish, isDoubtful ? { type: "unknown" } : { type: "refused", code });
+    return wish.type === "bye" ? "left" : "done";
   }
 
   #finish(operation: Numbered): void {
@@ -172,18 +181,45 @@ export class Writes {
   }
 
   #send(link: Link | null, operation: Numbered): void {
-    const { seq, body } = operation;
+    const { seq, wish } = operation;
     const low = Math.min(seq, this.#waiting[0]?.seq ?? seq);
     const id = this.#nextId;
     this.#nextId += 1;
     this.#attempts.set(id, operation);
-    link?.send({ ...body, type: String(body["type"]), id, seq, low, timeoutMs: TIMEOUT_MS });
+    link?.send({ ...bodyOf(wish), type: wish.type, id, seq, low, timeoutMs: TIMEOUT_MS });
   }
+}
 
-  /** Each content is unlike all others, so that it tells who wrote it. */
-  #instance(key: DrawnKey, value: string): Endpoint {
-    const tag = this.#options.prng.pick(["read", "write"]);
-    const meta = { tag, value: `${this.#options.session}-${value}` };
-    return { ...key, meta, weight: 100, status: "up" };
+function changesOf(wish: Wish): Omit<WriteCall, "kind" | "session" | "seq"> {
+  const put = (instance: Endpoint): WriteCall["puts"][number] => ({
+    key: keyOf(instance),
+    content: contentOf(instance),
+    meta: metaOf(instance),
+  });
+  switch (wish.type) {
+    case "register":
+      return { puts: wish.instances.map(put), removes: [] };
+    case "deregister":
+      return { puts: [], removes: wish.keys.map(keyOf) };
+    case "update":
+      return { puts: [put(wish.instance)], removes: [], update: { ifRevision: wish.ifRevision } };
+    default:
+      return { puts: [], removes: [], isBye: true };
+  }
+}
+
+function bodyOf(wish: Wish): object {
+  switch (wish.type) {
+    case "register":
+      return { instances: wish.instances };
+    case "deregister":
+      return { keys: wish.keys };
+    case "update": {
+      const { namespace, application, protocol, addr, ...set } = wish.instance;
+      const key = { namespace, application, protocol, addr };
+      return { key, set, ...(wish.ifRevision !== null && { ifRevision: wish.ifRevision }) };
+    }
+    default:
+      return {};
   }
 }

@@ -163,8 +163,9 @@ async function carriedOut(
     ...{ bin, nemeses: able, directory, onProgress: say, onMade: closeOnSignal },
     ...{ capabilities, skipped, freezerPath: freezerPath() },
   });
-  const { outcome, why, faults, faultsInVain, looked, machine: _, ...counts } = result;
-  say(JSON.stringify(counts));
+  const { outcome, why, counts, faults, faultsInVain, looked, machine: _, ...sums } = result;
+  say(JSON.stringify(sums));
+  say(`counts: ${JSON.stringify(counts)}`);
   say(`faults: ${JSON.stringify(faults)}; in vain: ${JSON.stringify(faultsInVain)}`);
   say(`looked at: ${JSON.stringify(looked)}`);
   for (const line of why) say(line);

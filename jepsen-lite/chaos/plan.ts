@@ -6,6 +6,7 @@ import { diskError } from "../nemeses/disk-error.ts";
 import { diskFull } from "../nemeses/disk-full.ts";
 import { frozen } from "../nemeses/frozen.ts";
 import { flapping, oneSidedHeal } from "../nemeses/healing.ts";
+import { herd } from "../nemeses/herd.ts";
 import { kill } from "../nemeses/kill.ts";
 import { rolling, transfer } from "../nemeses/leadership.ts";
 import { members } from "../nemeses/members.ts";
@@ -20,12 +21,13 @@ import { slowDisk } from "../nemeses/slow-disk.ts";
 import { snapshots } from "../nemeses/snapshots.ts";
 import { stall } from "../nemeses/stall.ts";
 import { wallJump, wallStrobe } from "../nemeses/wall-clocks.ts";
+import { watcherStall } from "../nemeses/watcher-stall.ts";
 import type { Prng } from "../prng.ts";
 
 export const NEMESES: readonly Nemesis[] = [
   ...[kill, pause, stutter, rolling, transfer],
   ...[partition, slow, storm, corrupt, unheard],
-  ...[clientKill, clientFreeze],
+  ...[clientKill, clientFreeze, watcherStall, herd],
   ...[crashLoop, bounce, oldLeader, stall],
   ...[flapping, oneSidedHeal, silentPeer],
   ...[churn, halfOpen, lateBytes, refusing],

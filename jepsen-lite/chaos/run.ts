@@ -2,7 +2,6 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { viewOf } from "../bare/messages.ts";
-import type { Watcher } from "../bare/watcher.ts";
 import { check } from "../checker/check.ts";
 import type { Verdict } from "../checker/verdict.ts";
 import type { Capabilities } from "../faults/capabilities.ts";
@@ -13,6 +12,7 @@ import type { NodeProcess } from "../real/node-process.ts";
 import type { SnapshotBounds } from "../real/preload-order.ts";
 import { Violation } from "../real/violation.ts";
 import { until } from "../real/wait.ts";
+import { type Counts, countsOf } from "./counts.ts";
 import { Footing } from "./footing.ts";
 import { readHistory, writeHistory } from "./history-file.ts";
 import { writeOrders } from "./orders.ts";
@@ -60,6 +60,8 @@ export interface RunResult {
   readonly reads: number;
   readonly deliveries: number;
   readonly elections: number;
+  /** By kind: what was asked and how it was answered, and what clients saw. */
+  readonly counts: Counts;
   /** That took effect, and that did not, as far as was seen. */
   readonly faults: Readonly<Record<string, number>>;
   readonly faultsInVain: Readonly<Record<string, number>>;
@@ -74,8 +76,6 @@ export interface RunResult {
   };
 }
 
-const PROVIDERS = 6;
-const WATCHERS = 6;
 const OPERATION_MS = 12;
 const SETTLE_MS_MAX = 30_000;
 /** At the end some providers are gone for good: their sessions are to end, and nobody else's. */
@@ -112,7 +112,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     needed: new Set(options.nemeses.flatMap(({ needs = [] }) => needs)),
   });
   const world = await World.make({
-    ...{ bin: options.bin, nodes, providers: PROVIDERS, watchers: WATCHERS },
+    ...{ bin: options.bin, nodes },
     ...{ operationMs: OPERATION_MS, directory, footing, prng: new Prng(seed, 1) },
     snapshotBounds: nemeses.includes(snapshots.name) ? SNAPSHOT_BOUNDS : null,
   });
@@ -147,9 +147,11 @@ export async function run(options: RunOptions): Promise<RunResult> {
     await writeFile(join(directory, "faults.json"), JSON.stringify(disturbances, null, 2));
   }
   broken.push(...world.cluster.leaderships.faults.map((fault) => `two leaders: ${fault}`));
-  const verdict = check(await readHistory(path));
+  const history = await readHistory(path);
+  const verdict = check(history);
   const faults = counted(disturbances.filter(({ evidence }) => evidence !== null));
   const faultsInVain = counted(disturbances.filter(({ evidence }) => evidence === null));
+  const { population } = world;
   const elections = world.cluster.leaderships.count;
   const why = [
     ...[...broken, ...world.strange],
@@ -169,9 +171,10 @@ export async function run(options: RunOptions): Promise<RunResult> {
     why: why.length > 0 ? why : doubts,
     seconds: (performance.now() - startedMs) / 1_000,
     operations: world.operations,
-    acknowledged: world.providers.reduce((sum, { acknowledged }) => sum + acknowledged, 0),
-    reads: [...world.providers, ...world.watchers].reduce((sum, { reads }) => sum + reads, 0),
-    deliveries: world.watchers.reduce((sum, { deliveries }) => sum + deliveries, 0),
+    acknowledged: population.acknowledged,
+    reads: population.reads,
+    deliveries: population.deliveries,
+    counts: countsOf(history, world.counts),
     ...{ elections, faults, faultsInVain, looked: verdict.looked },
     machine: {
       capabilities: Object.fromEntries(capabilities),
@@ -234,19 +237,21 @@ async function rest(world: World): Promise<void> {
     node.signal("SIGCONT");
     world.revive(node);
   }
-  for (const provider of world.providers) {
+  const { providers, libraryProviders, consumers } = world.population;
+  for (const provider of providers) {
     provider.thaw();
     provider.quiesce();
   }
+  for (const provider of libraryProviders) provider.quiesce();
   const settled = async (): Promise<true | null> =>
-    world.providers.every(({ isSettled }) => isSettled) ? true : null;
+    [...providers, ...libraryProviders].every(({ isSettled }) => isSettled) ? true : null;
   await promised("every provider to be answered", settled);
   await world.cluster.up(world.nodes);
   await world.members.restore();
   await world.cluster.settled(world.nodes);
   world.recorder.record({ type: "calm" });
-  for (const provider of world.providers.slice(0, LEFT)) provider.kill();
-  const [frozen, ...alive] = world.providers.slice(LEFT);
+  for (const provider of providers.slice(0, LEFT)) provider.kill();
+  const [frozen, ...alive] = providers.slice(LEFT);
   const told = alive.map(({ endsTold }) => endsTold);
   const before = frozen?.endsTold ?? 0;
   frozen?.freeze(false);
@@ -262,15 +267,18 @@ async function rest(world: World): Promise<void> {
     throw new Violation("strange", `nothing was disturbed, and the session of ${ended} has ended`);
   }
   await world.cluster.settled(world.nodes);
-  for (const watcher of world.watchers) {
-    await promised(`${watcher.name} to have what a read shows`, async () =>
-      (await isCurrent(world, watcher)) ? true : null,
+  for (const consumer of consumers) {
+    await promised(`${consumer.name} to have what a read shows`, async () =>
+      (await isCurrent(world, consumer)) ? true : null,
     );
   }
 }
 
 /** By a linearizable read of any node. */
-async function isCurrent(world: World, watcher: Watcher): Promise<boolean> {
+async function isCurrent(
+  world: World,
+  watcher: World["population"]["consumers"][number],
+): Promise<boolean> {
   const { application, protocol, meta } = watcher.selector;
   const query = new URLSearchParams({ application, ...(protocol !== null && { protocol }) });
   for (const [key, value] of meta) query.set(`meta.${key}`, value);

@@ -1,7 +1,5 @@
 import { join } from "node:path";
 import type { ClientOptions } from "../bare/client.ts";
-import { Provider } from "../bare/provider.ts";
-import { Watcher } from "../bare/watcher.ts";
 import { DYING_WITH_PARENT } from "../faults/dying-with.ts";
 import { Edges } from "../net/edges.ts";
 import type { Prng } from "../prng.ts";
@@ -12,13 +10,12 @@ import { Violation } from "../real/violation.ts";
 import { Recorder } from "../recorder.ts";
 import type { Footing } from "./footing.ts";
 import { Members, REMOVED } from "./members.ts";
+import { Population } from "./population.ts";
 
 export interface WorldOptions {
   /** The built command. */
   readonly bin: string;
   readonly nodes: number;
-  readonly providers: number;
-  readonly watchers: number;
   readonly operationMs: number;
   /** Null: those of the product, which a short run does not reach. */
   readonly snapshotBounds: SnapshotBounds | null;
@@ -55,8 +52,9 @@ export class World {
   /** All that nodes have said, as it came. */
   readonly said: readonly Said[];
   readonly recorder: Recorder;
-  readonly providers: readonly Provider[];
-  readonly watchers: readonly Watcher[];
+  readonly population: Population;
+  /** What clients and nemeses have counted, by name. */
+  readonly counts: Record<string, number>;
   /** What no node may say, by any rule of the protocol. */
   readonly strange: readonly string[];
   readonly directory: string;
@@ -68,19 +66,21 @@ export class World {
   #isClosed = false;
 
   private constructor(
-    parts: Pick<World, "cluster" | "edges" | "said" | "recorder" | "strange" | "stallPath">,
-    ends: { readonly providers: Provider[]; readonly watchers: Watcher[] },
+    parts: Pick<
+      World,
+      "cluster" | "edges" | "said" | "recorder" | "population" | "counts" | "strange" | "stallPath"
+    >,
     { directory, nodes, footing, prng, snapshotBounds }: WorldOptions,
   ) {
     this.cluster = parts.cluster;
     this.edges = parts.edges;
     this.said = parts.said;
     this.recorder = parts.recorder;
+    this.population = parts.population;
+    this.counts = parts.counts;
     this.strange = parts.strange;
     this.stallPath = parts.stallPath;
     this.takesSnapshots = snapshotBounds !== null;
-    this.providers = ends.providers;
-    this.watchers = ends.watchers;
     this.directory = directory;
     this.footing = footing;
     this.members = new Members({
@@ -104,7 +104,8 @@ export class World {
     const said: Said[] = [];
     const stallPath = join(directory, "stall-ms");
     const told: Told = { bin, stallPath, bounds: options.snapshotBounds };
-    const ends: { providers: Provider[]; watchers: Watcher[] } = { providers: [], watchers: [] };
+    const counts: Record<string, number> = {};
+    let population: Population | null = null;
     const cluster = await NodeCluster.make({
       directory,
       program: [`--import=${PRELOAD}`, bin],
@@ -112,9 +113,7 @@ export class World {
       env: { [HARNESS]: JSON.stringify(told) },
       spares: namesFrom(nodes, SPARES),
       lay: async (targets) => {
-        const onClientReset = (port: number): void => {
-          for (const provider of ends.providers) provider.wasReset(port);
-        };
+        const onClientReset = (port: number): void => population?.wasReset(port);
         const spares = namesFrom(nodes, SPARES);
         const laid = await Edges.lay({ targets, spares, prng, onClientReset });
         edges = laid;
@@ -136,20 +135,21 @@ export class World {
     const client = (name: string): ClientOptions => ({
       ...{ name, urls: laid.clientUrls, recorder, clock, prng, applications: APPLICATIONS },
       ...{ ttlMs: TTL_MS, graceMs: GRACE_MS, operationMs: options.operationMs },
+      count: (what) => {
+        counts[what] = (counts[what] ?? 0) + 1;
+      },
       onStrange: (what) => void strange.push(what),
     });
-    const named = (letter: string, count: number): string[] =>
-      Array.from({ length: count }, (_, i) => `${letter}${i + 1}`);
-    ends.providers = named("c", options.providers).map((name) => new Provider(client(name)));
-    ends.watchers = named("w", options.watchers).map((name) => new Watcher(client(name)));
-    return new World({ cluster, edges: laid, said, recorder, strange, stallPath }, ends, options);
+    population = new Population(client);
+    const parts = { cluster, edges: laid, said, recorder, population, counts, strange, stallPath };
+    return new World(parts, options);
   }
 
   /** Resolves when a leader was elected, and the clients are on their way. */
   async start(): Promise<void> {
     for (const node of this.nodes) this.#begin(node);
     await this.cluster.leader();
-    for (const end of [...this.providers, ...this.watchers]) end.start();
+    await this.population.start();
   }
 
   /** Those that are to be members. */
@@ -203,7 +203,7 @@ export class World {
   /** Nobody of it is left running, and nobody is started any more. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const end of [...this.providers, ...this.watchers]) end.kill();
+    await this.population.kill();
     this.footing.thaw();
     for (const node of this.cluster.nodes) node.signal("SIGCONT");
     await this.cluster.kill();

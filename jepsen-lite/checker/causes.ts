@@ -1,8 +1,10 @@
-import type { Key, WriteCall } from "../history.ts";
+import type { Content, Key, WriteCall } from "../history.ts";
+import { ownersOf } from "./owners.ts";
 import {
   acknowledged,
   hasFailed,
   type Operation,
+  overFrom,
   type Recorded,
   type Session,
 } from "./recorded.ts";
@@ -29,11 +31,14 @@ export class Causes {
   readonly #byKey = new Map<Key, OfKey>();
   /** At which revisions a write put something, and where. */
   readonly #puts = new Map<number, ReadonlySet<Key>>();
+  /** With whose end a content goes. */
+  readonly owners: (content: Content) => readonly Session[];
   readonly #aliveAt = new Map<Session, number>();
 
   constructor(recorded: Recorded, when: Windows) {
     this.#recorded = recorded;
     this.#when = when;
+    this.owners = ownersOf(recorded);
     for (const key of recorded.keys) {
       this.#byKey.set(key, { removers: [], puts: [] });
     }
@@ -51,11 +56,11 @@ export class Causes {
   }
 
   /**
-   * Whether what `owner` had at `key` may have gone, and nothing have come instead, in
-   * (after, by]: by a removal, by the end of `owner`, or by the end of another session whose write
+   * Whether what one of `owners` had at `key` may have gone, and nothing have come instead, in
+   * (after, by]: by a removal, by the end of its owner, or by the end of another session whose write
    * came between and was never seen.
    */
-  mayBeGone(key: Key, owner: Session, after: number, by: number): boolean {
+  mayBeGone(key: Key, owners: readonly Session[], after: number, by: number): boolean {
     const ofKey = this.#byKey.get(key);
     if (ofKey === undefined || after >= by) {
       return false;
@@ -65,20 +70,27 @@ export class Causes {
       // That revision is of a write that puts something: it removes nothing elsewhere.
       return exact.has(key);
     }
-    if (this.#mayHaveEnded(owner, after, by)) {
+    if (owners.some((owner) => this.#mayHaveEnded(owner, after, by))) {
       return true;
     }
     for (let i = firstPast(ofKey.removers, after); i < ofKey.removers.length; i += 1) {
       const remover = ofKey.removers[i];
-      if (remover !== undefined && remover.after < by && !this.isOlder(remover.session, owner)) {
+      const isDue = remover !== undefined && remover.after < by;
+      if (isDue && !this.isOlderThanAll(remover.session, owners)) {
         return true;
       }
     }
     return ofKey.puts.some(({ write, session }) => {
       const window = this.#when.get(write);
       const mayComeBetween = window !== undefined && window.by > after && window.after < by;
-      return mayComeBetween && session !== owner && this.#mayHaveEnded(session, after, by);
+      const isOther = !owners.includes(session) && !isKept(write);
+      return mayComeBetween && isOther && this.#mayHaveEnded(session, after, by);
     });
+  }
+
+  /** Whether whoever owns it was opened after `session`; no where nobody owns it. */
+  isOlderThanAll(session: Session, owners: readonly Session[]): boolean {
+    return owners.length > 0 && owners.every((owner) => this.isOlder(session, owner));
   }
 
   /** Whether another content than that of `own` may have come to `key` in (after, by]. */
@@ -101,7 +113,7 @@ export class Causes {
     const puts = this.#byKey.get(key)?.puts ?? [];
     return puts.some(
       ({ write, session }) =>
-        session !== own && write.invoked.at < at && !this.isOlder(session, own),
+        session !== own && !isKept(write) && write.invoked.at < at && !this.isOlder(session, own),
     );
   }
 
@@ -133,9 +145,8 @@ export class Causes {
     if (this.#recorded.setup.hasNodeEvents) {
       return false;
     }
-    return (
-      (this.#aliveAt.get(session) ?? 0) < by && (session.toldEnd?.event.revision ?? by) > after
-    );
+    const overBy = session.toldEnd?.event.revision ?? overFrom(session)?.revision ?? by;
+    return (this.#aliveAt.get(session) ?? 0) < by && overBy > after;
   }
 }
 
@@ -143,10 +154,15 @@ export function causesOf(recorded: Recorded, when: Windows): Causes {
   return new Causes(recorded, when);
 }
 
+/** It makes its session nobody's owner. */
+function isKept({ call: { update, isLasting } }: Operation<WriteCall>): boolean {
+  return update !== undefined || isLasting === true;
+}
+
 /** The highest revision at which the session is known not to have ended. */
 function aliveAt({ writes }: Session): number {
   let highest = 0;
-  for (const write of writes) {
+  for (const write of writes.filter(({ call }) => call.isBye !== true)) {
     highest = Math.max(highest, acknowledged(write)?.revision ?? 0);
   }
   return highest;

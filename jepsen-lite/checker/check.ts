@@ -1,13 +1,14 @@
 import type { History } from "../history.ts";
 import { checkExactlyOnce } from "./exactly-once.ts";
 import { Facts } from "./facts.ts";
+import { checkFencing } from "./fencing.ts";
 import { checkLeases } from "./leases.ts";
 import { checkLostWrites } from "./lost-writes.ts";
 import { checkMonotone } from "./monotone.ts";
 import { recorded } from "./recorded.ts";
 import { checkSerializable } from "./serializable.ts";
 import { checkStreams } from "./streams.ts";
-import type { CheckerName, Finding, Part, Verdict } from "./verdict.ts";
+import type { Finding, LookingName, Part, Verdict } from "./verdict.ts";
 
 /**
  * Judges a history by all checkers. O(n log n) in its events and the keys of its views.
@@ -17,7 +18,7 @@ export function check(history: History): Verdict {
   const all = recorded(history);
   const facts = new Facts(all);
   // The streams first: what they claim is held against everything else.
-  const parts: Record<CheckerName, Part> = {
+  const parts: Record<LookingName, Part> = {
     streams: checkStreams(all, facts),
     serializable: checkSerializable(all, facts),
     "lost-writes": checkLostWrites(all),
@@ -26,9 +27,10 @@ export function check(history: History): Verdict {
     "exactly-once": checkExactlyOnce(all),
   };
   const findings = Object.values(parts).flatMap((part) => part.findings);
+  findings.push(...checkFencing(all));
   const looked = Object.fromEntries(
     Object.entries(parts).map(([name, part]) => [name, part.looked]),
-  ) as Record<CheckerName, number>;
+  ) as Record<LookingName, number>;
   const isEnough = Object.values(looked).every((count) => count > 0);
   const outcome = findings.length > 0 ? "broken" : isEnough ? "kept" : "unknown";
   return { outcome, findings, looked };

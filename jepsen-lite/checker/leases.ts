@@ -1,4 +1,5 @@
-import { outcome, type Recorded, type Session } from "./recorded.ts";
+import { ownersOf } from "./owners.ts";
+import { byeOf, outcome, overFrom, type Recorded, type Session } from "./recorded.ts";
 import type { Finding, Part } from "./verdict.ts";
 
 /**
@@ -13,6 +14,7 @@ import type { Finding, Part } from "./verdict.ts";
  *   see, on a clock that may be slow by `driftMax`, and within `expirySlackMs` more. A leader that
  *   is new gives a whole TTL. It shows by what nodes tell, and by linearizable reads that show what
  *   the session owned.
+ * - **By its owner's word.** One whose client is told that it was `closed` had said so before.
  * - **For good.** Once it has ended, nothing of it that was sent later is confirmed or acknowledged;
  *   it is told its end with the reason, and not before it has ended.
  *
@@ -24,7 +26,7 @@ export function checkLeases(recorded: Recorded): Part {
   let looked = 0;
   const shown = lastShown(recorded);
   for (const session of recorded.sessions.values()) {
-    const end = endOf(session);
+    const end = endOf(session, recorded);
     if (end !== null) {
       looked += 1;
       findings.push(...early(session, end, recorded), ...afterwards(session, end));
@@ -40,9 +42,13 @@ interface End {
   readonly reason: string;
 }
 
-/** The first that is known of it. */
-function endOf({ ended, toldEnd }: Session): End | null {
-  const first = ended ?? toldEnd;
+/** The first that is known of it; what nodes tell before what its client was told. */
+function endOf(session: Session, { history }: Recorded): End | null {
+  const first = session.ended ?? session.toldEnd;
+  const said = overFrom(session);
+  if (said !== null && (first === null || said.at < first.at)) {
+    return { at: said.at, atMs: history[said.at]?.atMs ?? 0, reason: "closed" };
+  }
   return first === null
     ? null
     : { at: first.at, atMs: first.event.atMs, reason: first.event.reason };
@@ -69,6 +75,13 @@ function signsOf({ open, touches }: Session): readonly Sign[] {
 }
 
 function early(session: Session, end: End, { setup }: Recorded): Finding[] {
+  const bye = byeOf(session);
+  const { toldEnd } = session;
+  const isSaid = bye !== null && toldEnd !== null && bye.invoked.at < toldEnd.at;
+  if (!setup.hasNodeEvents && toldEnd?.event.reason === "closed" && !isSaid) {
+    const what = `${nameOf(session)} was told that it is closed, and its client had not said so`;
+    return [finding("Never early", what, [session.open.invoked.at, toldEnd.at])];
+  }
   const signs = signsOf(session);
   const { ttlMs, graceMs } = session.open.call;
   // A leader counts whole milliseconds, and its clock may run fast.
@@ -132,14 +145,15 @@ interface Shown {
 }
 
 /** By session: where the last linearizable read was sent that showed something of it. */
-function lastShown({ reads, origins, sessions }: Recorded): ReadonlyMap<Session, Shown> {
+function lastShown(recorded: Recorded): ReadonlyMap<Session, Shown> {
   const shown = new Map<Session, Shown>();
-  for (const read of reads) {
+  const owners = ownersOf(recorded);
+  for (const read of recorded.reads) {
     const { event } = outcome(read) ?? {};
     if (event?.type === "ok" && read.call.mode.type === "linearizable") {
       for (const [, content] of event.view ?? []) {
-        const session = sessions.get(origins.get(content)?.write.call.session ?? "");
-        if (session !== undefined) {
+        const [session, ...others] = owners(content);
+        if (session !== undefined && others.length === 0) {
           shown.set(session, { at: read.invoked.at, atMs: read.invoked.event.atMs });
         }
       }

@@ -1,7 +1,9 @@
 import type { Content, Key, Selector, View } from "../history.ts";
 import { covers } from "../model/selector.ts";
+import { ownersOf } from "./owners.ts";
 import {
   acknowledged,
+  byeOf,
   hasFailed,
   type Operation,
   outcome,
@@ -18,13 +20,15 @@ import type { Finding, Part } from "./verdict.ts";
  * covers, what that write put there, or what some other write put that was not over before this
  * one was sent. It shows nothing there only where a removal may have come after (one that was not
  * over before the write was sent), or the session of a write that may be the last one may have
- * ended: it gave no sign of life, confirmed, that was sent after the read was answered.
+ * ended: it gave no sign of life, confirmed, that was sent after the read was answered. It shows nothing
+ * of a session whose end was acknowledged to it before.
  *
  * O(events + answers × keys of a selector × log writes of a key).
  */
 export function checkLostWrites(recorded: Recorded): Part {
   const findings: Finding[] = [];
-  const keys = keysOf(recorded);
+  const owners = ownersOf(recorded);
+  const keys = keysOf(recorded, owners);
   const acks = recorded.writes
     .flatMap((write) => {
       const answer = acknowledged(write);
@@ -47,6 +51,7 @@ export function checkLostWrites(recorded: Recorded): Part {
         looked += ofKeys.some(({ lastPut }) => lastPut >= 0) ? 1 : 0;
         const isWhole = read.call.selector.meta.length === 0;
         findings.push(...faultsOf(ofKeys, { view, isWhole, read, at: answer.at }, recorded));
+        findings.push(...ofEnded({ view, isWhole, read, at: answer.at }, owners));
       }
     }
   }
@@ -101,7 +106,9 @@ function overAt(write: Operation): number {
   return acknowledged(write)?.at ?? Number.POSITIVE_INFINITY;
 }
 
-function keysOf({ keys, writes, sessions }: Recorded): ReadonlyMap<Key, OfKey> {
+type OwnersOf = ReturnType<typeof ownersOf>;
+
+function keysOf({ keys, writes, sessions }: Recorded, owners: OwnersOf): ReadonlyMap<Key, OfKey> {
   const all = new Map<Key, OfKey>();
   for (const key of keys) {
     all.set(key, { key, lastPut: -1, lastWrite: -1, puts: [], removals: [] });
@@ -112,8 +119,9 @@ function keysOf({ keys, writes, sessions }: Recorded): ReadonlyMap<Key, OfKey> {
   }
   for (const write of writes.filter((each) => !hasFailed(each))) {
     const invokedAt = write.invoked.at;
-    const sign = signs.get(write.call.session) ?? -1;
-    for (const { key } of write.call.puts) {
+    for (const { key, content } of write.call.puts) {
+      // Any of those that may own it may take it along; what nobody owns stays.
+      const sign = Math.min(...owners(content).map(({ id }) => signs.get(id) ?? -1));
       all.get(key)?.puts.push({ invokedAt, overAt: overAt(write), lastSign: sign });
     }
     for (const key of write.call.removes) {
@@ -154,6 +162,21 @@ function faultsOf(keys: readonly OfKey[], seen: Seen, { origins }: Recorded): Fi
       return [faultOf(ofKey, "nothing is there, and nobody removed it", seen, ofKey.lastPut)];
     }
     return [];
+  });
+}
+
+/** What is shown of a session that has said that it is over. */
+function ofEnded(seen: Seen, owners: OwnersOf): Finding[] {
+  return seen.view.flatMap(([key, content]) => {
+    const [session, ...others] = owners(content);
+    const bye = session === undefined || others.length > 0 ? null : byeOf(session);
+    const over = bye === null ? null : acknowledged(bye);
+    if (over === null || over.at > seen.read.invoked.at) {
+      return [];
+    }
+    const what = `${key}: ${content} is there, in a linearizable read of ${seen.read.process} after the end of its session was acknowledged`;
+    const events = [over.at, seen.read.invoked.at, seen.at];
+    return [{ checker: "lost-writes", promise: "For good", what, events }];
   });
 }
 

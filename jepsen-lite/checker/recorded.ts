@@ -3,6 +3,7 @@ import type {
   Delta,
   Event,
   Fail,
+  Fenced,
   History,
   Invoke,
   Key,
@@ -71,6 +72,7 @@ export interface Recorded {
   readonly reads: readonly Operation<ReadCall>[];
   readonly sessions: ReadonlyMap<string, Session>;
   readonly streams: readonly Stream[];
+  readonly fenced: readonly Placed<Fenced>[];
   readonly revisions: readonly Placed<Revision>[];
   readonly leaders: readonly Placed<Event & { type: "leader" }>[];
   /** Position and time; null where it was disturbed to the end. */
@@ -123,6 +125,7 @@ class Sorter {
       reads: [],
       sessions: this.#sessions,
       streams: [],
+      fenced: [],
       revisions: [],
       leaders: [],
       calm: null,
@@ -162,6 +165,9 @@ class Sorter {
       case "delta":
       case "mark":
         this.#ofStream(at, event);
+        break;
+      case "fenced":
+        this.#all.fenced.push({ at, event });
         break;
       case "revision":
         this.#all.revisions.push({ at, event });
@@ -222,6 +228,11 @@ class Sorter {
   }
 
   #originate(write: Operation<WriteCall>): void {
+    const { update, isBye, puts, removes } = write.call;
+    const isWhole = update === undefined || (puts.length === 1 && removes.length === 0);
+    demand(isWhole, () => `update ${write.id} is not of one instance`);
+    const isEmpty = puts.length + removes.length === 0;
+    demand(isBye !== true || isEmpty, () => `bye ${write.id} names a key`);
     for (const put of write.call.puts) {
       demand(!this.#origins.has(put.content), () => `${put.content} is put twice`);
       this.#origins.set(put.content, { write, put });
@@ -323,4 +334,21 @@ export function acknowledged(
 /** Definitely without effect. */
 export function hasFailed(operation: Operation): boolean {
   return outcome(operation)?.event.type === "fail";
+}
+
+/** The last write of a session that said that it is over, whether or not it was answered. */
+export function byeOf({ writes }: Session): Operation<WriteCall> | null {
+  const last = writes.at(-1);
+  return last?.call.isBye === true ? last : null;
+}
+
+/** Where a session is known to be over: nodes tell, or its bye was acknowledged. */
+export function overFrom(
+  session: Session,
+): { readonly at: number; readonly revision: number } | null {
+  if (session.ended !== null) {
+    return { at: session.ended.at, revision: session.ended.event.revision };
+  }
+  const bye = byeOf(session);
+  return bye === null ? null : acknowledged(bye);
 }

@@ -1,7 +1,8 @@
 import type { Content, Key, WriteCall } from "../history.ts";
 import { type Causes, causesOf } from "./causes.ts";
+import { checkCompares } from "./compares.ts";
 import type { Facts } from "./facts.ts";
-import { acknowledged, type Operation, outcome, type Recorded } from "./recorded.ts";
+import { acknowledged, type Operation, outcome, overFrom, type Recorded } from "./recorded.ts";
 import { type Run, timelines } from "./timelines.ts";
 import type { Finding, Part } from "./verdict.ts";
 import { nameOf, type Windows, windows } from "./windows.ts";
@@ -17,6 +18,7 @@ import { nameOf, type Windows, windows } from "./windows.ts";
  *   No two writes have their effect at one revision.
  * - What is gone was replaced, removed by a write that may have happened then, or ended with the
  *   session that owned it; nothing of a session is there once its end is applied (`causes`).
+ * - An update had something to change, and one that compares had what it names (`compares`).
  * - An older session takes nothing from a newer one that still owns it, and is told that a newer one
  *   does only where there is one.
  * - Every revision that nodes tell follows the one before.
@@ -55,14 +57,24 @@ export function checkSerializable(recorded: Recorded, facts: Facts): Part {
       checkEnd(key, run, line[i + 1], recorded, causes, findings);
     });
   }
+  findings.push(...checkCompares(recorded, lines, when));
   for (const write of recorded.writes) {
     checkTakenOver(write, recorded, causes, findings);
   }
   return { findings, looked: recorded.writes.filter((write) => acknowledged(write)).length };
 }
 
-/** What an acknowledged write says of the state at its revision. */
+/** What an answer to a write says of the state at its revision. */
 function claim(write: Operation<WriteCall>, facts: Facts): void {
+  const first = outcome(write);
+  if (first?.event.type === "fail" && first.event.code === "NOT_FOUND") {
+    const [put] = write.call.puts;
+    const { at, event } = first;
+    if (put !== undefined && event.revision !== null) {
+      const known = { from: event.revision, to: event.revision, unseenBy: null, at } as const;
+      facts.add(put.key, { ...known, content: null, source: "write" });
+    }
+  }
   const answer = acknowledged(write);
   if (answer === null) {
     return;
@@ -207,18 +219,18 @@ function checkEnd(
   findings: Finding[],
 ): void {
   const origin = run.content === null ? undefined : origins.get(run.content);
-  const owner = origin === undefined ? undefined : sessions.get(origin.write.call.session);
-  if (run.content === null || origin === undefined || owner === undefined) {
+  if (run.content === null || origin === undefined) {
     return;
   }
   const fault = (promise: string, what: string, events: readonly (number | null)[]): void => {
     const known = events.filter((at) => at !== null);
     findings.push({ checker: "serializable", promise, what: `${key}: ${what}`, events: known });
   };
-  const { ended } = owner;
-  if (ended !== null && run.to >= ended.event.revision) {
-    const what = `${run.content} is there at revision ${run.to}, its session ended at ${ended.event.revision}`;
-    fault("For good", what, [ended.at, run.toAt]);
+  const owners = causes.owners(run.content);
+  const over = owners.length === 1 && owners[0] !== undefined ? overFrom(owners[0]) : null;
+  if (over !== null && run.to >= over.revision) {
+    const what = `${run.content} is there at revision ${run.to}, its session ended at ${over.revision}`;
+    fault("For good", what, [over.at, run.toAt]);
   }
   if (run.goneBy === null) {
     return;
@@ -227,15 +239,15 @@ function checkEnd(
   if (!isReplaced || run.goneBy < next.from) {
     const isHidden =
       run.isGoneUnseen && causes.mayBeReplaced(key, origin.write, run.to, run.goneBy);
-    if (!isHidden && !causes.mayBeGone(key, owner, run.to, run.goneBy)) {
+    if (!isHidden && !causes.mayBeGone(key, owners, run.to, run.goneBy)) {
       const what = `${run.content} was there at revision ${run.to}, and is gone by ${run.goneBy}, by nobody`;
       fault("No acknowledged write is lost", what, [run.toAt, run.goneAt]);
     }
     return;
   }
   const successor = sessions.get(origins.get(next.content)?.write.call.session ?? "");
-  if (successor !== undefined && causes.isOlder(successor, owner)) {
-    if (!causes.mayBeGone(key, owner, run.to, next.from - 1)) {
+  if (successor !== undefined && causes.isOlderThanAll(successor, owners)) {
+    if (!causes.mayBeGone(key, owners, run.to, next.from - 1)) {
       const what = `${next.content} replaced ${run.content} of a newer session by revision ${next.from}`;
       fault("One owner", what, [run.toAt, next.fromAt]);
     }

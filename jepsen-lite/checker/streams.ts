@@ -6,7 +6,8 @@ import type { Finding, Part } from "./verdict.ts";
 /**
  * The promises about watches that can be seen in one stream, by folding it:
  *
- * - it begins with a snapshot, or goes on from where its client says that it is;
+ * - it begins with a snapshot, or goes on from where its client says that it is, be that behind or
+ *   ahead of what there is: nothing comes of what it says it has;
  * - revisions rise; nothing comes at or below a revision that the stream has reached, be it by a
  *   change or by a mark, and no mark comes before the stream has begun;
  * - what is not marked changes something: no change comes twice, none is empty;
@@ -45,12 +46,17 @@ class Fold {
   readonly #facts: Facts;
   readonly #findings: Finding[];
   readonly #domain: Domain;
-  /** What the stream says of every key that its selector covers; empty before it has begun. */
+  /**
+   * What the stream says of every key that its selector covers; empty before it has begun, and
+   * nothing of a key that it has not named where it goes on from where its client has not been.
+   */
   readonly #held = new Map<Key, Held>();
   /** All up to here is known. */
   #reached = 0;
   #reachedAt: number;
   #hasBegun = false;
+  /** There is more than it knows, until a snapshot comes. */
+  readonly #isBlind: boolean;
   /** Whether a snapshot would have to be a RESET. */
   #isFollowing = false;
   /** Frames of a collapsed delta whose last has not come. */
@@ -64,9 +70,16 @@ class Fold {
     const { at, event } = stream.subscribed;
     this.#domain = facts.domain(event.selector);
     this.#reachedAt = at;
+    this.#isBlind = event.from !== null && event.from.view === null;
     if (event.from !== null) {
       this.#isFollowing = true;
-      this.#begin(event.from.view, event.from.revision, at);
+      const { view, revision } = event.from;
+      if (view === null) {
+        this.#hasBegun = true;
+        this.#reach(revision, at);
+      } else {
+        this.#begin(view, revision, at);
+      }
     }
   }
 
@@ -172,7 +185,10 @@ class Fold {
   }
 
   #isNews({ at, event: { put, remove } }: Placed<Delta>): boolean {
-    const isGone = (key: Key): boolean => (this.#held.get(key)?.content ?? null) === null;
+    const isGone = (key: Key): boolean => {
+      const held = this.#held.get(key);
+      return held === undefined ? !this.#isBlind : held.content === null;
+    };
     const stale = put.find(([key, content]) => this.#held.get(key)?.content === content);
     const gone = remove.find(isGone);
     const both = remove.find((key) => put.some(([other]) => other === key));

@@ -13,10 +13,13 @@ export interface Verdict {
   readonly outcome: "kept" | "broken" | "unknown";
   readonly findings: readonly Finding[];
   /** What the checkers had to look at, by name; a count of 0 makes its checker's part unknown. */
-  readonly looked: Readonly<Record<CheckerName, number>>;
+  readonly looked: Readonly<Record<LookingName, number>>;
 }
 
-export type CheckerName =
+/** Fencing is there only in a world with a lock, and makes no verdict unknown. */
+export type CheckerName = LookingName | "fencing";
+
+export type LookingName =
   | "serializable"
   | "lost-writes"
   | "leases"

@@ -5,7 +5,7 @@ export const clientFreeze: Nemesis = {
   name: "client-freeze",
   doc: "A provider stands still, for less or more than its session may live.",
   on: "clients",
-  strike: async ({ providers }, prng) => {
+  strike: async ({ population: { providers } }, prng) => {
     const provider = prng.pick(providers);
     const isClosing = prng.chance(500);
     const sessions = provider.isConfirmed ? 1 : 0;
@@ -26,7 +26,7 @@ export const clientKill: Nemesis = {
   name: "client-kill",
   doc: "A provider dies, and another process takes its place.",
   on: "clients",
-  strike: async ({ providers }, prng) => {
+  strike: async ({ population: { providers } }, prng) => {
     const provider = prng.pick(providers);
     const sessions = provider.isConfirmed ? 1 : 0;
     provider.kill();

@@ -119,8 +119,8 @@ interface Watching {
   readonly resets: number;
 }
 
-function watchersOf({ watchers, edges }: World, { name }: NodeProcess): Watching[] {
-  return watchers
+function watchersOf({ population, edges }: World, { name }: NodeProcess): Watching[] {
+  return population.watchers
     .filter(({ url, isFed }) => url === edges.clientUrl(name) && isFed)
     .map((watcher) => ({ watcher, stream: watcher.stream, resets: watcher.resets }));
 }

@@ -80,6 +80,39 @@ export class Story {
     return this.invoke(session, { kind: "write", session, seq, puts: [], removes });
   }
 
+  /** An update, which compares where `ifRevision` is given. */
+  updating(
+    session: string,
+    seq: number,
+    [key, content]: View[number],
+    ifRevision: number | null = null,
+  ): number {
+    const puts: Put[] = [{ key, content, meta: [] }];
+    const update = { ifRevision };
+    return this.invoke(session, { kind: "write", session, seq, puts, removes: [], update });
+  }
+
+  /** What is put belongs to no session. */
+  lasting(session: string, seq: number, contents: View, revision: number): this {
+    const puts: Put[] = contents.map(([key, content]) => ({ key, content, meta: [] }));
+    const call = { kind: "write", session, seq, puts, removes: [], isLasting: true } as const;
+    return this.ok(this.invoke(session, call), revision);
+  }
+
+  saying(session: string, seq: number): number {
+    const call = { kind: "write", session, seq, puts: [], removes: [], isBye: true } as const;
+    return this.invoke(session, call);
+  }
+
+  /** It says that it is over, and is answered. */
+  bye(session: string, seq: number, revision: number): this {
+    return this.ok(this.saying(session, seq), revision);
+  }
+
+  used(process: string, token: number, isAccepted = true): this {
+    return this.record({ type: "fenced", process, token, isAccepted });
+  }
+
   put(session: string, seq: number, contents: View, revision: number, tag?: string): this {
     return this.ok(this.putting(session, seq, contents, tag), revision);
   }
@@ -119,7 +152,7 @@ export class Story {
 
   subscribe(
     process: string,
-    from: { revision: number; view: View } | null = null,
+    from: { revision: number; view: View | null } | null = null,
     selector = ALL,
     mode: "delta" | "full" = "delta",
   ): number {

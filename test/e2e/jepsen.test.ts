@@ -16,6 +16,13 @@ const SLICE_OPERATIONS = 100_000;
 const SLICE_SECONDS = 240;
 /** The longest that a run goes on for its operations, its rest, and three judgements of it. */
 const SLICE_MS_MAX = (2 * SLICE_SECONDS + 180) * 1_000;
+/** What every run has, whatever its seed draws. */
+const KINDS = [
+  ...["register ok", "deregister ok", "update ok", "compare ok", "compare CONFLICT", "bye ok"],
+  ...["lasting register ok", "asked by once", "asked by library consumers", "asked by pages"],
+  ...["watches exact answered", "watches past answered", "watches lineage answered"],
+  ...["watches soon", "watches never", "asked by contenders"],
+];
 
 describe("real nodes and clients, disturbed", () => {
   test.for([3, 5])(
@@ -28,11 +35,12 @@ describe("real nodes and clients, disturbed", () => {
       args.push("--seconds", String(SLICE_SECONDS), "--operations", String(SLICE_OPERATIONS));
       const { code, output } = await jepsen("run", ...args).ran;
       expect(code, output).toBe(0);
-      const { operations, faults, faultsInVain, elections, seconds } = await resultIn(out);
+      const { operations, counts, faults, faultsInVain, elections, seconds } = await resultIn(out);
       expect(operations).toBeGreaterThan(SLICE_OPERATIONS);
       console.log(
         `seed ${seed}: ${operations} operations in ${Math.round(seconds)} s, ${elections} elections, ${JSON.stringify(faults)}, in vain ${JSON.stringify(faultsInVain)}`,
       );
+      for (const kind of KINDS) expect(counts[kind] ?? 0, kind).toBeGreaterThan(0);
       expect(await runningFor(out)).toEqual([]);
       expect((await jepsen("recheck", out).ran).code).toBe(0);
       // What linearizable reads show is taken out of it.

@@ -318,7 +318,7 @@ function erased(events: readonly Event[], content: string): Event[] {
       return isEmpty ? [] : [{ ...event, put }];
     }
     if (event.type === "subscribe" && event.from !== null) {
-      const view = event.from.view.filter(([, text]) => text !== content);
+      const view = (event.from.view ?? []).filter(([, text]) => text !== content);
       return [{ ...event, from: { ...event.from, view } }];
     }
     return [event];

@@ -76,7 +76,7 @@ export const importTable: readonly Row[] = [
       "jepsen-lite/recorder.ts",
     ],
     types: ["jepsen-lite/history.ts"],
-    packages: ["node:", "ws"],
+    packages: ["node:", "ws", "msgpackr"],
   },
   {
     of: "jepsen-lite/rot/",
