@@ -9,7 +9,7 @@ import { rules, type SourceFile } from "./tooling/tidy-rules.ts";
 const top = fileURLToPath(new URL("..", import.meta.url));
 const notOurs = new Set([".git", ".rollcall", "node_modules", "dist", "coverage", "bench-results"]);
 const text =
-  /(?:\.(?:ts|js|mjs|json|jsonc|md|sh|txt|yml|yaml|grit|edn|html|css)|\/[^./]+|\/\.\w+)$/;
+  /(?:\.(?:tsx?|js|mjs|json|jsonc|md|sh|txt|yml|yaml|grit|edn|html|css)|\/[^./]+|\/\.\w+)$/;
 /** They name what they forbid. */
 const statesTheRules = /^test\/(?:tidy\.test|tooling\/.*)\.ts$/;
 

@@ -2,15 +2,15 @@ import { mkdir, mkdtemp, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { check } from "../checker/check.ts";
 import { commandLine, EXIT_USAGE, Misuse } from "../command-line.ts";
 import { linesOf, probed } from "../faults/capabilities.ts";
 import { ableWith } from "./able.ts";
-import { readHistory } from "./history-file.ts";
 import { entered, freezerPath } from "./inside.ts";
+import { judgedAgain } from "./judged-again.ts";
 import { nemesesOf, type Orders, readOrders } from "./orders.ts";
 import { NEMESES } from "./plan.ts";
-import { type RunResult, run } from "./run.ts";
+import { run } from "./run.ts";
+import { FILES, type RunResult } from "./run-directory.ts";
 import { DEFAULT_SCENARIO, SCENARIOS, scenarioOf } from "./scenarios.ts";
 
 const BIN = fileURLToPath(new URL("../../../bin/rollcall.js", import.meta.url));
@@ -26,7 +26,7 @@ list [--json]
 replay DIR [--times ${TIMES}] [--out DIR] [--bin FILE]
     does once more what was done in a run; N times, or until a promise is broken
 recheck DIR
-    judges the history of a run once more
+    judges the history of a run once more, and makes its page anew
 Ends with 0 where every promise was kept, with 1 where one was not, with 2 where nothing can be said
 (too little happened, or it was called wrongly), with 3 where the harness itself has failed, and with
 77 where none of the nemeses can be had here. What is missing, and what is skipped for it, is said.`;
@@ -163,13 +163,14 @@ async function carriedOut(
     ...{ bin, nemeses: able, directory, onProgress: say, onMade: closeOnSignal },
     ...{ capabilities, skipped, freezerPath: freezerPath() },
   });
-  const { outcome, why, counts, faults, faultsInVain, looked, machine: _, ...sums } = result;
+  const { outcome, why, counts, faults, faultsInVain, looked, ...rest } = result;
+  const { broken: _, doubts: __, machine: ___, ...sums } = rest;
   say(JSON.stringify(sums));
   say(`counts: ${JSON.stringify(counts)}`);
   say(`faults: ${JSON.stringify(faults)}; in vain: ${JSON.stringify(faultsInVain)}`);
   say(`looked at: ${JSON.stringify(looked)}`);
   for (const line of why) say(line);
-  say(`${outcome}; all of it is in ${directory}`);
+  say(`${outcome}; all of it is in ${directory}, ${FILES.report} first`);
   return result;
 }
 
@@ -188,10 +189,7 @@ function closeOnSignal(close: () => Promise<void>): void {
 async function recheck(args: readonly string[]): Promise<number> {
   const { given } = commandLine(USAGE, {}, [], { args, names: ["DIR"] });
   const [directory = ""] = given;
-  const history = await readHistory(join(directory, "history.jsonl")).catch(() => {
-    throw new Misuse(`there is no history of a run in '${directory}'`);
-  });
-  const { outcome, findings, looked } = check(history);
+  const { outcome, findings, looked } = await judgedAgain(directory);
   say(JSON.stringify(looked));
   for (const { promise, checker, what } of findings) say(`${promise} (${checker}): ${what}`);
   say(outcome);

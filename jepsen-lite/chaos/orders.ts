@@ -1,8 +1,9 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Misuse } from "../command-line.ts";
 import type { Nemesis } from "../nemeses/nemesis.ts";
 import { NEMESES } from "./plan.ts";
+import { FILES, writeJson } from "./run-directory.ts";
 
 /** What a run was asked to do. It stands in the directory of the run from its first moment on. */
 export interface Orders {
@@ -15,15 +16,13 @@ export interface Orders {
   readonly nemeses: readonly string[];
 }
 
-const FILE = "orders.json";
-
 export async function writeOrders(directory: string, orders: Orders): Promise<void> {
-  await writeFile(join(directory, FILE), `${JSON.stringify(orders, null, 2)}\n`);
+  await writeJson(join(directory, FILES.orders), orders);
 }
 
 export async function readOrders(directory: string): Promise<Orders> {
-  const text = await readFile(join(directory, FILE), "utf8").catch(() => {
-    throw new Misuse(`there is no run in '${directory}': it has no ${FILE}`);
+  const text = await readFile(join(directory, FILES.orders), "utf8").catch(() => {
+    throw new Misuse(`there is no run in '${directory}': it has no ${FILES.orders}`);
   });
   return JSON.parse(text);
 }

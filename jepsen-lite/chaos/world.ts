@@ -53,6 +53,8 @@ export class World {
   readonly said: readonly Said[];
   readonly recorder: Recorder;
   readonly population: Population;
+  /** Of the recorder, and of all that is written down beside it. */
+  readonly clock: { readonly nowMs: number };
   /** What clients and nemeses have counted, by name. */
   readonly counts: Record<string, number>;
   /** What no node may say, by any rule of the protocol. */
@@ -68,7 +70,8 @@ export class World {
   private constructor(
     parts: Pick<
       World,
-      "cluster" | "edges" | "said" | "recorder" | "population" | "counts" | "strange" | "stallPath"
+      | ("cluster" | "edges" | "said" | "recorder" | "clock" | "population")
+      | ("counts" | "strange" | "stallPath")
     >,
     { directory, nodes, footing, prng, snapshotBounds }: WorldOptions,
   ) {
@@ -76,6 +79,7 @@ export class World {
     this.edges = parts.edges;
     this.said = parts.said;
     this.recorder = parts.recorder;
+    this.clock = parts.clock;
     this.population = parts.population;
     this.counts = parts.counts;
     this.strange = parts.strange;
@@ -141,7 +145,8 @@ export class World {
       onStrange: (what) => void strange.push(what),
     });
     population = new Population(client);
-    const parts = { cluster, edges: laid, said, recorder, population, counts, strange, stallPath };
+    const ends = { population, counts, strange };
+    const parts = { cluster, edges: laid, said, recorder, clock, stallPath, ...ends };
     return new World(parts, options);
   }
 

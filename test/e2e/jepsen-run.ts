@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
-import type { Disturbance, RunResult } from "../../jepsen-lite/chaos/run.ts";
+import type { Disturbance, RunResult } from "../../jepsen-lite/chaos/run-directory.ts";
 import { Copy } from "../mutants/copy.ts";
 import type { Mutant } from "../mutants/mutant.ts";
 import type { Ran } from "./campaign.ts";

@@ -2,6 +2,13 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readHistory, writeHistory } from "../../jepsen-lite/chaos/history-file.ts";
+import {
+  type Disturbance,
+  FILES,
+  type RunResult,
+  readRun,
+} from "../../jepsen-lite/chaos/run-directory.ts";
+import type { Event } from "../../jepsen-lite/history.ts";
 import { until } from "../../jepsen-lite/real/wait.ts";
 import { mutants } from "../mutants/all.ts";
 import { temporaryDirectory } from "../storage/fixture.ts";
@@ -11,6 +18,8 @@ import { runningFor } from "./left-behind.ts";
 
 const MS_MAX = 180_000;
 const START_MS_MAX = 30_000;
+/** Within which a node is asked again. */
+const SAMPLE_MS_MAX = 2_000;
 /** Of each of two runs: 200,000 operations are judged with every change. */
 const SLICE_OPERATIONS = 100_000;
 const SLICE_SECONDS = 240;
@@ -23,6 +32,34 @@ const KINDS = [
   ...["watches exact answered", "watches past answered", "watches lineage answered"],
   ...["watches soon", "watches never", "asked by contenders"],
 ];
+
+/** The page names the run, every fault in words, and comes to the same. */
+async function expectPage(directory: string, outcome: RunResult["outcome"]): Promise<void> {
+  const read = (name: string) => readFile(join(directory, name), "utf8");
+  const page = await read(FILES.report);
+  const { seed } = await resultIn(directory);
+  expect(page).toContain(`<title>Run of seed ${seed}: ${outcome}</title>`);
+  const faults = JSON.parse(await read(FILES.faults)) as Disturbance[];
+  for (const { nemesis, what } of faults) expect(page).toContain(`title="${nemesis}: ${what} (`);
+}
+
+/** What is sampled, drawn and done has the clock of the history. */
+async function expectOneClock(directory: string, history: readonly Event[]): Promise<void> {
+  const { views, faults, schedule } = await readRun(directory, history);
+  const leading = views.flatMap((sample) =>
+    sample.state === "up" && sample.role === "leader" ? sample : [],
+  );
+  const term = Math.max(...leading.map((sample) => sample.term));
+  const first = leading.find((sample) => sample.term === term);
+  const elected = history.findLast((event) => event.type === "leader");
+  expect(first?.node).toBe(elected?.node);
+  // It is asked a little before it answers.
+  expect(first?.atMs).toBeGreaterThan((elected?.atMs ?? 0) - SAMPLE_MS_MAX);
+  for (const { fromMs, nemesis } of faults) {
+    const window = schedule.findLast(({ atMs }) => atMs <= fromMs);
+    expect(window?.strikes.map((strike) => strike.nemesis)).toContain(nemesis);
+  }
+}
 
 describe("real nodes and clients, disturbed", () => {
   test.for([3, 5])(
@@ -41,15 +78,18 @@ describe("real nodes and clients, disturbed", () => {
         `seed ${seed}: ${operations} operations in ${Math.round(seconds)} s, ${elections} elections, ${JSON.stringify(faults)}, in vain ${JSON.stringify(faultsInVain)}`,
       );
       for (const kind of KINDS) expect(counts[kind] ?? 0, kind).toBeGreaterThan(0);
+      await expectPage(out, "valid");
+      await expectOneClock(out, await readHistory(join(out, FILES.history)));
       expect(await runningFor(out)).toEqual([]);
       expect((await jepsen("recheck", out).ran).code).toBe(0);
       // What linearizable reads show is taken out of it.
-      const history = (await readHistory(join(out, "history.jsonl"))).map((event) =>
+      const history = (await readHistory(join(out, FILES.history))).map((event) =>
         event.type === "ok" && event.view !== undefined ? { ...event, view: [] } : event,
       );
-      await writeHistory(join(out, "history.jsonl"), history);
+      await writeHistory(join(out, FILES.history), history);
       const again = await jepsen("recheck", out).ran;
       expect(again.code, again.output).toBe(1);
+      await expectPage(out, "invalid");
     },
   );
 
@@ -63,6 +103,7 @@ describe("real nodes and clients, disturbed", () => {
       const { code, output } = await jepsen("run", ...args).ran;
       expect(code, output).toBe(1);
       expect((await resultIn(out)).why.join("\n")).toMatch(/\((?:lost-writes|serializable)\)/);
+      await expectPage(out, "invalid");
     },
     MS_MAX,
   );
@@ -81,6 +122,10 @@ describe("real nodes and clients, disturbed", () => {
       child.kill("SIGINT");
       expect((await ran).code).toBe(3);
       expect(await runningFor(out)).toEqual([]);
+      // What it came to by then can be looked at.
+      const { code, output } = await jepsen("recheck", out).ran;
+      expect([0, 2], output).toContain(code);
+      expect(await readFile(join(out, FILES.report), "utf8")).toContain("Run of seed 1, cut off");
     },
     MS_MAX,
   );

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { RunResult } from "../../jepsen-lite/chaos/run.ts";
+import type { RunResult } from "../../jepsen-lite/chaos/run-directory.ts";
 import { Copy } from "./copy.ts";
 import type { Mutant } from "./mutant.ts";
 

@@ -32,6 +32,14 @@ const judges = ["jepsen-lite/checker/", "jepsen-lite/model/"];
 const ofClient = { may: [...common, "src/wire/"], types: ["src/env/"] };
 const ofWire = { may: common, types: ["src/raft/", "src/registry/", "src/replica/"] };
 const ofStorage = { may: [...common, "src/wire/"], types: ["src/raft/"] };
+const ofReport = {
+  may: ["jepsen-lite/chaos/run-directory.ts", "jepsen-lite/chaos/outcome.ts"],
+  types: [
+    "jepsen-lite/checker/verdict.ts",
+    "jepsen-lite/history.ts",
+    "jepsen-lite/nemeses/nemesis.ts",
+  ],
+};
 
 export const importTable: readonly Row[] = [
   { of: "src/util/", may: [] },
@@ -78,6 +86,8 @@ export const importTable: readonly Row[] = [
     types: ["jepsen-lite/history.ts"],
     packages: ["node:", "ws", "msgpackr"],
   },
+  { of: "jepsen-lite/report/", ...ofReport, packages: ["preact", "preact-render-to-string"] },
+  { of: "jepsen-lite/report/write.ts", ...ofReport, packages: ["node:"] },
   {
     of: "jepsen-lite/rot/",
     may: [...belowServer, "src/server/", "src/client/index.ts", "jepsen-lite/"],

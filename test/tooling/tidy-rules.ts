@@ -18,9 +18,9 @@ export interface Rule {
 
 const rings = /^src\/(?:raft|registry|replica)\/.*\.ts$/;
 const ringsAndUtil = /^src\/(?:(?:raft|registry|replica|util)\/.*|limits|errors)\.ts$/;
-const product = /^(?:src|jepsen-lite)\/.*\.ts$/;
-const typescript = /^(?:src|jepsen-lite|test)\/.*\.ts$/;
-const tests = /^(?:test|jepsen-lite)\/.*\.ts$/;
+const product = /^(?:src|jepsen-lite)\/.*\.tsx?$/;
+const typescript = /^(?:src|jepsen-lite|test)\/.*\.tsx?$/;
+const tests = /^(?:test|jepsen-lite)\/.*\.tsx?$/;
 
 interface Ban {
   readonly word: RegExp;

@@ -1,0 +1,68 @@
+import { join } from "node:path";
+import { check } from "../checker/check.ts";
+import { writeReport } from "../report/write.ts";
+import { countsOf } from "./counts.ts";
+import { readHistory } from "./history-file.ts";
+import { outcomeOf } from "./outcome.ts";
+import type { RunOptions } from "./run.ts";
+import {
+  type Broken,
+  type Disturbance,
+  FILES,
+  type RunResult,
+  writeJson,
+} from "./run-directory.ts";
+import type { World } from "./world.ts";
+
+const OPERATIONS_PER_SECOND_MIN = 100;
+
+/** What the harness itself saw of a run. */
+export interface Seen {
+  readonly disturbances: readonly Disturbance[];
+  readonly broken: readonly Broken[];
+  /** How long it took. */
+  readonly seconds: number;
+}
+
+/** What a run comes to, by the file of its history; in its directory, with the page. */
+export async function judged(
+  options: RunOptions,
+  { operations, population, cluster, counts, footing }: World,
+  { disturbances, broken, seconds }: Seen,
+): Promise<RunResult> {
+  const { directory, seed, nodes } = options;
+  const history = await readHistory(join(directory, FILES.history));
+  const verdict = check(history);
+  const faults = counted(disturbances.filter(({ evidence }) => evidence !== null));
+  const faultsInVain = counted(disturbances.filter(({ evidence }) => evidence === null));
+  const elections = cluster.leaderships.count;
+  const operationsMin = Math.max(options.operations, OPERATIONS_PER_SECOND_MIN * options.seconds);
+  const doubts = [
+    operations < operationsMin ? "too few operations" : "",
+    elections < 2 ? "the leader never changed" : "",
+    Object.keys(faults).length === 0 ? "nothing took effect" : "",
+  ].filter((doubt) => doubt !== "");
+  const { acknowledged, reads, deliveries } = population;
+  const result: RunResult = {
+    ...{ seed, nodes },
+    ...outcomeOf({ broken, doubts }, verdict),
+    ...{ broken, doubts, seconds, operations },
+    ...{ acknowledged, reads, deliveries, elections },
+    ...{ faults, faultsInVain, looked: verdict.looked, counts: countsOf(history, counts) },
+    machine: {
+      capabilities: Object.fromEntries(options.capabilities),
+      skipped: Object.fromEntries(options.skipped),
+      epochsSeconds: Object.fromEntries(footing.epochs),
+    },
+  };
+  await writeJson(join(directory, FILES.result), result);
+  await writeJson(join(directory, FILES.verdict), verdict);
+  await writeReport(directory, history);
+  return result;
+}
+
+function counted(disturbances: readonly Disturbance[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { nemesis } of disturbances) counts[nemesis] = (counts[nemesis] ?? 0) + 1;
+  return counts;
+}
