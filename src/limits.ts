@@ -112,6 +112,8 @@ export const HTTP_PIPELINED_MAX = 32;
 export const HTTP_PAGE_BYTES_MAX = 64 * 1024 * 1024;
 /** Entries in one answer to a member that repairs its log. */
 export const LOG_PAGE_BYTES_MAX = 1024 * 1024;
+/** Such answers that wait to be made: one for each other member of the largest cluster that is meant. */
+export const LOG_READS_WAITING_MAX = 8;
 /** HTTP pages of a node that wait to be made. */
 export const HTTP_PAGES_WAITING_MAX = 64;
 /** Descriptors that clients do not get: the data directory's, the links between nodes. */

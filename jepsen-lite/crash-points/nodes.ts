@@ -4,9 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { DYING_WITH_PARENT } from "../faults/dying-with.ts";
 import { killedAt, syscallsIn, traced } from "../faults/strace.ts";
+import { Edges } from "../net/edges.ts";
 import { Prng } from "../prng.ts";
 import { Load } from "../real/load.ts";
-import { NodeCluster } from "../real/node-cluster.ts";
+import { type Dialled, NodeCluster } from "../real/node-cluster.ts";
 import type { NodeProcess } from "../real/node-process.ts";
 import { Violation } from "../real/violation.ts";
 import { voteOnDisk } from "../real/vote-on-disk.ts";
@@ -22,17 +23,10 @@ const PRELOAD = new URL("preload.js", import.meta.url).href;
 const BIN = fileURLToPath(new URL("../../../bin/rollcall.js", import.meta.url));
 /** What a run does before it has come to its end without a crash. */
 const WORK_ACKS = 300;
-const BIRTH_ACKS = 20;
 const FIRST_ACKS = 100;
 const WORK_MS_MAX = 30_000;
 const SIGN_MS_MAX = 60_000;
 const PROGRESS_MS_MAX = 40_000;
-const LIMITS = {
-  logBytesMin: 16 * 1024,
-  tailBytes: 4 * 1024,
-  laggardBytesMax: 8 * 1024,
-  chunkBytes: 2 * 1024,
-};
 
 /** An operation of a real node in a cluster that lives through all of its crashes. */
 export class Nodes implements Site {
@@ -86,6 +80,7 @@ export class Nodes implements Site {
     if (world === null) return;
     await world.cluster.kill();
     await world.load.close();
+    await world.edges.close();
   }
 
   async #crash(point: Point): Promise<boolean> {
@@ -118,7 +113,7 @@ export class Nodes implements Site {
     await cluster.up([victim]);
     const size = await sizeOf(file);
     const acknowledged = load.acknowledged;
-    await this.#work(world, this.#operation.isBirth === true ? BIRTH_ACKS : WORK_ACKS);
+    await this.#work(world, this.#operation.acks ?? WORK_ACKS);
     // Otherwise nothing of it is crashed.
     await until(SIGN_MS_MAX, `${name}: ${sign}`, async () =>
       sign.test(await logOf(victim, said)) ? true : null,
@@ -140,7 +135,12 @@ export class Nodes implements Site {
     victim: NodeProcess,
     { moment = null, steps = null, wrapped = dying }: Partial<Armed>,
   ): void {
-    const order: NodeOrder = { path: victim.dataDir, moment, steps, limits: LIMITS };
+    const order: NodeOrder = {
+      path: victim.dataDir,
+      moment,
+      steps,
+      limits: this.#operation.limits,
+    };
     victim.start({ wrapped, env: { [NODE_ORDER]: JSON.stringify(order) } });
   }
 
@@ -195,9 +195,16 @@ export class Nodes implements Site {
     const names = Array.from({ length: this.#operation.size }, (_, i) => `n${i + 1}`);
     const dataDirs = names.map((name) => join(directory, name));
     const program = [`--import=${PRELOAD}`, BIN];
-    const cluster = await NodeCluster.make({ directory, program, dataDirs });
+    let edges: Edges | null = null;
+    const lay = async (targets: ReadonlyMap<string, number>): Promise<Dialled> => {
+      const laid = await Edges.lay({ targets, prng: this.#prng });
+      edges = laid;
+      return (from, to) => laid.address(from, to);
+    };
+    const cluster = await NodeCluster.make({ directory, program, dataDirs, lay });
     const [victim] = cluster.nodes;
-    if (victim === undefined) throw new Error("a cluster without nodes");
+    const laid = edges as Edges | null;
+    if (victim === undefined || laid === null) throw new Error("a cluster without nodes");
     const isBirth = this.#operation.isBirth === true;
     if (!isBirth) {
       for (const node of cluster.nodes) this.#start(node, {});
@@ -205,7 +212,7 @@ export class Nodes implements Site {
     }
     const load = await Load.start(cluster.urls, this.#prng);
     const start = (node: NodeProcess): void => this.#start(node, {});
-    this.#world = { bin: BIN, cluster, load, victim, start };
+    this.#world = { bin: BIN, cluster, edges: laid, load, victim, start };
     if (isBirth) return this.#world;
     await load.more(FIRST_ACKS);
     await victim.kill();

@@ -21,6 +21,13 @@ const PROTOCOL = "tcp";
 /** Connections break all the time here. */
 const logger = { debug() {}, info() {}, warn() {}, error() {} };
 
+/** A client of one node alone, with keys of its own. */
+export interface LoneWriter {
+  /** All at once; resolves when each was answered, or given up. */
+  write(count: number): Promise<void>;
+  close(): Promise<void>;
+}
+
 /**
  * Clients that write without a pause, each key by one writer, and note what they are told. All is
  * persistent: no client puts back what was lost, and no session takes anything with it.
@@ -39,6 +46,7 @@ export class Load {
   #contents = 0;
   #failure: unknown = null;
   #latenciesMs: number[] = [];
+  #lone = 0;
 
   private constructor(clients: readonly RollcallClient[]) {
     this.#clients = clients;
@@ -59,6 +67,31 @@ export class Load {
       }
     }
     return load;
+  }
+
+  /** Resolves when it has written something. */
+  async lone(url: string): Promise<LoneWriter> {
+    this.#lone += 1;
+    const host = `lone${this.#lone}`;
+    const client = await connect({ servers: [url], logger });
+    let port = 0;
+    const writeOne = async (): Promise<void> => {
+      port += 1;
+      this.#contents += 1;
+      const [addr, content] = [`${host}:${port}`, `${this.#contents}`];
+      const input = { application: APPLICATION, protocol: PROTOCOL, addr, persistent: true };
+      await this.#note(addr, content, async () => {
+        const options = { timeoutMs: TIMEOUT_MS_MIN };
+        await client.provider.register({ ...input, meta: { content } }, options);
+      });
+    };
+    await writeOne();
+    return {
+      write: async (count) => {
+        await Promise.all(Array.from({ length: count }, writeOne));
+      },
+      close: () => client.close({ timeoutMs: TIMEOUT_MS_MIN }),
+    };
   }
 
   get acknowledged(): number {

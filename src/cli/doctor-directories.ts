@@ -5,6 +5,7 @@ import type { Context } from "./context.ts";
 import { tellDiagnosis } from "./diagnosis.ts";
 import { bestText, judgeDirectories, mostUpToDate, notesOfDirectory } from "./directory-verdict.ts";
 import { CLI_EXIT } from "./exit-codes.ts";
+import { Progress } from "./progress.ts";
 import type { Column } from "./table.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -50,9 +51,12 @@ export async function readDirectories(
   dirs: readonly string[],
 ): Promise<readonly Examined[]> {
   const examined: Examined[] = [];
+  const progress = new Progress(output);
   for (const path of new Set(dirs.map((dir) => resolve(world.cwd, dir)))) {
     if (output.isForPeople) output.note(`reading ${path}`);
-    examined.push(await examineDirectory(path));
+    const onRead: Parameters<typeof examineDirectory>[1] = (part, bytes, of) =>
+      progress.bytes(`${part} ${path}`, bytes, of);
+    examined.push(await examineDirectory(path, onRead).finally(() => progress.done()));
   }
   return examined;
 }

@@ -132,6 +132,9 @@ function createProgram(invocation: Invocation): Command {
     .helpOption("-h, --help", "Print this")
     .hook("preSubcommand", async (_, subcommand) => {
       invocation.command = subcommand.name();
+      subcommand.hook("preSubcommand", (group, nested) => {
+        invocation.command = `${group.name()} ${nested.name()}`;
+      });
       await COMMANDS.find(({ name }) => name === subcommand.name())?.define(subcommand, invocation);
     });
   setExamples(program, PROGRAM_EXAMPLES);

@@ -5,6 +5,7 @@ import { type Recovered, recoverCluster } from "../server/recover.ts";
 import { defineCommand, flag, type Invocation } from "./command.ts";
 import type { Context } from "./context.ts";
 import { bestOf, hasWholeLog, isUsable, type Voters, votersOf } from "./directory-verdict.ts";
+import { DISK_LOW } from "./disk-flags.ts";
 import {
   DIRECTORY_COLUMNS,
   directoryItem,
@@ -22,6 +23,7 @@ interface RecoverFlags {
   readonly into?: string;
   readonly id?: string;
   readonly acceptLoss?: boolean;
+  readonly diskLow?: number;
   readonly dryRun?: boolean;
 }
 
@@ -63,6 +65,7 @@ export function defineRecover(command: Command, invocation: Invocation): void {
         doc: "Do it: what only the lost members had is given up for good",
         env: "ROLLCALL_RECOVER_ACCEPT_LOSS",
       }),
+      DISK_LOW,
       flag<boolean>({
         flags: "--dry-run",
         doc: "Do nothing, whatever else is said",
@@ -83,7 +86,7 @@ async function recover(
   _args: readonly string[],
   flags: RecoverFlags,
 ): Promise<number> {
-  const { data = [], into, id, acceptLoss = false, dryRun = false } = flags;
+  const { data = [], into, id, acceptLoss = false, dryRun = false, diskLow } = flags;
   if (data.length === 0) {
     throw usageFailure("--data names what is left of the members, once for each directory");
   }
@@ -117,8 +120,9 @@ async function recover(
   const progress = new Progress(output);
   const recovered = await recoverCluster({
     ...{ from: proposal.best.path, into: place, id: name, isDry },
+    diskLowBytes: diskLow ?? null,
     survivors: examined.flatMap(({ path, birth }) => (birth === null ? [] : [path])),
-    onRead: (bytes) => progress.bytes(`reading ${proposal.best.path}`, bytes),
+    onRead: (part, bytes, of) => progress.bytes(`${part} ${proposal.best.path}`, bytes, of),
     onWritten: (bytes) => progress.bytes(`writing ${place}`, bytes),
   }).finally(() => progress.done());
   if (output.isForPeople) {

@@ -8,6 +8,7 @@ import { CLI_EXIT } from "./exit-codes.ts";
 import { Progress } from "./progress.ts";
 import { backupFields, type Checked } from "./snapshot-text.ts";
 import { renderTable } from "./table.ts";
+import { counted } from "./verdict.ts";
 
 export async function inspectSnapshot(
   context: Context,
@@ -59,7 +60,7 @@ function rowsOf({ header, end, fileBytes }: Checked): string[][] {
     ["revision", String(header.revision)],
     ["digest", header.digest],
     ["a majority agreed", agreed],
-    ["size", `${bytesText(fileBytes)}, ${end.chunks} chunks`],
+    ["size", `${bytesText(fileBytes)}, ${counted(end.chunks, "chunk")}`],
     ["sha256", end.sha256],
     ["instances", String(header.instances)],
     ["sessions", String(header.sessions)],

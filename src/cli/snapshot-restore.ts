@@ -10,6 +10,7 @@ export interface RestoreFlags {
   readonly id?: string;
   readonly data?: string;
   readonly dropSessions?: boolean;
+  readonly diskLow?: number;
   readonly dryRun?: boolean;
 }
 
@@ -19,7 +20,7 @@ export async function restoreSnapshot(
   flags: RestoreFlags,
 ): Promise<number> {
   const { output, world } = context;
-  const { id, data, dropSessions = false, dryRun: isDry = false } = flags;
+  const { id, data, dropSessions = false, dryRun: isDry = false, diskLow } = flags;
   if (id === undefined || data === undefined) {
     throw usageFailure("which node is to be made is said by --id and --data, both");
   }
@@ -27,6 +28,7 @@ export async function restoreSnapshot(
   const progress = new Progress(output);
   const restored = await restoreBackup({
     ...{ file, dataDir, id, isDry, areSessionsKept: !dropSessions },
+    diskLowBytes: diskLow ?? null,
     onRead: (bytes) => progress.bytes(`reading ${file}`, bytes),
     onWritten: (bytes) => progress.bytes(`writing ${dataDir}`, bytes),
   }).finally(() => progress.done());

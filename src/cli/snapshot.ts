@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { NODE_OPTIONS } from "../server/config.ts";
 import { defineCommand, flag, type Invocation } from "./command.ts";
+import { DISK_LOW } from "./disk-flags.ts";
 import { setExamples } from "./help.ts";
 import { inspectSnapshot } from "./snapshot-inspect.ts";
 import { type RestoreFlags, restoreSnapshot } from "./snapshot-restore.ts";
@@ -103,6 +104,7 @@ function defineRestore(command: Command, invocation: Invocation): void {
         doc: "End all sessions, and remove what they own; else each has its whole TTL to come back",
         env: "ROLLCALL_RESTORE_DROP_SESSIONS",
       }),
+      DISK_LOW,
       DRY_RUN,
     ],
     work: restoreSnapshot,

@@ -229,13 +229,19 @@ const list = z.preprocess(
 
 const milliseconds = z.coerce.number().int().min(0).max(DRAIN_MS_MAX);
 
+/** `512MiB`, `2GiB`, `0` in bytes; null when `text` is none of these. */
+export function parseSizeBytes(text: string): number | null {
+  const [, count, unit = ""] = /^(\d{1,12})\s*([KMGT]iB)?$/.exec(text.trim()) ?? [];
+  return count === undefined ? null : Number(count) * SIZE_UNITS[unit as keyof typeof SIZE_UNITS];
+}
+
 const size = z.union([z.string(), z.number()]).transform((given, context): number => {
-  const [, count, unit = ""] = /^(\d{1,12})\s*([KMGT]iB)?$/.exec(String(given).trim()) ?? [];
-  if (count === undefined) {
-    context.addIssue({ code: "custom", message: "must be a size such as 512MiB, 2GiB or 0" });
-    return z.NEVER;
+  const bytes = parseSizeBytes(String(given));
+  if (bytes !== null) {
+    return bytes;
   }
-  return Number(count) * SIZE_UNITS[unit as keyof typeof SIZE_UNITS];
+  context.addIssue({ code: "custom", message: "must be a size such as 512MiB, 2GiB or 0" });
+  return z.NEVER;
 });
 
 const truth = z.union([

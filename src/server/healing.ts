@@ -9,10 +9,13 @@ import { LogDamaged } from "../storage/damage.ts";
 import type { DataDirectory } from "../storage/directory.ts";
 import { HEALING_ADVICE } from "../storage/recovery-advice.ts";
 import type { Salvage } from "../storage/salvage.ts";
-import { askLog, type LogHost } from "./log-page.ts";
+import type { Pointer } from "../storage/snapshot-layout.ts";
+import { dataOf } from "../storage/snapshot-repair.ts";
+import { type LogHost, type LogQuestions, logQuestions } from "./log-page.ts";
 import { Member, type MemberOptions } from "./member.ts";
 import { Rounds } from "./rounds.ts";
 import { lineageOf } from "./status.ts";
+import { storedRegistry } from "./stored-registry.ts";
 
 export interface HealingOptions {
   readonly salvage: Salvage;
@@ -24,7 +27,9 @@ export interface HealingOptions {
   /** Where to ask a member, best first. */
   readonly placesOf: (name: string) => readonly string[];
   /** How to ask; over HTTP unless given. */
-  readonly ask?: typeof askLog;
+  readonly ask?: LogQuestions;
+  /** Whether these chunks make the state that the snapshot says; looked at unless given. */
+  readonly isState?: typeof isStateOf;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly random: Random;
@@ -43,6 +48,11 @@ const LED_MS_MIN = 2 * ELECTION_TICKS_MAX * TICK_MS;
  * n1, n2 and n3 have lost different thirds of the log, and nobody leads. Each hands out what it has
  * left, and all three are whole again.
  *
+ * Entries that a snapshot stands for are had from nobody, and neither is a snapshot that was damaged
+ * here. Then the snapshot of a peer takes their place, where it was taken at an entry that this log
+ * has: what is before that entry is the same for both. A leader is not needed for it: n1 has all, the
+ * snapshots of n2 and n3 are damaged, and nobody could be elected to send them another one.
+ *
  * Where a leader says of itself that it leads, and goes on saying so, and nobody has an entry that is
  * missing here, because snapshots have taken its place, nobody can have it back. The leader has all
  * that was committed. The log is then set aside, and the member comes back as one that takes the state
@@ -53,6 +63,8 @@ export class Healing {
   readonly #options: HealingOptions;
   readonly #rounds: Rounds;
   readonly #others: readonly string[];
+  readonly #ask: LogQuestions;
+  readonly #abort = new AbortController();
   #answers = "nobody was asked yet";
   /** Since then it leads, by its own word, and nobody has given anything. */
   #led: { readonly leader: string; readonly sinceMs: number } | null = null;
@@ -61,6 +73,7 @@ export class Healing {
     this.#options = options;
     this.#rounds = new Rounds(options.timers, options.random, PEER_REDIAL_MS_MAX);
     this.#others = [...new Set(options.members)].filter((name) => name !== options.name);
+    this.#ask = options.ask ?? logQuestions(options.lineage, CALL_TIMEOUT_MS_DEFAULT);
   }
 
   /** For members that heal too. */
@@ -69,20 +82,25 @@ export class Healing {
   }
 
   waitingFor(): string {
-    const { repair } = this.#options.salvage;
+    const { repair, snapshots } = this.#options.salvage;
     const { proved, all } = repair.progress;
     const { state } = repair;
+    const { torn } = snapshots;
+    const chunk =
+      torn === null ? "" : `, or chunk ${torn.lacks} of the snapshot at entry ${torn.index}`;
     const what =
       state.type === "wants"
-        ? `${proved} of ${all} entries are whole, entry ${state.wanted} is asked for`
+        ? `${proved} of ${all} entries are whole, entry ${state.wanted}${chunk} is asked for`
         : state.type === "whole"
           ? "it is written anew"
           : `it contradicts itself at entry ${state.index}`;
     return `the log is damaged: ${what}; ${this.#answers}`;
   }
 
+  /** `run` resolves soon, and the next start heals anew. */
   stop(): void {
     this.#rounds.stop();
+    this.#abort.abort();
   }
 
   /**
@@ -98,32 +116,29 @@ export class Healing {
     logger.warn({ hint: isWhole ? "" : HEALING_ADVICE, members: this.#others }, damage.message);
     const end = await this.#rounds.until(() => this.#round());
     if (end === null) return false;
-    if (end === "rebuilt") {
-      await salvage.rebuild();
-      const { proved: entries } = salvage.repair.progress;
-      if (this.#rounds.isStopped) return false;
-      logger.warn({ entries }, "the log is whole again, and written anew");
-    } else {
-      await salvage.setAside();
-      logger.warn({}, "nobody has what is missing of the log: it is set aside");
-    }
-    return !this.#rounds.isStopped;
+    const { signal } = this.#abort;
+    const isDone = await (end === "rebuilt" ? salvage.rebuild(signal) : salvage.setAside(signal));
+    if (!isDone) return false;
+    const { proved: entries } = salvage.repair.progress;
+    if (end === "rebuilt") logger.warn({ entries }, "the log is whole again, and written anew");
+    else logger.warn({}, "nobody has what is missing of the log: it is set aside");
+    return !signal.aborted;
   }
 
   async #round(): Promise<"rebuilt" | "setAside" | null> {
-    const { repair } = this.#options.salvage;
-    const before = repair.progress.proved;
+    const { repair, snapshots } = this.#options.salvage;
+    const before = repair.progress.proved + snapshots.chunkCount;
     const answers: string[] = [];
     let leader: string | null = null;
     for (const name of this.#others) {
       if (repair.state.type === "whole" || this.#rounds.isStopped) break;
-      const { leader: named, text } = await this.#ask(name);
+      const { leader: named, text } = await this.#takeFrom(name);
       if (named === name) leader = name;
       answers.push(`${name}: ${text}`);
     }
     this.#told(answers);
     if (repair.state.type === "whole") return "rebuilt";
-    const isStill = leader !== null && repair.progress.proved === before;
+    const isStill = leader !== null && repair.progress.proved + snapshots.chunkCount === before;
     return this.#isGivenUp(isStill ? leader : null) ? "setAside" : null;
   }
 
@@ -135,8 +150,10 @@ export class Healing {
   }
 
   /** Takes from it what there is. */
-  async #ask(name: string): Promise<{ readonly leader: string | null; readonly text: string }> {
-    const { salvage, lineage, placesOf, ask = askLog } = this.#options;
+  async #takeFrom(
+    name: string,
+  ): Promise<{ readonly leader: string | null; readonly text: string }> {
+    const { salvage, placesOf } = this.#options;
     let text = "nobody knows where it is";
     let places = [...placesOf(name)];
     while (places.length > 0) {
@@ -144,20 +161,69 @@ export class Healing {
       const { state } = salvage.repair;
       const to = state.type === "wants" ? state.wanted : 1;
       try {
-        const { leader, values } = await ask(place, lineage, to, CALL_TIMEOUT_MS_DEFAULT);
+        const { leader, values } = await this.#ask.entries(place, to);
         const isCloser = salvage.repair.offer(values);
-        if (isCloser && salvage.repair.state.type === "wants" && !this.#rounds.isStopped) continue;
+        const isWanting = salvage.repair.state.type === "wants" && !this.#rounds.isStopped;
+        if (isCloser && isWanting) continue;
         const led = leader === null ? "without a leader" : `led by ${leader}`;
-        return {
-          leader,
-          text: isCloser ? `${led}, has given entries` : `${led}, lacks entry ${to}`,
-        };
+        const had = isCloser ? "has given entries" : `lacks entry ${to}`;
+        const snapshot = isWanting ? await this.#takeSnapshotFrom(name, place) : null;
+        return { leader, text: `${led}, ${had}${snapshot === null ? "" : `, ${snapshot}`}` };
       } catch (error) {
         text = error instanceof Error ? error.message : String(error);
         places = places.slice(1);
       }
     }
     return { leader: null, text };
+  }
+
+  /**
+   * What came of it; null where it has nothing to do with this log. Who does not answer this, after
+   * it has answered for entries, has none for now.
+   */
+  async #takeSnapshotFrom(name: string, place: string): Promise<string | null> {
+    const { salvage, isState = isStateOf } = this.#options;
+    const { repair, snapshots } = salvage;
+    const record = await this.#ask.snapshotRecord(place).catch(() => null);
+    if (record !== null) snapshots.offerPointer(name, record);
+    const told: string[] = [];
+    for (const pointer of snapshots.candidates((position) => repair.isWholeWith(position))) {
+      const lacks = await this.#takeChunksFrom(place, pointer);
+      if (this.#rounds.isStopped) return null;
+      const { index } = pointer.snapshot;
+      if (lacks !== null) told.push(`lacks chunk ${lacks} of the snapshot at entry ${index}`);
+      else if (await isState(pointer, this.#dataOf(pointer))) {
+        salvage.adopt(pointer);
+        return `has given the snapshot at entry ${index}`;
+      } else {
+        snapshots.refuse(pointer);
+        told.push(`has a snapshot at entry ${index} that is not what it says`);
+      }
+    }
+    return told.length === 0 ? null : told.join(", ");
+  }
+
+  /** The first chunk that is missing still, or null. */
+  async #takeChunksFrom(place: string, pointer: Pointer): Promise<number | null> {
+    const { snapshots } = this.#options.salvage;
+    let chunk = snapshots.missingFrom(pointer);
+    while (chunk !== null && !this.#rounds.isStopped) {
+      const given = await this.#ask.chunks(place, pointer.snapshot, chunk).catch(() => []);
+      const last = given.at(-1);
+      if (last === undefined) break;
+      snapshots.offerChunks(pointer, given);
+      chunk = snapshots.missingFrom(pointer, Math.max(chunk, last.chunk) + 1);
+    }
+    return snapshots.missingFrom(pointer);
+  }
+
+  /** One chunk a turn of the loop: others that heal want their answers. */
+  async *#dataOf(pointer: Pointer): AsyncGenerator<Uint8Array> {
+    const { salvage, timers } = this.#options;
+    for (const chunk of salvage.snapshots.chunksOf(pointer)) {
+      await new Promise<void>((resolve) => timers.soon(resolve));
+      yield dataOf(pointer, chunk);
+    }
   }
 
   #told(answers: readonly string[]): void {
@@ -168,13 +234,29 @@ export class Healing {
   }
 }
 
+/** A checksum says that a chunk is what was written; the digest, that they are a state. */
+async function isStateOf(
+  { snapshot }: Pointer,
+  chunks: AsyncIterable<Uint8Array>,
+): Promise<boolean> {
+  return storedRegistry({ snapshot }, { chunks: () => chunks }).then(
+    () => true,
+    () => false,
+  );
+}
+
 /**
  * Starts a member; a log that is damaged is made whole first, once. Null where that was stopped.
  * `reopen`: the directory, once it is closed.
  */
 export async function startHealed(
   options: MemberOptions,
-  on: { onHealing(healing: Healing): void; reopen(): Promise<DataDirectory> },
+  on: {
+    /** The node is stopped. */
+    readonly signal: AbortSignal;
+    onHealing(healing: Healing): void;
+    reopen(): Promise<DataDirectory>;
+  },
 ): Promise<Member | null> {
   try {
     return await Member.start(options);
@@ -184,7 +266,7 @@ export async function startHealed(
       throw damage;
     }
     const { directory, addresses, birth } = options;
-    const salvage = await directory.salvage();
+    const salvage = await directory.salvage(on.signal);
     addresses.told(salvage.members);
     const members = [...salvage.members, ...birth.members].map(({ name }) => name);
     members.push(...addresses.names);

@@ -1,6 +1,6 @@
 import type { HttpRequest, HttpResponse, Logger } from "../env/env.ts";
 import { ERRORS, type Refusal } from "../errors.ts";
-import { HTTP_PAGES_WAITING_MAX } from "../limits.ts";
+import { HTTP_PAGES_WAITING_MAX, LOG_READS_WAITING_MAX } from "../limits.ts";
 import type { Selector } from "../registry/instance.ts";
 import type { ReadConsistency } from "../replica/inputs.ts";
 import { checkClientMessage } from "../schema/client-message.ts";
@@ -11,6 +11,7 @@ import { PROTOCOL_VERSION } from "../wire/messages.ts";
 import type { BackupAnswer } from "./backup.ts";
 import type { LocalAnswer } from "./local-reads.ts";
 import { type LogHost, logPage } from "./log-page.ts";
+import type { LogReads } from "./log-reads.ts";
 import type { Machine } from "./machine.ts";
 import type { Metrics } from "./metrics.ts";
 import { readOperation, statusOfRefusal } from "./operation-page.ts";
@@ -43,6 +44,7 @@ export interface HttpHost {
   readonly logger: Logger;
   readonly access: WebAccess;
   readonly turns: PageTurns;
+  readonly logReads: LogReads;
   readonly machine: Machine;
   readiness(): readonly HealthCheck[];
   /** Null until the node is born. */
@@ -139,12 +141,15 @@ async function log(host: HttpHost, query: URLSearchParams): Promise<HttpResponse
   if (from === null) {
     return refusal(503, { code: "DRAINING", message: notServing(host.readiness()) });
   }
-  return inTurn(host, async () => {
+  const response = await host.logReads.take(async () => {
     const answer = await logPage(from, query);
     if (answer !== null) return { status: 200, ...answer };
-    const message = `lineage is ${from.lineage}, and to is the index of an entry`;
+    const message = `lineage is ${from.lineage}, and to is the index of an entry (docs/protocol.md)`;
     return refusal(400, { code: "INVALID", message });
   });
+  if (response !== null) return response;
+  const message = `${LOG_READS_WAITING_MAX} members wait for parts of the log (LOG_READS_WAITING_MAX)`;
+  return refusal(503, { code: "OVERLOADED", message, limit: LOG_READS_WAITING_MAX });
 }
 
 /** As the Kubernetes API server words it: a failing check is always named. */

@@ -1,8 +1,4 @@
-import { openFilesMax } from "../env/descriptors.ts";
-import type { Clock, Dialer, HttpRequest, Listener, Logger, Random, Timers } from "../env/env.ts";
-import { createLog } from "../env/logger.ts";
-import { nodeClock, nodeRandom, nodeTimers } from "../env/node-env.ts";
-import { wsDialer } from "../env/ws-dialer.ts";
+import type { HttpRequest, Listener, Logger, Timers } from "../env/env.ts";
 import { listen } from "../env/ws-listener.ts";
 import { EXIT } from "../errors.ts";
 import { HANDSHAKE_TIMEOUT_MS, HTTP_PIPELINED_MAX, HTTP_SILENCE_MS_MAX } from "../limits.ts";
@@ -30,9 +26,11 @@ import { type Healing, startHealed } from "./healing.ts";
 import { answerHttp, type HealthCheck, type HttpHost } from "./http.ts";
 import type { Join } from "./join.ts";
 import { type LogHost, logHostOf } from "./log-page.ts";
+import { LogReads } from "./log-reads.ts";
 import { Machine } from "./machine.ts";
 import type { Member, MemberOptions } from "./member.ts";
 import { Metrics } from "./metrics.ts";
+import { environmentOf, type NodeEnd, type NodeEnvironment } from "./node-environment.ts";
 import { configurationError, exitCodeOf, NodeError } from "./node-error.ts";
 import { PageTurns } from "./page-turns.ts";
 import { Promotion } from "./promotion.ts";
@@ -41,24 +39,6 @@ import type { NodeStatus } from "./status.ts";
 import { decideUpgrade, type UpgradeHost } from "./upgrades.ts";
 import { packageVersion } from "./version.ts";
 import { WebAccess } from "./web-access.ts";
-
-/** How a node ended: exit code 0 after `stop`, else with the error. */
-export interface NodeEnd {
-  readonly exitCode: number;
-  readonly error: unknown;
-}
-
-export interface NodeEnvironment {
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly random: Random;
-  readonly dialer: Dialer;
-  readonly logger: Logger;
-  /** Files and connections that the process may have open at once; null where nobody says. */
-  readonly openFilesMax: number | null;
-  /** Called once, at once, when the node must end; a program exits here. */
-  readonly onFatal: (end: NodeEnd) => void;
-}
 
 /** A running node. */
 export interface NodeHandle {
@@ -116,6 +96,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   readonly metrics = new Metrics();
   readonly access: WebAccess;
   readonly turns: PageTurns;
+  readonly logReads = new LogReads();
   readonly machine: Machine;
   readonly admission: Admission;
   readonly serving: Promise<void>;
@@ -131,6 +112,9 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   #end: NodeEnd | null = null;
   #whenStopped: NodeEnd = { exitCode: EXIT.ok, error: null };
   #stopping: Promise<void> | null = null;
+  readonly #stopped = new AbortController();
+  /** Until it serves. Never rejects. */
+  #becoming: Promise<void> | null = null;
   #promotion: Promotion | null = null;
   #scrubber: Scrubber | null = null;
   #settleServing: { resolve: () => void; reject: (error: unknown) => void };
@@ -140,15 +124,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     this.name = config.id;
     this.#config = config;
     this.access = new WebAccess(config);
-    this.#environment = {
-      clock: given.clock ?? nodeClock,
-      timers: given.timers ?? nodeTimers,
-      random: given.random ?? nodeRandom,
-      dialer: given.dialer ?? wsDialer,
-      logger: given.logger ?? createLog(config.logLevel, config.id, () => this.logState()).logger,
-      openFilesMax: given.openFilesMax === undefined ? openFilesMax() : given.openFilesMax,
-      onFatal: given.onFatal ?? (() => {}),
-    };
+    this.#environment = environmentOf(config, given, () => this.logState());
     this.turns = new PageTurns(this.#environment.timers);
     this.machine = new Machine(config.dataDir, this.#environment.clock, this.#environment.timers);
     this.admission = new Admission(this.#environment.openFilesMax, this.logger);
@@ -202,7 +178,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   log(): LogHost | null {
     switch (this.#state.type) {
       case "serving":
-        return this.#directory && logHostOf(this.#state.member, this.#directory);
+        return this.#directory && logHostOf(this.#state.member, this.#directory.source);
       case "healing":
         return this.#state.waiting.logHost;
       default:
@@ -270,7 +246,10 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
 
   /** Goes on in the background; how it ends is told by `serving` and `ended`. */
   run(): void {
-    this.#become().catch((error: unknown) => this.#fail(exitCodeOf(error), error));
+    this.#becoming = this.#become().catch((error: unknown) => {
+      // The directory was closed while it was read.
+      if (this.#stopping === null) this.#fail(exitCodeOf(error), error);
+    });
   }
 
   async drain(): Promise<void> {
@@ -287,19 +266,19 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
 
   async #stop(): Promise<void> {
     const state = this.#state;
+    this.#stopped.abort();
     this.#listener?.stop();
-    this.#promotion?.stop();
-    this.#scrubber?.stop();
+    this.#fallSilent(state);
     try {
       if (state.type === "serving") {
         await state.member.stop();
       }
-      if ("waiting" in state) {
-        state.waiting.stop();
-      }
       this.#state = { type: "stopped" };
       await this.#listener?.close();
       await this.#disk?.stop();
+      await this.#directory?.close();
+      // What was under way has noticed by now, and may have opened it once more.
+      await this.#becoming;
       await this.#directory?.close();
       this.#environment.logger.info({}, "stopped");
       this.#finish(this.#whenStopped);
@@ -348,7 +327,8 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
         ),
       onFatal: (exitCode, error) => this.#fail(exitCode, error),
     });
-    if (member === null) {
+    if (member === null || this.#stopping !== null) {
+      await member?.stop();
       return;
     }
     this.#state = { type: "serving", member };
@@ -370,9 +350,8 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   async #startMember(options: MemberOptions): Promise<Member | null> {
     const { dataDir, id } = this.#config;
     return startHealed(options, {
-      onHealing: (healing) => {
-        this.#state = { type: "healing", waiting: healing };
-      },
+      signal: this.#stopped.signal,
+      onHealing: (waiting) => this.#waits({ type: "healing", waiting }),
       reopen: async () => {
         this.#directory = await openDirectory(dataDir, id, this.#environment.random);
         return this.#directory;
@@ -380,16 +359,21 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     });
   }
 
+  #waits(state: Extract<NodeState, { readonly waiting: unknown }>): void {
+    if (this.#stopping === null) this.#state = state;
+    else state.waiting.stop();
+  }
+
   /** Null when it was stopped before. */
   #enter(place: Entrance): Promise<Membership | null> {
     const entering = { ...this.#environment, config: this.#config, ...place };
     if (this.#config.join.length > 0) {
       const join = joinOf(entering);
-      this.#state = { type: "join", waiting: join };
+      this.#waits({ type: "join", waiting: join });
       return joinCluster(entering, join);
     }
     const birth = birthOf(entering);
-    this.#state = { type: "birth", waiting: birth };
+    this.#waits({ type: "birth", waiting: birth });
     return beBorn(entering, birth);
   }
 
@@ -428,13 +412,15 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     if (state.type === "serving") {
       state.member.abandon();
     }
-    this.#promotion?.stop();
-    this.#scrubber?.stop();
-    if ("waiting" in state) {
-      state.waiting.stop();
-    }
+    this.#fallSilent(state);
     const closing = [this.#listener?.close(), this.#disk?.stop(), this.#directory?.close()];
     void Promise.allSettled(closing).then(() => this.#finish(end));
+  }
+
+  #fallSilent(state: NodeState): void {
+    this.#promotion?.stop();
+    this.#scrubber?.stop();
+    if ("waiting" in state) state.waiting.stop();
   }
 
   #finish(end: NodeEnd): void {

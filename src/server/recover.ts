@@ -3,12 +3,14 @@ import { EPOCH_STEP_MAX, LINEAGE_REVISIONS } from "../limits.ts";
 import { RegistryBuilder } from "../registry/builder.ts";
 import { beginLineage } from "../registry/lineage.ts";
 import { Registry } from "../registry/registry.ts";
+import type { OnCopyRead } from "../storage/level-copy.ts";
 import { supersede } from "../storage/markers.ts";
 import { readSurvivor, type Survivor } from "../storage/survivor.ts";
 import { must } from "../util/assert.ts";
 import { commandCodec } from "../wire/command-codec.ts";
 import { snapshotCodec } from "../wire/snapshot-codec.ts";
 import type { OnBytes } from "./check-backup.ts";
+import { checkRoom } from "./check-room.ts";
 import { checkPlace, checkRevision, makeLineage } from "./new-lineage.ts";
 import { asNodeError } from "./node-error.ts";
 
@@ -20,9 +22,11 @@ export interface RecoverOptions {
   /** Where the new one is made: an empty directory, or one that is not there. */
   readonly into: string;
   readonly id: string;
+  /** See `checkRoom`. */
+  readonly diskLowBytes: number | null;
   /** All is checked, and nothing is made. */
   readonly isDry: boolean;
-  readonly onRead: OnBytes;
+  readonly onRead: OnCopyRead;
   readonly onWritten: OnBytes;
 }
 
@@ -65,6 +69,8 @@ export async function recoverCluster(options: RecoverOptions): Promise<Recovered
   const lineage = `${birth.clusterId}.${epoch}`;
   const { revision, instanceCount: instances, sessionCount: sessions } = registry;
   const recovered = { lineage, ...at, revision, instances, sessions };
+  const stateBytes = loaded.snapshot?.bytes ?? 0;
+  await checkRoom({ dataDir: into, diskLowBytes: options.diskLowBytes, sessions, stateBytes });
   if (isDry) {
     return { ...recovered, incarnation: null, unmarked: [] };
   }
@@ -76,18 +82,16 @@ export async function recoverCluster(options: RecoverOptions): Promise<Recovered
 
 async function stateOf(
   from: string,
-  onRead: OnBytes,
+  onRead: OnCopyRead,
 ): Promise<{ readonly survivor: Survivor; readonly registry: Registry }> {
-  let bytes = 0;
   let builder: RegistryBuilder | null = null;
-  const survivor = await readSurvivor(from, (chunk) => {
+  const onChunk = (chunk: Uint8Array): void => {
     builder ??= new RegistryBuilder();
     for (const item of snapshotCodec.decodeChunk(chunk)) {
       builder.add(item);
     }
-    bytes += chunk.length;
-    onRead(bytes);
-  });
+  };
+  const survivor = await readSurvivor(from, onChunk, onRead);
   const { snapshot, entries } = survivor.loaded;
   const built = builder as RegistryBuilder | null;
   const registry =
@@ -95,7 +99,6 @@ async function stateOf(
       ? new Registry()
       : must(built, "a snapshot has chunks").finish(snapshot.digest);
   for (const { index, term, kind, data } of entries) {
-    bytes += data.length;
     if (kind !== "commands" || index <= (snapshot?.index ?? 0)) {
       continue;
     }
@@ -103,7 +106,6 @@ async function stateOf(
     for (const command of commands) {
       registry.apply({ index, term, atMs }, command);
     }
-    onRead(bytes);
   }
   return { survivor, registry };
 }

@@ -2,6 +2,7 @@ import { nodeRandom } from "../env/node-env.ts";
 import { LINEAGE_REVISIONS } from "../limits.ts";
 import { beginLineage } from "../registry/lineage.ts";
 import { type CheckedBackup, checkBackupFile, type OnBytes } from "./check-backup.ts";
+import { checkRoom } from "./check-room.ts";
 import { checkPlace, checkRevision, makeLineage } from "./new-lineage.ts";
 
 export interface RestoreOptions {
@@ -10,6 +11,8 @@ export interface RestoreOptions {
   /** The node that the directory is to be of. */
   readonly id: string;
   readonly areSessionsKept: boolean;
+  /** See `checkRoom`. */
+  readonly diskLowBytes: number | null;
   /** All is checked, and nothing is made. */
   readonly isDry: boolean;
   /** Of the file, while it is read. */
@@ -45,6 +48,8 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
   const at = { index: Math.max(1, backup.header.index), term: Math.max(1, backup.header.term) };
   beginLineage(registry, { ...at, revisions: LINEAGE_REVISIONS, areSessionsKept });
   const { revision, instanceCount: instances, sessionCount: sessions } = registry;
+  const stateBytes = backup.end.bytes;
+  await checkRoom({ dataDir, diskLowBytes: options.diskLowBytes, sessions, stateBytes });
   if (options.isDry) {
     return { backup, clusterId: null, incarnation: null, revision, instances, sessions };
   }

@@ -1,6 +1,6 @@
-import type { Random, Timers } from "../env/env.ts";
+import type { Random, Timer, Timers } from "../env/env.ts";
 import { PEER_REDIAL_MS_MIN } from "../limits.ts";
-import { deferred } from "../util/deferred.ts";
+import { deferred, handled } from "../util/deferred.ts";
 
 /**
  * Rounds of questions to other nodes, until one of them has come to something. Between two there is
@@ -10,6 +10,8 @@ export class Rounds {
   readonly #timers: Timers;
   readonly #random: Random;
   readonly #pauseMsMax: number;
+  readonly #stopped = deferred<null>();
+  #pausing: Timer | null = null;
   #isStopped = false;
 
   constructor(timers: Timers, random: Random, pauseMsMax: number) {
@@ -24,17 +26,23 @@ export class Rounds {
 
   stop(): void {
     this.#isStopped = true;
+    this.#pausing?.cancel();
+    this.#stopped.resolve(null);
   }
 
   /**
-   * What a round has come to. Null where it was stopped before: then it is as if the process had
-   * crashed, and the next start asks again. Rejects as `round` does.
+   * What a round has come to. Null as soon as it is stopped, whatever an answer is waited for: then
+   * it is as if the process had crashed, and the next start asks again. Rejects as `round` does.
    */
-  async until<Result>(round: () => Promise<Result | null>): Promise<Result | null> {
+  until<Result>(round: () => Promise<Result | null>): Promise<Result | null> {
+    return Promise.race([this.#stopped.promise, handled(this.#repeat(round))]);
+  }
+
+  async #repeat<Result>(round: () => Promise<Result | null>): Promise<Result | null> {
     while (!this.#isStopped) {
       const result = await round();
-      if (result !== null && !this.#isStopped) {
-        return result;
+      if (result !== null || this.#isStopped) {
+        return this.#isStopped ? null : result;
       }
       await this.#pause();
     }
@@ -44,7 +52,7 @@ export class Rounds {
   #pause(): Promise<void> {
     const { promise, resolve } = deferred<void>();
     const spread = this.#random.below(this.#pauseMsMax - PEER_REDIAL_MS_MIN);
-    this.#timers.after(PEER_REDIAL_MS_MIN + spread, resolve);
+    this.#pausing = this.#timers.after(PEER_REDIAL_MS_MIN + spread, resolve);
     return promise;
   }
 }

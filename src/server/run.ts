@@ -1,7 +1,8 @@
 import { createLog } from "../env/logger.ts";
 import { EXIT } from "../errors.ts";
 import type { NodeConfig } from "./config.ts";
-import { type NodeEnd, type NodeHandle, startNode } from "./node.ts";
+import { type NodeHandle, startNode } from "./node.ts";
+import type { NodeEnd } from "./node-environment.ts";
 import { exitCodeOf } from "./node-error.ts";
 
 /**

@@ -5,7 +5,7 @@ import { snapshotCodec } from "../wire/snapshot-codec.ts";
 
 /** The state as of the stored snapshot. */
 export async function storedRegistry(
-  { snapshot }: LoadedLog,
+  { snapshot }: Pick<LoadedLog, "snapshot">,
   storage: Pick<Storage, "chunks">,
 ): Promise<Registry> {
   if (snapshot === null) {

@@ -14,8 +14,12 @@ export interface BadFile {
 /**
  * Those files of a LevelDB that are not as they were written, or not of it. It consists of what its
  * MANIFEST names, and `CURRENT` names that; a table that nobody names is of no use, whatever is in it.
+ * `onBytes`: how much of it was looked at so far.
  */
-export async function badFilesOf(database: string): Promise<BadFile[]> {
+export async function badFilesOf(
+  database: string,
+  onBytes: (bytes: number) => void = () => {},
+): Promise<BadFile[]> {
   const current = (await readIfThere(join(database, "CURRENT")))?.toString("latin1") ?? null;
   if (current === null) return [{ file: "CURRENT", text: "it is missing" }];
   const [, file] = /^(MANIFEST-\d+)\n$/.exec(current) ?? [];
@@ -26,7 +30,13 @@ export async function badFilesOf(database: string): Promise<BadFile[]> {
   if (part !== null) return [{ file, text: textOf(part, content) }];
   const manifest = decodeManifest(content);
   if (manifest === null) return [{ file, text: "it does not say of what the database consists" }];
-  const bad = [...(await badTables(database, manifest)), ...(await badLogs(database, manifest))];
+  let bytes = 0;
+  const onFile = (file: Buffer): void => {
+    bytes += file.length;
+    onBytes(bytes);
+  };
+  const bad = await badTables(database, manifest, onFile);
+  bad.push(...(await badLogs(database, manifest, onFile)));
   const isShort = await hasForgotten(database, manifest);
   return isShort ? [...bad, { file, text: "it does not know of the last tables" }] : bad;
 }
@@ -45,12 +55,17 @@ async function hasForgotten(database: string, { mentioned, firstLog }: Manifest)
   });
 }
 
-async function badTables(database: string, { tables }: Manifest): Promise<BadFile[]> {
+async function badTables(
+  database: string,
+  { tables }: Manifest,
+  onFile: (content: Buffer) => void,
+): Promise<BadFile[]> {
   const bad: BadFile[] = [];
   for (const [number, table] of tables) {
     const file = (await fileOf(database, number)) ?? nameOf(number, "ldb");
     const content = await readIfThere(join(database, file));
     const text = content === null ? "it is missing" : badTable(content, table);
+    if (content !== null) onFile(content);
     if (text !== null) bad.push({ file, text });
   }
   return bad;
@@ -78,13 +93,18 @@ function badTable(content: Buffer, { bytes, first, last }: TableInUse): string |
   return isOwn ? null : "it is another table than the MANIFEST says";
 }
 
-async function badLogs(database: string, manifest: Manifest): Promise<BadFile[]> {
+async function badLogs(
+  database: string,
+  manifest: Manifest,
+  onFile: (content: Buffer) => void,
+): Promise<BadFile[]> {
   const bad: BadFile[] = [];
   for (const file of await readdir(database)) {
     const [, number] = /^(\d+)\.log$/.exec(file) ?? [];
     if (number === undefined || Number(number) < manifest.firstLog) continue;
     const content = await readIfThere(join(database, file));
     if (content === null) continue;
+    onFile(content);
     const part = badPartOfLog(content);
     const text = part === null ? badOrderOfLog(content) : textOf(part, content);
     if (text !== null) bad.push({ file, text });

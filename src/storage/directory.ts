@@ -1,6 +1,5 @@
 import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { LogIndex } from "../raft/types.ts";
 import { assert } from "../util/assert.ts";
 import { type Damage, damaged, LogDamaged } from "./damage.ts";
 import { closeDatabase, type Database, lockDamaged, openDatabase } from "./database.ts";
@@ -24,7 +23,7 @@ import { decodeBirth, decodeIdentity, encodeBirth } from "./identity.ts";
 import type { KeyValueStore } from "./key-value-store.ts";
 import { DIRECTORY_FILES, decodeFormat, FORMAT_KEY, FORMAT_VERSION } from "./layout.ts";
 import { type OpenedStorage, openStorage, type StorageOptions } from "./level-storage.ts";
-import { entriesDownFrom, formerDownFrom } from "./log-source.ts";
+import { StoredSource } from "./log-source.ts";
 import {
   checkIsUnused,
   type DirectoryRandom,
@@ -38,13 +37,8 @@ import { damagedDirectoryAdvice, NEWER_FORMAT_ADVICE } from "./recovery-advice.t
 import { beginReturn } from "./returning.ts";
 import { Salvage } from "./salvage.ts";
 import { type Scrubbed, scrub } from "./scrub.ts";
-import {
-  type Identity,
-  type LogSource,
-  type Membership,
-  type Returning,
-  StorageError,
-} from "./storage.ts";
+import type { RepairSource } from "./snapshot-source.ts";
+import { type Identity, type Membership, type Returning, StorageError } from "./storage.ts";
 
 const { identity: IDENTITY, birth: BIRTH, diverged: DIVERGED } = DIRECTORY_FILES;
 const { database: DATABASE, creating: CREATING, generation: GENERATION } = DIRECTORY_FILES;
@@ -137,7 +131,7 @@ export async function isUnmade(path: string): Promise<boolean> {
   }
 }
 
-export interface DataDirectory extends LogSource {
+export interface DataDirectory {
   readonly path: string;
   readonly identity: Identity;
   /** Null until the directory is part of a cluster. */
@@ -146,6 +140,8 @@ export interface DataDirectory extends LogSource {
   readonly returning: Returning | null;
   /** The database that was in use before this one and is kept, or null. */
   readonly aside: string | null;
+  /** What is in it for members that repair theirs. */
+  readonly source: RepairSource;
   /**
    * Writes down the cluster that this directory is part of from now on; resolves when that is on
    * disk. Does nothing when it was born into the same cluster before.
@@ -161,11 +157,11 @@ export interface DataDirectory extends LogSource {
   open(options?: StorageOptions): Promise<OpenedStorage>;
   /**
    * What is left of a log that `open` has found damaged. Once it is rebuilt or set aside, close this
-   * directory and open it again.
+   * directory and open it again. `signal` cuts it short.
    *
-   * @throws StorageError DAMAGED when nobody can say how far the log reached.
+   * @throws StorageError DAMAGED when nobody can say how far the log reached; the reason of `signal`.
    */
-  salvage(): Promise<Salvage>;
+  salvage(signal?: AbortSignal): Promise<Salvage>;
   /**
    * The next opening uses neither log nor snapshot again: the state is wrong, as `text` says to
    * people. Resolves when that is on disk.
@@ -219,18 +215,19 @@ class LevelDirectory implements DataDirectory {
   readonly path: string;
   readonly identity: Identity;
   readonly aside: string | null;
+  readonly source: RepairSource;
   #database: Database;
   #birth: Membership | null;
   #generation: Generation;
   #opened: OpenedStorage | null = null;
   #isOpen = false;
-  /** One at a time. Never rejects. */
-  #formerRead: Promise<unknown> = Promise.resolve();
 
   constructor({ path, identity, birth, generation, aside, database }: Contents) {
     this.path = path;
     this.identity = identity;
     this.aside = aside;
+    const storeInUse = () => (this.#database.damage === null ? this.#database.store : null);
+    this.source = new StoredSource(storeInUse, aside);
     this.#birth = birth;
     this.#generation = generation;
     this.#database = database;
@@ -278,23 +275,11 @@ class LevelDirectory implements DataDirectory {
     }
   }
 
-  async salvage(): Promise<Salvage> {
+  async salvage(signal?: AbortSignal): Promise<Salvage> {
     const { path, identity } = this;
     assert(this.#birth !== null && this.#opened === null, "only a damaged log is salvaged");
-    return Salvage.read({ path, identity, birth: this.#birth, generation: this.#generation });
-  }
-
-  async readDownFrom(to: LogIndex, bytesMax: number): Promise<readonly Uint8Array[]> {
-    if (this.#database.damage !== null) return [];
-    return entriesDownFrom(this.#database.store, to, bytesMax);
-  }
-
-  async readFormerDownFrom(to: LogIndex, bytesMax: number): Promise<readonly Uint8Array[]> {
-    const { aside } = this;
-    if (aside === null) return [];
-    const read = this.#formerRead.then(() => formerDownFrom(aside, to, bytesMax));
-    this.#formerRead = read.catch(() => {});
-    return read;
+    const generation = this.#generation;
+    return Salvage.read({ path, identity, birth: this.#birth, generation }, signal);
   }
 
   scrub(nowMs: number, pause: () => Promise<void>): AsyncIterable<Scrubbed> {

@@ -23,7 +23,7 @@ import {
   LOG_START,
   type LogPosition,
 } from "./layout.ts";
-import { readCopy } from "./level-copy.ts";
+import { type OnCopyRead, readCopy } from "./level-copy.ts";
 import { readLog } from "./level-storage.ts";
 import { decodeMark, laterMark } from "./mark-record.ts";
 import { laterInUse } from "./next-generation.ts";
@@ -86,9 +86,12 @@ export interface Inspection {
 const FILES = DIRECTORY_FILES;
 
 /** Looks, and writes nothing into the directory. */
-export async function inspectDirectory(path: string): Promise<Inspection> {
+export async function inspectDirectory(
+  path: string,
+  onRead: OnCopyRead = () => {},
+): Promise<Inspection> {
   const why = await whyNone(path);
-  return why === null ? new Inspector(path).inspect() : { ...nothingOf(path), why };
+  return why === null ? new Inspector(path, onRead).inspect() : { ...nothingOf(path), why };
 }
 
 function nothingOf(path: string): Inspection {
@@ -117,10 +120,12 @@ async function whyNone(path: string): Promise<string | null> {
 
 class Inspector {
   readonly #path: string;
+  readonly #onRead: OnCopyRead;
   readonly #damages: DamagedFile[] = [];
 
-  constructor(path: string) {
+  constructor(path: string, onRead: OnCopyRead) {
     this.#path = path;
+    this.#onRead = onRead;
   }
 
   async inspect(): Promise<Inspection> {
@@ -157,10 +162,11 @@ class Inspector {
       return { ...facts, ...(await this.#votesAndMark(generation, own)), damages: this.#damages };
     }
     // What is written while it is read is told neither from what is torn nor from what is lost.
-    const outcome = await readCopy(join(this.#path, database), async (store) => {
+    const read = async (store: KeyValueStore) => {
       const small = await this.#votesAndMark(generation, own);
       return { ...small, ...(await this.#log(store, database, own, small)) };
-    });
+    };
+    const outcome = await readCopy(join(this.#path, database), read, this.#onRead);
     switch (outcome.type) {
       case "running":
         return { ...facts, state: "running", damages: this.#damages };

@@ -31,6 +31,13 @@ export type CopyOutcome<Result> =
   /** Nothing can be said of it. */
   | { readonly type: "unread"; readonly why: string };
 
+/** How far it is: `bytes` of `of`, which is null where nobody knows. */
+export type OnCopyRead = (
+  part: "copying" | "checking" | "reading",
+  bytes: number,
+  of: number | null,
+) => void;
+
 /** They are LevelDB's own messages, or made by whoever opens it. */
 const NOT_COPIED = new Set(["LOCK", "LOG", "LOG.old"]);
 
@@ -45,13 +52,14 @@ const NOT_COPIED = new Set(["LOCK", "LOG", "LOG.old"]);
 export async function readCopy<Result>(
   database: string,
   read: (store: KeyValueStore) => Promise<Result>,
+  onRead: OnCopyRead = () => {},
 ): Promise<CopyOutcome<Result>> {
   let scratch: string | null = null;
   let lock: KeyValueStore | null = null;
   try {
     scratch = await mkdtemp(join(tmpdir(), "rollcall-copy-"));
     lock = await lockOf(database, join(scratch, "lock"));
-    return await copied(database, join(scratch, "db"), read);
+    return await copied(database, join(scratch, "db"), read, onRead);
   } catch (error) {
     const code = error instanceof StorageError ? error.code : null;
     if (code === "LOCKED") return { type: "running" };
@@ -93,27 +101,53 @@ async function copied<Result>(
   database: string,
   copy: string,
   read: (store: KeyValueStore) => Promise<Result>,
+  onRead: OnCopyRead,
 ): Promise<CopyOutcome<Result>> {
   const files = (await readdir(database)).filter((file) => !NOT_COPIED.has(file));
   await mkdir(copy);
-  await checkRoom(database, files, copy);
-  for (const file of files) {
+  const sizes = await Promise.all(
+    files.map(async (file) => (await stat(join(database, file))).size),
+  );
+  const all = sizes.reduce((sum, size) => sum + size, 0);
+  await checkRoom(all, copy);
+  let bytes = 0;
+  for (const [at, file] of files.entries()) {
     await copyFile(join(database, file), join(copy, file), constants.COPYFILE_FICLONE);
+    bytes += sizes[at] ?? 0;
+    onRead("copying", bytes, all);
   }
-  const bad = await badFilesOf(copy);
+  const bad = await badFilesOf(copy, (checked) => onRead("checking", checked, all));
   if (bad.length > 0) return { type: "bad", files: bad };
   const store = await openLevelStore(copy, { create: false });
   try {
-    return { type: "read", result: await read(store) };
+    return { type: "read", result: await read(counted(store, onRead)) };
   } finally {
     await store.close();
   }
 }
 
+/** Tells how much of it was walked through; a log and a snapshot may each be walked more than once. */
+function counted(store: KeyValueStore, onRead: OnCopyRead): KeyValueStore {
+  let bytes = 0;
+  return {
+    get: (key) => store.get(key),
+    edge: (range, end) => store.edge(range, end),
+    batch: (operations) => store.batch(operations),
+    compact: (range) => store.compact(range),
+    close: () => store.close(),
+    async *iterate(range) {
+      for await (const record of store.iterate(range)) {
+        bytes += record[0].length + record[1].length;
+        onRead("reading", bytes, null);
+        yield record;
+      }
+    },
+  };
+}
+
 /** LevelDB sorts what is in its log at once, so as much again may be written. */
-async function checkRoom(database: string, files: readonly string[], copy: string): Promise<void> {
-  const stats = await Promise.all(files.map((file) => stat(join(database, file))));
-  const wanted = 2 * stats.reduce((sum, { size }) => sum + size, 0);
+async function checkRoom(bytes: number, copy: string): Promise<void> {
+  const wanted = 2 * bytes;
   const { bavail, bsize } = await statfs(copy);
   if (bavail * bsize >= wanted) return;
   throw new Error(

@@ -1,5 +1,5 @@
 import type { LogIndex } from "../raft/types.ts";
-import { must } from "../util/assert.ts";
+import { assert, must } from "../util/assert.ts";
 import {
   bufferOf,
   type Chain,
@@ -48,7 +48,7 @@ export class LogRepair {
   readonly #start: LogPosition;
   readonly #mark: LogPosition;
   /** Of the snapshot that is there as a whole. */
-  readonly #snapshot: LogPosition | null;
+  #snapshot: LogPosition | null;
   readonly #end: LogPosition;
   readonly #furthest: LogPosition;
   readonly #candidates = new Map<LogIndex, Map<Chain, Candidate>>();
@@ -133,6 +133,21 @@ export class LogRepair {
     return this.#proved.length > before;
   }
 
+  /**
+   * Whether the log would be whole if a snapshot that was taken at that entry stood for what is before
+   * it: it is known to have that very entry, and is proved down to it, and to the mark.
+   */
+  isWholeWith(snapshot: LogPosition): boolean {
+    const needed = Math.min(snapshot.index, this.#mark.index);
+    return this.#has(snapshot) && this.#wanted.index <= needed;
+  }
+
+  /** A snapshot that was taken at an entry of this log is there now. */
+  adopt(snapshot: LogPosition): void {
+    assert(this.isWholeWith(snapshot), () => `a snapshot at ${snapshot.index} is not of this log`);
+    this.#snapshot = snapshot;
+  }
+
   /** Those that are proved, by rising index. */
   *entries(): Generator<DecodedEntry> {
     const start = this.start.index;
@@ -161,6 +176,13 @@ export class LogRepair {
       }
     }
     return last;
+  }
+
+  /** It is proved, or the one behind it names it. */
+  #has({ index, term, chain }: LogPosition): boolean {
+    const proved = this.#proved[this.#end.index - index]?.decoded.position;
+    if (proved !== undefined) return proved.chain === chain && proved.term === term;
+    return this.#wanted.index === index && this.#wanted.chain === chain;
   }
 
   #take(bytes: Uint8Array, isOwn: boolean): DecodedEntry | null {

@@ -1,13 +1,55 @@
-import type { LogIndex } from "../raft/types.ts";
+import type { LogIndex, SnapshotId } from "../raft/types.ts";
 import type { KeyValueStore } from "./key-value-store.ts";
 import { decodeStored, entryKey, indexOfKey } from "./layout.ts";
 import { salvageLevel } from "./level-salvage.ts";
+import { POINTER_KEY } from "./snapshot-layout.ts";
+import { chunksFrom, type RepairSource, type SealedChunk } from "./snapshot-source.ts";
 
 /** Small ones would else keep the loop of the node that is asked for long. */
 const ENTRIES_MAX = 1_000;
 
+/** Of a data directory that is in use. */
+export class StoredSource implements RepairSource {
+  readonly #store: () => KeyValueStore | null;
+  readonly #aside: string | null;
+  /** One at a time. Never rejects. */
+  #formerRead: Promise<unknown> = Promise.resolve();
+
+  /** `store`: null of one that is damaged; `aside`: the database that was in use before, if kept. */
+  constructor(store: () => KeyValueStore | null, aside: string | null) {
+    this.#store = store;
+    this.#aside = aside;
+  }
+
+  async readDownFrom(to: LogIndex, bytesMax: number): Promise<readonly Uint8Array[]> {
+    const store = this.#store();
+    return store === null ? [] : entriesDownFrom(store, to, bytesMax);
+  }
+
+  async readFormerDownFrom(to: LogIndex, bytesMax: number): Promise<readonly Uint8Array[]> {
+    const aside = this.#aside;
+    if (aside === null) return [];
+    const read = this.#formerRead.then(() => formerDownFrom(aside, to, bytesMax));
+    this.#formerRead = read.catch(() => {});
+    return read;
+  }
+
+  async readPointer(): Promise<Uint8Array | null> {
+    return (await this.#store()?.get(POINTER_KEY)) ?? null;
+  }
+
+  async readChunksFrom(
+    id: SnapshotId,
+    first: number,
+    bytesMax: number,
+  ): Promise<readonly SealedChunk[]> {
+    const store = this.#store();
+    return store === null ? [] : chunksFrom(store, id, first, bytesMax);
+  }
+}
+
 /** Of a database that is in use. */
-export async function entriesDownFrom(
+async function entriesDownFrom(
   store: KeyValueStore,
   to: LogIndex,
   bytesMax: number,
@@ -25,7 +67,7 @@ export async function entriesDownFrom(
 }
 
 /** Of one that is not in use, which LevelDB has not opened. */
-export async function formerDownFrom(
+async function formerDownFrom(
   database: string,
   to: LogIndex,
   bytesMax: number,

@@ -37,7 +37,7 @@ export const LATER_EPOCH_ADVICE =
 
 /** Of a node that asks its peers for what its log has lost. */
 export const HEALING_ADVICE =
-  "The node asks the other members for what is missing, and serves nobody until it has it: start those that do not run. It says at /readyz what it waits for. Keep its directory.";
+  "The node asks the other members for what is missing, and serves nobody until it has it: start those that do not run. Where all of them run and nobody has it, what is left is a backup ('rollcall snapshot restore'). It says at /readyz what it waits for. Keep its directory.";
 
 /** Of a member that the others have removed. */
 export const REMOVED_ADVICE =

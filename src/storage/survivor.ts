@@ -7,7 +7,7 @@ import { databaseOf, decodeGeneration, FIRST_GENERATION, markOf } from "./genera
 import { decodeBirth, decodeIdentity } from "./identity.ts";
 import type { KeyValueStore } from "./key-value-store.ts";
 import { DIRECTORY_FILES } from "./layout.ts";
-import { readCopy } from "./level-copy.ts";
+import { type OnCopyRead, readCopy } from "./level-copy.ts";
 import { readLog } from "./level-storage.ts";
 import { MarkFile } from "./mark-file.ts";
 import { chunkRange } from "./snapshot-layout.ts";
@@ -38,6 +38,7 @@ const NO_VOTE: HardState = { term: 0, vote: null };
 export async function readSurvivor(
   path: string,
   onChunk: (chunk: Uint8Array) => void,
+  onRead: OnCopyRead,
 ): Promise<Survivor> {
   const identity = await record(path, FILES.identity, decodeIdentity);
   const { membership: birth } = await record(path, FILES.birth, decodeBirth);
@@ -47,14 +48,15 @@ export async function readSurvivor(
       ? { generation: FIRST_GENERATION }
       : await record(path, FILES.generation, decodeGeneration);
   const database = join(path, databaseOf(generation.number));
-  const outcome = await readCopy(database, async (store) => {
+  const read = async (store: KeyValueStore): Promise<Survivor> => {
     const votes = await votesIn(path, identity.incarnation);
     const mark = await MarkFile.read(join(path, markOf(generation.number)), identity.incarnation);
     const verdict = await readLog(store, votes ?? ANY_TERM, mark?.position ?? null);
     if (verdict.type === "damaged") throw bad(path, describeDamage(verdict.damage));
     await readChunks(path, store, verdict.loaded, onChunk);
     return { identity, birth, hardState: votes ?? NO_VOTE, loaded: verdict.loaded };
-  });
+  };
+  const outcome = await readCopy(database, read, onRead);
   switch (outcome.type) {
     case "read":
       return outcome.result;

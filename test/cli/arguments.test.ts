@@ -124,6 +124,12 @@ describe("misuse", () => {
     }
   });
 
+  test("of a command of a group names that one", async () => {
+    const { world, err } = captured(["snapshot", "inspect"]);
+    expect(await run(world)).toBe(2);
+    expect(err()).toContain("hint: 'rollcall snapshot inspect --help' shows how it is used\n");
+  });
+
   test("the environment is held to the same rules, and named", async () => {
     const { world, err } = captured(["version"], { env: { ROLLCALL_TIMEOUT: "soon" } });
     expect(await run(world)).toBe(2);

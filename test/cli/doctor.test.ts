@@ -81,6 +81,11 @@ describe("doctor of directories", () => {
       / n1 +a1b2c3d4e5f60718 +00112233….1 +5 +2 of 2 +62 +69 +5 +69 +64 +verified/,
     );
     expect(out).toContain(`well: ${n1} (n1) is the most up to date, with entry 69 of term 5`);
+    const { world, err: shown } = captured(["doctor", "--data", n1], { isTty: true });
+    expect(await run(world)).toBe(0);
+    const [said, line, ...rest] = shown().split("\r\u001b[2K");
+    expect([said, rest.at(-1)]).toEqual([expect.stringContaining(`reading ${n1}`), ""]);
+    expect(line).toMatch(/^copying \/.*n1: \d[.\d]* K?B \(\d+ %\)$/);
     const { out: json } = await doctor("--data", n1, "-o", "json");
     expect(JSON.parse(json)).toMatchObject({
       ...{ kind: "DirectoriesDiagnosis", mostUpToDate: [n1] },

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { request } from "node:http";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { HTTP_PAGES_WAITING_MAX } from "../../src/limits.ts";
+import { HTTP_PAGES_WAITING_MAX, LOG_READS_WAITING_MAX } from "../../src/limits.ts";
 import { BareClient, Cluster } from "./world.ts";
 
 describe("HTTP on the clients' port", () => {
@@ -166,34 +166,57 @@ describe("HTTP asked for more pages at once than a node makes", () => {
 
   afterAll(() => cluster.close());
 
+  /** All at once: how many answers have a status, and the text of all of them. */
+  async function askedAtOnce(path: string) {
+    const [host, port] = cluster.address("n1").split(":");
+    const one = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+    const sockets = Array.from({ length: CONNECTIONS }, () => connect(Number(port), host));
+    await Promise.all(sockets.map((socket) => once(socket, "connect")));
+    const answers = sockets.map(async (socket) => {
+      let said = "";
+      let found: string[] = [];
+      socket.setEncoding("latin1");
+      socket.write(one.repeat(PIPELINED));
+      for await (const text of socket) {
+        said += text;
+        found = [...said.matchAll(/HTTP\/1.1 (\d+) /g)].map(([, code = ""]) => code);
+        if (found.length === PIPELINED) {
+          break;
+        }
+      }
+      return { found, said };
+    });
+    const all = await Promise.all(answers);
+    const codes = all.flatMap(({ found }) => found);
+    return {
+      count: (code: string) => codes.filter((found) => found === code).length,
+      text: all.map(({ said }) => said).join(),
+    };
+  }
+
   it.each(["/metrics", "/v1/status", "/v1/sessions", "/v1/instances?application=a&read=stale"])(
     "%s: makes some, refuses the others, and answers all",
     async (path) => {
-      const [host, port] = cluster.address("n1").split(":");
-      const one = `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
-      const sockets = Array.from({ length: CONNECTIONS }, () => connect(Number(port), host));
-      await Promise.all(sockets.map((socket) => once(socket, "connect")));
-      const statuses = sockets.map(async (socket) => {
-        let said = "";
-        let found: string[] = [];
-        socket.setEncoding("latin1");
-        socket.write(one.repeat(PIPELINED));
-        for await (const text of socket) {
-          said += text;
-          found = [...said.matchAll(/HTTP\/1.1 (\d+) /g)].map(([, code = ""]) => code);
-          if (found.length === PIPELINED) {
-            break;
-          }
-        }
-        return found;
-      });
-      const all = (await Promise.all(statuses)).flat();
-      const count = (code: string) => all.filter((found) => found === code).length;
+      const { count } = await askedAtOnce(path);
       expect(count("200") + count("503")).toBe(PIPELINED * CONNECTIONS);
       expect(count("200")).toBeGreaterThanOrEqual(HTTP_PAGES_WAITING_MAX);
       expect(count("503")).toBeGreaterThan(0);
     },
   );
+
+  it("/v1/log: reads one after the other for a few, refuses the others, and answers all", async () => {
+    const { lineage } = cluster.nodes.get("n1")?.status() ?? {};
+    const path = `/v1/log?lineage=${lineage}&to=1`;
+    const { count, text } = await askedAtOnce(path);
+    expect(count("200") + count("503")).toBe(PIPELINED * CONNECTIONS);
+    expect(count("200")).toBeGreaterThan(LOG_READS_WAITING_MAX);
+    expect(count("503")).toBeGreaterThan(0);
+    expect(text).toContain(`"limit":${LOG_READS_WAITING_MAX}`);
+    const response = await fetch(`http://${cluster.address("n1")}${path}`);
+    expect(await response.json()).toMatchObject({ kind: "LogPart", items: [expect.any(String)] });
+    const metrics = await (await fetch(`http://${cluster.address("n1")}/metrics`)).text();
+    expect(metrics).toMatch(/rollcall_http_requests_total{route="\/v1\/log",code="503"} [1-9]/);
+  });
 });
 
 describe("HTTP asked by web pages", () => {

@@ -54,6 +54,18 @@ describe("a cluster that has lost two of three", () => {
     await cluster.until(() => cluster.isReady("n2"));
   });
 
+  test("sees on a terminal how far the copy of what is left is, when it is looked at and when it is used", async () => {
+    await rm(cluster.dataDir("n1"), { recursive: true });
+    const argv = ["recover", "--data", "n2", "--into", "n2-new"];
+    const { world, err } = captured(argv, { cwd: cluster.root, isTty: true });
+    expect(await run(world)).toBe(0);
+    const copying = err()
+      .split("\r\u001b[2K")
+      .filter((line) => /^copying \/.*n2: \d[.\d]* K?B \(\d+ %\)$/.test(line));
+    // More of a machine that takes long over it.
+    expect(copying.length).toBeGreaterThanOrEqual(2);
+  });
+
   test("goes on from the third, and those of before stop for good", async () => {
     await cp(cluster.dataDir("n3"), join(cluster.root, "n3-found"), { recursive: true });
     await rm(cluster.dataDir("n1"), { recursive: true });

@@ -68,6 +68,20 @@ async function until(
 const addrsOf = ({ instances }: WatchEvent) => instances.map(({ addr }) => addr);
 
 describe("a cluster that is restored", () => {
+  test("is not made where its sessions could not come back, unless they are dropped", async () => {
+    const provider = await client("n1");
+    await provider.provider.register({ application: "shop", protocol: "http", addr: "a:1" });
+    await save();
+    const refused = await restore("low", "--disk-low", "1000TiB", "--dry-run");
+    expect(refused).toMatchObject({ exitCode: 78, err: expect.stringContaining("would be low") });
+    expect((await restore("low", "--disk-low", "1000TiB")).exitCode).toBe(78);
+    expect(await readdir(cluster.root)).not.toContain("low");
+    expect((await restore("low", "--disk-low", "much")).exitCode).toBe(2);
+    const dropped = await restore("low", "--disk-low", "1000TiB", "--drop-sessions");
+    expect(dropped.exitCode).toBe(0);
+    expect((await restore("never", "--disk-low", "0")).exitCode).toBe(0);
+  });
+
   test("resets a watch of before, is told of living providers, and drops the dead ones", async () => {
     const consumer = await client("n1");
     const alive = await client("n1");

@@ -5,7 +5,8 @@ import { WebSocket } from "ws";
 import { freePorts } from "../../jepsen-lite/net/ports.ts";
 import type { Logger } from "../../src/env/env.ts";
 import { parseNodeConfig } from "../../src/server/config.ts";
-import { type NodeEnvironment, type NodeHandle, startNode } from "../../src/server/node.ts";
+import { type NodeHandle, startNode } from "../../src/server/node.ts";
+import type { NodeEnvironment } from "../../src/server/node-environment.ts";
 
 /** Lines of all nodes of a test, to be looked at when it fails. */
 export class LogBook implements Logger {

@@ -207,10 +207,10 @@ describe("what is left of a damaged log", () => {
     await directory.close();
     // What is left of the entries before the gap may be what another member lacks.
     const again = await openDirectory(path, "n1", random);
-    expect(await again.readDownFrom(3, 1_000)).toEqual([]);
-    const former = await again.readFormerDownFrom(3, 1_000_000);
+    expect(await again.source.readDownFrom(3, 1_000)).toEqual([]);
+    const former = await again.source.readFormerDownFrom(3, 1_000_000);
     expect(former.map((value) => decodeStored(value)?.entry.index)).toEqual([3, 1]);
-    expect(await again.readFormerDownFrom(1, 1_000_000)).toHaveLength(1);
+    expect(await again.source.readFormerDownFrom(1, 1_000_000)).toHaveLength(1);
     await again.close();
     const { logStart, entries, snapshot } = await loadedFrom(path);
     expect(logStart).toEqual({ index: 3, term: 1 });
@@ -224,7 +224,7 @@ describe("what is left of a damaged log", () => {
     const directory = await openDirectory(path, "n1", random);
     await expect(directory.open()).rejects.toMatchObject({ damage: { what: "hole", index: 7 } });
     expect(openedElsewhere(join(path, "db"))).toBe("LEVEL_LOCKED");
-    expect(await directory.readDownFrom(9, 1_000)).toEqual([]);
+    expect(await directory.source.readDownFrom(9, 1_000)).toEqual([]);
     expect((await directory.salvage()).repair.state).toEqual({ type: "wants", wanted: 7 });
     await directory.close();
     expect(openedElsewhere(join(path, "db"))).not.toBe("LEVEL_LOCKED");
@@ -238,6 +238,16 @@ describe("what is left of a damaged log", () => {
     const directory = await openDirectory(path, "n1", random);
     await expect(directory.open()).rejects.toMatchObject({ damage: { what: "hole", index: 7 } });
     expect((await directory.salvage()).repair.state).toEqual({ type: "wants", wanted: 7 });
+    await directory.close();
+  });
+
+  it("is not read on once the node is stopped", async () => {
+    const path = await withSnapshot();
+    await rm(join(path, "db", "CURRENT"));
+    const directory = await openDirectory(path, "n1", random);
+    await expect(directory.salvage(AbortSignal.abort(new Error("stopped")))).rejects.toThrow(
+      "stopped",
+    );
     await directory.close();
   });
 

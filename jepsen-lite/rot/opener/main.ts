@@ -1,7 +1,7 @@
 import { nodeClock, nodeRandom, nodeTimers } from "../../../src/env/node-env.ts";
 import { LOG_PAGE_BYTES_MAX } from "../../../src/limits.ts";
 import { Healing } from "../../../src/server/healing.ts";
-import type { LogPage } from "../../../src/server/log-page.ts";
+import type { LogQuestions } from "../../../src/server/log-page.ts";
 import { LogDamaged } from "../../../src/storage/damage.ts";
 import { type DataDirectory, openDirectory } from "../../../src/storage/directory.ts";
 import type { Salvage } from "../../../src/storage/salvage.ts";
@@ -53,9 +53,17 @@ async function heal(
   { name, peer: path, isLed }: Job,
 ): Promise<string | null> {
   let rounds = 0;
-  const ask = async (_place: string, _lineage: string, to: number): Promise<LogPage> => {
-    const values = await (await peerAt(path)).readDownFrom(to, LOG_PAGE_BYTES_MAX);
-    return { leader: isLed ? PEER : null, values };
+  const ask: LogQuestions = {
+    entries: async (_place, to) => {
+      const { source } = await peerAt(path);
+      return {
+        leader: isLed ? PEER : null,
+        values: await source.readDownFrom(to, LOG_PAGE_BYTES_MAX),
+      };
+    },
+    snapshotRecord: async () => (await peerAt(path)).source.readPointer(),
+    chunks: async (_place, id, first) =>
+      (await peerAt(path)).source.readChunksFrom(id, first, LOG_PAGE_BYTES_MAX),
   };
   const healing: Healing = new Healing({
     salvage,

@@ -1,0 +1,33 @@
+import { expect, it } from "vitest";
+import { checkRoom } from "../../src/server/check-room.ts";
+
+const GIB = 2 ** 30;
+const WANTED = { dataDir: "/not/there/yet", diskLowBytes: null, sessions: 7, stateBytes: 0 };
+
+/** A disk of which something is mounted at /not alone. */
+function disk(freeBytes: number) {
+  return async (path: string) => (path === "/not" ? { freeBytes, totalBytes: 100 * GIB } : null);
+}
+
+it("a place for a new lineage has room for the sessions to come back", async () => {
+  await checkRoom(WANTED, disk(GIB));
+  await expect(checkRoom(WANTED, disk(GIB / 2))).rejects.toMatchObject({
+    exitCode: 78,
+    message: expect.stringMatching(
+      /^the disk of \/not\/there\/yet would be low: 480 MiB of room, 512 MiB wanted; .* that are kept \(7\) would end$/,
+    ),
+    hint: expect.stringContaining("--drop-sessions"),
+  });
+});
+
+it("what is to be written, and the reserve that it asks for, count", async () => {
+  const stateBytes = GIB / 4;
+  await expect(checkRoom({ ...WANTED, stateBytes }, disk(GIB))).rejects.toThrow("256 MiB of room");
+  await checkRoom({ ...WANTED, stateBytes }, disk(2 * GIB));
+});
+
+it("a node that never calls its disk low, and one without sessions, are not looked at", async () => {
+  await checkRoom({ ...WANTED, diskLowBytes: 0 }, disk(0));
+  await checkRoom({ ...WANTED, sessions: 0 }, disk(0));
+  await checkRoom(WANTED, async () => null);
+});
