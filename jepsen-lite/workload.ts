@@ -14,6 +14,9 @@ export function drawReadMode(prng: Prng, floorRevision: number): ReadCall["mode"
   ] as const);
 }
 
+/** Of the keys that anybody may update; of others only whoever put them changes anything. */
+export const UPDATED_PROTOCOL = "http";
+
 export interface DrawnKey {
   readonly namespace: string;
   readonly application: string;
@@ -41,7 +44,7 @@ export function drawKeys(prng: Prng, space: KeySpace): DrawnKey[] {
   return places.map((place) => ({
     namespace: "default",
     application: prng.pick(space.applications),
-    protocol: "http",
+    protocol: UPDATED_PROTOCOL,
     addr: `${owner}.example:${1_000 + place}`,
   }));
 }

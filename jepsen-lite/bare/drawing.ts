@@ -1,6 +1,6 @@
 import type { Key } from "../history.ts";
 import type { Prng } from "../prng.ts";
-import { type DrawnKey, drawKeys, type KeySpace } from "../workload.ts";
+import { type DrawnKey, drawKeys, type KeySpace, UPDATED_PROTOCOL } from "../workload.ts";
 import { type Endpoint, keyOf } from "./messages.ts";
 import type { Outcome, Shown, Wish, Work } from "./work.ts";
 
@@ -61,7 +61,8 @@ export class Drawing implements Work {
 
   shown({ endpoints }: Shown): void {
     const endpoint = endpoints.length === 0 ? null : this.#prng.pick(endpoints);
-    if (endpoint?.modifiedRevision !== undefined) {
+    const isFree = endpoint?.protocol === UPDATED_PROTOCOL;
+    if (isFree && endpoint.modifiedRevision !== undefined) {
       this.#changed(endpoint, endpoint.modifiedRevision);
     }
   }

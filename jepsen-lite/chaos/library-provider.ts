@@ -6,6 +6,7 @@ import {
 } from "../../src/client/index.ts";
 import { contentOf, type Endpoint, keyOf, metaOf } from "../bare/messages.ts";
 import type { WriteCall } from "../history.ts";
+import { UPDATED_PROTOCOL } from "../workload.ts";
 import { type LibraryOptions, silentLogger } from "./library.ts";
 
 const ADDRESSES = 4;
@@ -27,8 +28,9 @@ type Writing = Omit<WriteCall, "kind" | "session" | "seq">;
  * resolves or rejects with is written down. What it repeats meanwhile is its own affair.
  *
  * The library puts back what its session has lost, with the content that it had, and a history has each
- * content in one piece. So what it registers is persistent (`isLasting`), or goes with a session that
- * nothing but its client ends; and where the end of a call is not known, that client is closed. In the
+ * content in one piece. So what it registers is persistent (`isLasting`), or nobody else touches it, and
+ * it goes with a session that nothing but its client ends; and where the end of a call is not known, that
+ * client is closed. In the
  * history a session names a row of calls: which sessions the library has is its own affair, too.
  */
 export class LibraryProvider {
@@ -195,7 +197,8 @@ export class LibraryProvider {
     this.#values += 1;
     const tag = this.#options.prng.pick(["read", "write"]);
     return {
-      ...{ namespace: "default", application, protocol: "http" },
+      ...{ namespace: "default", application },
+      protocol: this.#isLasting ? UPDATED_PROTOCOL : "grpc",
       addr: `${this.name}.example:${place}`,
       ...{ meta: { tag, value: `${this.name}-${this.#values}` }, weight: 100, status: "up" },
     };
