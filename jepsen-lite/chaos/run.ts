@@ -113,10 +113,11 @@ async function disturbed(
   disturbances: Disturbance[],
 ): Promise<void> {
   const prng = new Prng(seed);
-  const untilMs = seconds * 1_000;
+  const untilMs = world.clock.nowMs + seconds * 1_000;
+  const untilMsMax = untilMs + seconds * 1_000;
   const isOver = (): boolean => {
     const { nowMs } = world.clock;
-    return nowMs >= untilMs && (world.operations >= operations || nowMs >= 2 * untilMs);
+    return nowMs >= untilMs && (world.operations >= operations || nowMs >= untilMsMax);
   };
   while (!isOver()) {
     await disturb({ world, nemeses, prng, directory, disturbances, onProgress });
