@@ -113,6 +113,7 @@ async function disturbed(
   disturbances: Disturbance[],
 ): Promise<void> {
   const prng = new Prng(seed);
+  // How long nodes take to come up is no part of it.
   const untilMs = world.clock.nowMs + seconds * 1_000;
   const untilMsMax = untilMs + seconds * 1_000;
   const isOver = (): boolean => {

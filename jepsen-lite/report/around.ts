@@ -81,7 +81,9 @@ export function around(index: EventIndex, finding: Finding): Around {
 
 /** Who was told last, before that, of each revision that is named. */
 function tellers(index: EventIndex, what: string, before: number): number[] {
-  const named = new Set([...what.matchAll(/\b\d+\b/g)].map(([number]) => Number(number)));
+  const named = new Set(
+    [...what.matchAll(/\b[1-9]\d*\b(?! ms)/g)].map(([number]) => Number(number)),
+  );
   const found: number[] = [];
   for (let at = before - 1; at >= Math.max(0, before - REACH) && named.size > 0; at -= 1) {
     const event = index.history[at];

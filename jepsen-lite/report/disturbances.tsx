@@ -1,16 +1,17 @@
 import type { Disturbance } from "../chaos/run-directory.ts";
-import type { Evidence } from "../nemeses/nemesis.ts";
+import type { Evidence, Ground } from "../nemeses/nemesis.ts";
 import { Lane, percentOf, unitsOf, WIDTH } from "./lanes.tsx";
 import type { Summary, Violation } from "./summary.ts";
 import { momentOf } from "./time.ts";
 
 /** What a nemesis works on, each with a colour of its own; whatever else there is has one together. */
-export const TARGETS: Readonly<Record<string, string>> = {
+export const TARGETS: Readonly<Record<Ground, string>> = {
   processes: "node processes",
   network: "between nodes",
   sockets: "connections and leadership",
   clients: "clients",
   members: "membership",
+  clocks: "clocks",
 };
 
 export function targetOf({ on }: Disturbance): string {

@@ -5,7 +5,7 @@ const LIGHT = `
   --unknown: #8a5a00; --unknown-bg: #fdf3dc;
   --leader: #1f5fd0; --follower: #b5c6dc; --candidate: #e07b00; --pre-candidate: #f2b45c;
   --learner: #8b61d3; --silent: #7d8897; --down: #b3261e;
-  --processes: #cf3f52; --network: #7a57b8; --sockets: #b86e00; --clients: #1f8a8a; --members: #3f6fc4; --other: #6b7685;
+  --processes: #cf3f52; --network: #7a57b8; --sockets: #b86e00; --clients: #1f8a8a; --members: #3f6fc4; --clocks: #a8478f; --other: #6b7685;
   --shade: 0.11;
   --node-1: #0b6bb5; --node-2: #d1800a; --node-3: #0a8a66; --node-4: #b8548f; --node-5: #5b50c9;
   --node-6: #c24a18; --node-7: #6b7685;
@@ -17,7 +17,7 @@ const DARK = `
   --unknown: #f0c265; --unknown-bg: #30270f;
   --leader: #5b9bff; --follower: #3d5069; --candidate: #ffab40; --pre-candidate: #b98338;
   --learner: #b18cf2; --silent: #8b98a8; --down: #ff8b82;
-  --processes: #f0697b; --network: #a98be6; --sockets: #e5a03f; --clients: #4fc1c1; --members: #7fa9f5; --other: #97a3b2;
+  --processes: #f0697b; --network: #a98be6; --sockets: #e5a03f; --clients: #4fc1c1; --members: #7fa9f5; --clocks: #e58acb; --other: #97a3b2;
   --shade: 0.17;
   --node-1: #5cb1f5; --node-2: #f5b04a; --node-3: #4fd1a5; --node-4: #eb93c6; --node-5: #a49bff;
   --node-6: #ff8f5e; --node-7: #a8b3c0;
@@ -131,6 +131,7 @@ const COLOURS = `
 .on-processes { background: var(--processes); fill: var(--processes); } .on-network { background: var(--network); fill: var(--network); }
 .on-sockets { background: var(--sockets); fill: var(--sockets); } .on-clients { background: var(--clients); fill: var(--clients); }
 .on-members { background: var(--members); fill: var(--members); }
+.on-clocks { background: var(--clocks); fill: var(--clocks); }
 .on-other { background: var(--other); fill: var(--other); }
 .bar.in-vain, .legend .in-vain { background: repeating-linear-gradient(135deg, var(--muted) 0 1px, transparent 1px 4px); outline: 1px solid var(--muted); outline-offset: -1px; }
 .role-leader { background: var(--leader); } .role-follower { background: var(--follower); }

@@ -172,7 +172,7 @@ export function FaultList({ faults }: Pick<Summary, "faults">) {
         <i class={`on-${targetOf(fault)}`} /> {nemesis}
       </span>,
       what,
-      evidence === null ? "" : evidenceWords(evidence),
+      evidence === null ? "nothing" : evidenceWords(evidence),
       momentOf(fromMs),
       toMs === null ? "not ended" : durationOf(toMs - fromMs),
     ];
