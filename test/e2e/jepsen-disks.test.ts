@@ -3,7 +3,7 @@ import { describe, expect, type TestContext, test } from "vitest";
 import { until } from "../../jepsen-lite/real/wait.ts";
 import { temporaryDirectory } from "../storage/fixture.ts";
 import { commitSeed } from "../tooling/commit-seed.ts";
-import { brokenNode, skipped } from "./campaign.ts";
+import { brokenNode, faultOf, skipped } from "./campaign.ts";
 import { disturbancesIn, jepsen, resultIn } from "./jepsen-run.ts";
 import { loopsOf, runningFor } from "./left-behind.ts";
 import { entriesUnsynced, noMark } from "./unsynced.ts";
@@ -14,6 +14,13 @@ const GONE_MS_MAX = 20_000;
 const EXIT_SKIPPED = 77;
 const DISKS = ["power", "frozen", "slow-disk", "disk-full", "disk-error", "read-only", "rot"];
 const CLOCKS = ["wall-jump", "wall-strobe"];
+
+const byTheWallClock = faultOf(
+  "env",
+  "node-env.js",
+  "monotonicMs: () => Math.floor(performance.now())",
+  "monotonicMs: () => Date.now()",
+);
 
 /** Skips the test where the machine lacks what one of these needs, with what the run has said. */
 function skipWithout(context: TestContext, names: readonly string[], output: string): void {
@@ -65,11 +72,25 @@ describe("real nodes on disks and clocks of their own", () => {
         return { code, output, why: (await resultIn(out)).why.join("\n") };
       };
       const cut = await run("power");
-      console.info(`power cuts: ${cut.why}`);
+      console.info(`power cuts: ${cut.why.split("\n")[0]}`);
       expect(cut.code, cut.output).toBe(1);
       expect(cut.why).toMatch(/\((?:lost-writes|serializable)\)|refused: /);
       const killed = await run("kill");
       expect([0, 2], killed.output).toContain(killed.code);
+    },
+    MS_MAX,
+  );
+
+  test(
+    "that count their leases by the wall clock are found when it jumps",
+    async (context) => {
+      const bin = await brokenNode(await temporaryDirectory(), [byTheWallClock]);
+      const out = await temporaryDirectory();
+      const args = ["--seconds", "20", "--seed", "21", "--only", "wall-jump", "--bin", bin];
+      const { code, output } = await jepsen("run", ...args, "--out", out).ran;
+      if (code === EXIT_SKIPPED) skipWithout(context, ["wall-jump"], output);
+      expect(code, output).toBe(1);
+      expect((await resultIn(out)).why.join("\n")).toMatch(/\((?:leases|serializable)\)|lives on/);
     },
     MS_MAX,
   );
