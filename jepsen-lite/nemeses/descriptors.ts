@@ -19,6 +19,8 @@ export const descriptors: Nemesis = {
   name: "descriptors",
   doc: "One, or the leader, may have no file descriptor more than it has, while others would connect to it.",
   on: "processes",
+  // Somebody who is removed ends, too.
+  alsoOn: ["members"],
   needs: ["limits"],
   strike: async (world, prng) => {
     const [node] = await selected(world, prng.pick(["one", "primary"] as const), prng);

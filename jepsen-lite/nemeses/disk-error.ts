@@ -20,6 +20,8 @@ export const diskError: Nemesis = {
   name: "disk-error",
   doc: "A write or a sync of one, or of the leader, fails once: it has to end, and is started again.",
   on: "processes",
+  // Somebody who is removed ends, too.
+  alsoOn: ["members"],
   needs: ["strace"],
   strike: async (world, prng) => {
     const [node] = await selected(world, prng.pick(["one", "primary"] as const), prng);

@@ -28,6 +28,8 @@ export const diskFull: Nemesis = {
   name: "disk-full",
   doc: "The disks of some, or all, become low, full, or have not a block left; and have room again.",
   on: "processes",
+  // Somebody who is removed ends, too.
+  alsoOn: ["members"],
   needs: ["disks"],
   strike: async (world, prng) => {
     const chosen = await selected(world, prng.pick(SELECTIONS), prng);

@@ -16,6 +16,8 @@ export const frozen: Nemesis = {
   name: "frozen",
   doc: "The disks of some, or all, do not answer for a while; now and then their nodes are killed meanwhile.",
   on: "processes",
+  // Somebody who is removed ends, too.
+  alsoOn: ["members"],
   needs: ["freezing"],
   strike: async (world, prng) => {
     const chosen = await selected(world, prng.pick(SELECTIONS), prng);

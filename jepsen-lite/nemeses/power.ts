@@ -13,6 +13,8 @@ export const power: Nemesis = {
   name: "power",
   doc: "The power of one, the leader, a minority, a majority or all fails: what was not synced is lost.",
   on: "processes",
+  // Somebody who is removed ends, too.
+  alsoOn: ["members"],
   needs: ["disks"],
   strike: async (world, prng) => {
     const chosen = await selected(world, prng.pick(SELECTIONS), prng);

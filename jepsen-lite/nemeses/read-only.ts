@@ -11,6 +11,8 @@ export const readOnly: Nemesis = {
   name: "read-only",
   doc: "The file system of one, or of the leader, becomes read-only: it has to end, and is started again behind a repair.",
   on: "processes",
+  // Somebody who is removed ends, too.
+  alsoOn: ["members"],
   needs: ["disks"],
   strike: async (world, prng) => {
     const [node] = await selected(world, prng.pick(["one", "primary"] as const), prng);

@@ -22,6 +22,8 @@ export const rot: Nemesis = {
   name: "rot",
   doc: "A file of a few nodes is damaged while they do not run: each heals, or ends and names it.",
   on: "processes",
+  // Somebody who is removed ends, too.
+  alsoOn: ["members"],
   strike: async (world, prng) => {
     const chosen = (await selected(world, "minority", prng)).filter((node) => node.isRunning);
     if (chosen.length === 0) return null;

@@ -11,6 +11,8 @@ export const slowDisk: Nemesis = {
   name: "slow-disk",
   doc: "Each sync of some, or all, takes up to half a second longer; now and then they are killed with one under way.",
   on: "processes",
+  // Somebody who is removed ends, too.
+  alsoOn: ["members"],
   needs: ["strace"],
   strike: async (world, prng) => {
     const chosen = await selected(world, prng.pick(SELECTIONS), prng);
