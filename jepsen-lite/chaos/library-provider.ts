@@ -41,6 +41,8 @@ export class LibraryProvider {
   readonly #registered = new Map<string, Registration>();
   #rows = 0;
   #session = "";
+  /** Of its session in the history, until it is known that there is one. */
+  #opening: number | null = null;
   #seq = 0;
   #values = 0;
   #acknowledged = 0;
@@ -166,6 +168,7 @@ export class LibraryProvider {
     try {
       const revision = await run();
       this.#acknowledged += 1;
+      this.#opened();
       recorder.record({ type: "ok", op, revision });
     } catch (error) {
       if (!(error instanceof RollcallError)) {
@@ -190,7 +193,15 @@ export class LibraryProvider {
     this.#session = `${this.name}/${this.#rows}`;
     this.#seq = 0;
     const call = { kind: "open", session: this.#session, ...this.#times } as const;
-    recorder.record({ type: "ok", op: recorder.invoke(this.name, call), revision: null });
+    this.#opening = recorder.invoke(this.name, call);
+    if (this.#isLasting) this.#opened();
+  }
+
+  /** The library opens a session with the first write that needs one, and says nothing of it. */
+  #opened(): void {
+    const op = this.#opening;
+    if (op !== null) this.#options.recorder.record({ type: "ok", op, revision: null });
+    this.#opening = null;
   }
 
   #instance(application: string, place: number): Endpoint {
