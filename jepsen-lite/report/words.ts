@@ -92,11 +92,11 @@ function viewOf(view: View, keys: ReadonlySet<string> = new Set()): string {
   return listed(view.map(([key, content]) => `${key} = ${contentOf(content)}`));
 }
 
-/** The clients of this harness put the session and the number of the write in what they write. */
+/** The clients of this harness tell what they write apart by a value in it. */
 function contentOf(content: string): string {
-  const [, session, write] = /([0-9a-f]{8})[0-9a-f]{24}-(\d+\.\d+)/.exec(content) ?? [];
-  if (session !== undefined && write !== undefined) return `${session}-${write}`;
-  return content.length > CONTENT_MAX ? `${content.slice(0, CONTENT_MAX)}…` : content;
+  const [, value = content] = /\["value","([^"]+)"\]/.exec(content) ?? [];
+  const short = value.replace(/\b([0-9a-f]{8})[0-9a-f]{24}\b/, "$1");
+  return short.length > CONTENT_MAX ? `${short.slice(0, CONTENT_MAX)}…` : short;
 }
 
 function listed(parts: readonly string[]): string {
