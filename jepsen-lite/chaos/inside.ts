@@ -2,8 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { missing } from "../faults/capabilities.ts";
+import { command } from "../faults/command.ts";
 import { startFreezer } from "../faults/freezer.ts";
-import { inOwnNamespaces, isInOwnNamespaces } from "../faults/own-namespaces.ts";
+import { inOwnNamespaces, isInOwnNamespaces, isInOwnNetwork } from "../faults/own-namespaces.ts";
 
 const FREEZER = "ROLLCALL_CHAOS_FREEZER";
 /** Longer than a node takes to end whose disk stands still. */
@@ -20,12 +21,17 @@ export function freezerPath(): string {
  * already, or cannot be.
  */
 export async function entered(): Promise<number | null | "isInside"> {
+  if (isInOwnNetwork()) await command("ip", "link", "set", "lo", "up");
   if (isInOwnNamespaces() || (await missing("namespaces")) !== null) return "isInside";
+  const hasNetwork = (await missing("nftables")) === null;
   const scratch = await mkdtemp(join(tmpdir(), "rollcall-freezer-"));
   const path = join(scratch, "socket");
   const freezers: { end(): Promise<void> }[] = [];
   const onEntered = (pid: number): void => void freezers.push(startFreezer(pid, path));
-  const code = await inOwnNamespaces({ [FREEZER]: path }, { onEntered, stopMs: STOP_MS_MAX });
+  const code = await inOwnNamespaces(
+    { [FREEZER]: path },
+    { onEntered, stopMs: STOP_MS_MAX, hasNetwork },
+  );
   await Promise.all(freezers.map((freezer) => freezer.end()));
   await rm(scratch, { recursive: true, force: true });
   return code;

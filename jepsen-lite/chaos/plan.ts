@@ -12,6 +12,7 @@ import { rolling, transfer } from "../nemeses/leadership.ts";
 import { members } from "../nemeses/members.ts";
 import type { Ground, Nemesis } from "../nemeses/nemesis.ts";
 import { corrupt, slow, storm, unheard } from "../nemeses/network.ts";
+import { packetLoss } from "../nemeses/packet-loss.ts";
 import { partition } from "../nemeses/partition.ts";
 import { pause, stutter } from "../nemeses/pause.ts";
 import { power } from "../nemeses/power.ts";
@@ -29,7 +30,7 @@ export const NEMESES: readonly Nemesis[] = [
   ...[partition, slow, storm, corrupt, unheard],
   ...[clientKill, clientFreeze, watcherStall, herd],
   ...[crashLoop, bounce, oldLeader, stall],
-  ...[flapping, oneSidedHeal, silentPeer],
+  ...[flapping, oneSidedHeal, silentPeer, packetLoss],
   ...[churn, halfOpen, lateBytes, refusing],
   ...[members, snapshots],
   ...[power, frozen, slowDisk, diskFull, diskError, readOnly, rot, descriptors],

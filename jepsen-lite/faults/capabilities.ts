@@ -70,17 +70,13 @@ const PROBES = {
     remedy: `${INSTALL} util-linux; Linux 5.6`,
     missing: missingForEpochs,
   },
-  netns: {
-    ...{ what: "network namespaces", needs: ["root"], remedy: `${INSTALL} iproute2` },
-    missing: () => inNetwork("ip", "link", "set", "lo", "up"),
-  },
-  blackholes: {
-    ...{ what: "routes to nowhere", needs: ["netns"], remedy: `${INSTALL} iproute2` },
-    missing: () => inNetwork("ip", "route", "add", "blackhole", "10.0.0.0/8"),
-  },
   nftables: {
-    ...{ what: "nftables", needs: ["netns"], remedy: `${INSTALL} nftables` },
-    missing: () => inNetwork("nft", "add", "table", "inet", "rollcall"),
+    ...{ what: "networks of its own, with packets that are lost", needs: ["namespaces"] },
+    remedy: `${INSTALL} iproute2 nftables`,
+    missing: async () => {
+      const up = await inNetwork("ip", "link", "set", "lo", "up");
+      return up ?? (await inNetwork("nft", "add", "table", "inet", "rollcall"));
+    },
   },
 } as const satisfies Readonly<Record<string, Probe>>;
 

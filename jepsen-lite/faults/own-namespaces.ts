@@ -4,6 +4,7 @@ import { command } from "./command.ts";
 import { DYING_WITH_PARENT } from "./dying-with.ts";
 
 const MARK = "ROLLCALL_OWN_NAMESPACES";
+const NETWORK_MARK = "ROLLCALL_OWN_NETWORK";
 /** Whoever waits outside, what waits there for the inside, and the inside end in this order. */
 const ENTER = [
   ...DYING_WITH_PARENT,
@@ -15,6 +16,11 @@ const ENTER = [
 /** Whether this process is what `inOwnNamespaces` has started. */
 export function isInOwnNamespaces(): boolean {
   return process.env[MARK] === "yes";
+}
+
+/** Whether that has a network of its own as well. */
+export function isInOwnNetwork(): boolean {
+  return process.env[NETWORK_MARK] === "yes";
 }
 
 /** Null where `inOwnNamespaces` can be called. */
@@ -30,6 +36,8 @@ export interface Entering {
   readonly onEntered?: (pid: number) => void;
   /** What it is left to end by itself when this one is told to stop, in milliseconds; 0. */
   readonly stopMs?: number;
+  /** With a network of its own, in which nothing is up yet; without. */
+  readonly hasNetwork?: boolean;
 }
 
 /**
@@ -40,13 +48,13 @@ export interface Entering {
  */
 export function inOwnNamespaces(
   env: Readonly<Record<string, string>>,
-  { onEntered = () => {}, stopMs = 0 }: Entering = {},
+  { onEntered = () => {}, stopMs = 0, hasNetwork = false }: Entering = {},
 ): Promise<number | null> {
-  const [file = "", ...args] = [...ENTER, process.execPath, ...process.argv.slice(1)];
-  const child = spawn(file, args, {
-    stdio: "inherit",
-    env: { ...process.env, ...env, [MARK]: "yes" },
-  });
+  const network = hasNetwork ? ["--net"] : [];
+  const program = [process.execPath, ...process.argv.slice(1)];
+  const [file = "", ...args] = [...ENTER, ...network, ...program];
+  const marks = { [MARK]: "yes", [NETWORK_MARK]: hasNetwork ? "yes" : "no" };
+  const child = spawn(file, args, { stdio: "inherit", env: { ...process.env, ...env, ...marks } });
   let isTold = false;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
