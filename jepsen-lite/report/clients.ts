@@ -1,5 +1,5 @@
 import type { Event, History } from "../history.ts";
-import type { OfClient, Operations } from "./operations.ts";
+import { laneOf, type OfClient, type Operations } from "./operations.ts";
 import { Marks, Row, type Span } from "./spans.ts";
 import type { Buckets } from "./time.ts";
 
@@ -105,7 +105,8 @@ class Lives {
     this.#bySession.delete(session);
   }
 
-  #life(name: string): Life {
+  #life(process: string): Life {
+    const name = laneOf(process);
     const known = this.byName.get(name);
     if (known !== undefined) return known;
     const [row, ends] = [new Row<ClientState>(this.#endMs), new Marks(this.#endMs)];

@@ -129,7 +129,7 @@ class Tally {
 
   invoke({ op, process, call, atMs }: Event & { type: "invoke" }): void {
     const kind = kindOf(call);
-    const client = this.#client(process);
+    const client = this.#client(laneOf(process));
     this.#kinds[kind].invoked += 1;
     this.#count(client.invoked, atMs);
     this.#waiting.set(op, { kind, atMs, client });
@@ -164,11 +164,11 @@ class Tally {
     this.#count(client.unknown, atMs);
   }
 
-  #client(process: string): OfClient {
-    const known = this.#clients.get(process);
+  #client(lane: string): OfClient {
+    const known = this.#clients.get(lane);
     if (known !== undefined) return known;
     const client = { invoked: this.#zeros(), unknown: this.#zeros() };
-    this.#clients.set(process, client);
+    this.#clients.set(lane, client);
     return client;
   }
 
@@ -193,4 +193,10 @@ function latencyOf(values: number[]): Latency | null {
   const at = (quantile: number): number =>
     sorted[Math.max(0, Math.ceil(quantile * sorted.length) - 1)] ?? 0;
   return { p50: at(0.5), p99: at(0.99), max: at(1) };
+}
+
+/** `h1/7` and `m1.300` are one of many that share a lane, `h1` and `m1`. */
+export function laneOf(process: string): string {
+  const [lane = process] = process.split(/[/.]/);
+  return lane;
 }

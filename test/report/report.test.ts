@@ -151,6 +151,15 @@ describe("the page of a run", () => {
     expect(laneOf(html, "n3")).toContain('title="n3 follower, 0 s to 0.5 s"');
   });
 
+  test("has one lane for many clients of one name", () => {
+    const many = ["h1/1", "h1/2", "m1.7", "m1.8"];
+    const story = many.reduce((so, name) => so.read(name, 1, [[X, "v"]]), goodStory());
+    const html = pageOf(runOf(story.events));
+    expect(laneOf(html, "h1")).not.toBe("");
+    expect(laneOf(html, "m1")).not.toBe("");
+    for (const name of many) expect(laneOf(html, name)).toBe("");
+  });
+
   test("colours a fault of a kind that it does not know, and names it", () => {
     const odd = { ...PARTITION, nemesis: "flood", on: "cellars" } as unknown as typeof PARTITION;
     const html = pageOf(runOf(goodStory().events, { faults: [odd] }));
