@@ -38,6 +38,8 @@ export interface Setup extends At {
   readonly closeNoticeMs: number;
   /** From the end of a lease until it shows, at the most, where nothing is disturbed. */
   readonly expirySlackMs: number;
+  /** From the loss of a leader until the next one, at the most, where nothing is disturbed; default 0. */
+  readonly electionMs?: number;
   /** Whether every revision and every end of a session is in the history, as nodes tell them. */
   readonly hasNodeEvents: boolean;
 }

@@ -1,7 +1,9 @@
 import { join } from "node:path";
-import { check } from "../checker/check.ts";
-import type { Verdict } from "../checker/verdict.ts";
+import { judge } from "../checker/judge.ts";
+import type { Judgement } from "../checker/verdict.ts";
 import { Misuse } from "../command-line.ts";
+import { type Format, writeExport } from "../export/write.ts";
+import type { History } from "../history.ts";
 import { writeReport } from "../report/write.ts";
 import { readHistory } from "./history-file.ts";
 import { FILES, writeJson } from "./run-directory.ts";
@@ -10,12 +12,24 @@ import { FILES, writeJson } from "./run-directory.ts";
  * Judges the history of a run once more, from its file alone; its verdict and its page are made anew.
  * Throws a `Misuse` where there is none.
  */
-export async function judgedAgain(directory: string): Promise<Verdict> {
-  const history = await readHistory(join(directory, FILES.history)).catch(() => {
+export async function judgedAgain(directory: string): Promise<Judgement> {
+  const history = await historyIn(directory);
+  const judgement = judge(history);
+  await writeJson(join(directory, FILES.verdict), judgement);
+  await writeReport(directory, history);
+  return judgement;
+}
+
+/**
+ * Writes the history of a run for other judges into a directory of its own; gives the files.
+ * Throws a `Misuse` where there is none.
+ */
+export async function exported(directory: string, format: Format): Promise<string[]> {
+  return await writeExport(format, await historyIn(directory), join(directory, format));
+}
+
+async function historyIn(directory: string): Promise<History> {
+  return await readHistory(join(directory, FILES.history)).catch(() => {
     throw new Misuse(`there is no history of a run in '${directory}'`);
   });
-  const verdict = check(history);
-  await writeJson(join(directory, FILES.verdict), verdict);
-  await writeReport(directory, history);
-  return verdict;
 }

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { check } from "../checker/check.ts";
+import { judge } from "../checker/judge.ts";
 import { writeReport } from "../report/write.ts";
 import { countsOf } from "./counts.ts";
 import { readHistory } from "./history-file.ts";
@@ -32,7 +32,7 @@ export async function judged(
 ): Promise<RunResult> {
   const { directory, seed, nodes } = options;
   const history = await readHistory(join(directory, FILES.history));
-  const verdict = check(history);
+  const judgement = judge(history);
   const faults = counted(disturbances.filter(({ evidence }) => evidence !== null));
   const faultsInVain = counted(disturbances.filter(({ evidence }) => evidence === null));
   const elections = cluster.leaderships.count;
@@ -45,10 +45,11 @@ export async function judged(
   const { acknowledged, reads, deliveries } = population;
   const result: RunResult = {
     ...{ seed, nodes },
-    ...outcomeOf({ broken, doubts }, verdict),
+    ...outcomeOf({ broken, doubts }, judgement),
     ...{ broken, doubts, seconds, operations },
     ...{ acknowledged, reads, deliveries, elections },
-    ...{ faults, faultsInVain, looked: verdict.looked, counts: countsOf(history, counts) },
+    ...{ faults, faultsInVain, counts: countsOf(history, counts) },
+    ...{ looked: judgement.looked, bounds: judgement.bounds, referee: judgement.referee },
     machine: {
       capabilities: Object.fromEntries(options.capabilities),
       skipped: Object.fromEntries(options.skipped),
@@ -56,7 +57,7 @@ export async function judged(
     },
   };
   await writeJson(join(directory, FILES.result), result);
-  await writeJson(join(directory, FILES.verdict), verdict);
+  await writeJson(join(directory, FILES.verdict), judgement);
   await writeReport(directory, history);
   return result;
 }

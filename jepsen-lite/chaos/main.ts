@@ -2,11 +2,13 @@ import { mkdir, mkdtemp, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Judgement } from "../checker/verdict.ts";
 import { commandLine, EXIT_USAGE, Misuse } from "../command-line.ts";
+import { FORMATS, isFormat } from "../export/write.ts";
 import { linesOf, probed } from "../faults/capabilities.ts";
 import { ableWith } from "./able.ts";
 import { entered, freezerPath } from "./inside.ts";
-import { judgedAgain } from "./judged-again.ts";
+import { exported, judgedAgain } from "./judged-again.ts";
 import { nemesesOf, type Orders, readOrders } from "./orders.ts";
 import { NEMESES } from "./plan.ts";
 import { run } from "./run.ts";
@@ -27,6 +29,8 @@ replay DIR [--times ${TIMES}] [--out DIR] [--bin FILE]
     does once more what was done in a run; N times, or until a promise is broken
 recheck DIR
     judges the history of a run once more, and makes its page anew
+export FORMAT DIR
+    writes the history of a run for other judges into DIR/FORMAT; FORMAT: ${FORMATS.join(", ")}
 Ends with 0 where every promise was kept, with 1 where one was not, with 2 where nothing can be said
 (too little happened, or it was called wrongly), with 3 where the harness itself has failed, and with
 77 where none of the nemeses can be had here. What is missing, and what is skipped for it, is said.`;
@@ -47,6 +51,7 @@ const VERBS: Readonly<Record<string, (args: readonly string[]) => Promise<number
   list,
   replay,
   recheck,
+  export: exportOne,
 };
 
 async function main(): Promise<number> {
@@ -163,12 +168,12 @@ async function carriedOut(
     ...{ bin, nemeses: able, directory, onProgress: say, onMade: closeOnSignal },
     ...{ capabilities, skipped, freezerPath: freezerPath() },
   });
-  const { outcome, why, counts, faults, faultsInVain, looked, ...rest } = result;
+  const { outcome, why, counts, faults, faultsInVain, looked, bounds, referee, ...rest } = result;
   const { broken: _, doubts: __, machine: ___, ...sums } = rest;
   say(JSON.stringify(sums));
   say(`counts: ${JSON.stringify(counts)}`);
   say(`faults: ${JSON.stringify(faults)}; in vain: ${JSON.stringify(faultsInVain)}`);
-  say(`looked at: ${JSON.stringify(looked)}`);
+  sayLooked({ looked, bounds, referee });
   for (const line of why) say(line);
   say(`${outcome}; all of it is in ${directory}, ${FILES.report} first`);
   return result;
@@ -189,11 +194,31 @@ function closeOnSignal(close: () => Promise<void>): void {
 async function recheck(args: readonly string[]): Promise<number> {
   const { given } = commandLine(USAGE, {}, [], { args, names: ["DIR"] });
   const [directory = ""] = given;
-  const { outcome, findings, looked } = await judgedAgain(directory);
-  say(JSON.stringify(looked));
+  const judgement = await judgedAgain(directory);
+  const { outcome, findings, doubts } = judgement;
+  sayLooked(judgement);
   for (const { promise, checker, what } of findings) say(`${promise} (${checker}): ${what}`);
+  for (const doubt of doubts) say(doubt);
   say(outcome);
   return { kept: EXITS.valid, broken: EXITS.invalid, unknown: EXITS.unknown }[outcome];
+}
+
+async function exportOne(args: readonly string[]): Promise<number> {
+  const { given } = commandLine(USAGE, {}, [], { args, names: ["FORMAT", "DIR"] });
+  const [format = "", directory = ""] = given;
+  if (!isFormat(format)) throw new Misuse(`'${format}' is none of ${FORMATS.join(", ")}`);
+  for (const path of await exported(directory, format)) say(path);
+  return EXITS.valid;
+}
+
+function sayLooked({
+  looked,
+  bounds,
+  referee,
+}: Pick<Judgement, "looked" | "bounds" | "referee">): void {
+  say(`looked at: ${JSON.stringify(looked)}`);
+  for (const bound of bounds) say(`allowed before late: ${JSON.stringify(bound)}`);
+  say(`referee: ${JSON.stringify(referee)}`);
 }
 
 function stackOf(error: unknown): string {

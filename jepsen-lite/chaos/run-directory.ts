@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Verdict } from "../checker/verdict.ts";
+import type { Judgement } from "../checker/verdict.ts";
 import type { History } from "../history.ts";
 import type { Evidence, Ground } from "../nemeses/nemesis.ts";
 import type { Counts } from "./counts.ts";
@@ -62,7 +62,7 @@ export interface RunResult extends Outcome {
   readonly seed: number;
   readonly nodes: number;
   readonly broken: readonly Broken[];
-  /** Why a run in which nothing was found says nothing. */
+  /** Why a run in which nothing was found says nothing, by what the harness saw. */
   readonly doubts: readonly string[];
   /** From the start of the nodes to the end of the last. */
   readonly seconds: number;
@@ -74,7 +74,9 @@ export interface RunResult extends Outcome {
   /** That took effect, and that did not, as far as was seen. */
   readonly faults: Readonly<Record<string, number>>;
   readonly faultsInVain: Readonly<Record<string, number>>;
-  readonly looked: Verdict["looked"];
+  readonly looked: Judgement["looked"];
+  readonly bounds: Judgement["bounds"];
+  readonly referee: Judgement["referee"];
   /** By kind: what was asked and how it was answered, and what clients saw. */
   readonly counts: Counts;
   readonly machine: {
@@ -93,7 +95,7 @@ export interface RunFiles {
   readonly schedule: readonly DrawnWindow[];
   readonly faults: readonly Disturbance[];
   readonly views: readonly NodeSample[];
-  readonly verdict: Verdict | null;
+  readonly verdict: Judgement | null;
   readonly result: RunResult | null;
   readonly orders: Orders | null;
 }
@@ -113,7 +115,7 @@ export async function readRun(directory: string, history?: History): Promise<Run
     schedule: (await unlessMissing(readJsonLines<DrawnWindow>(at(FILES.schedule)))) ?? [],
     faults: (await unlessMissing(readJson<Disturbance[]>(at(FILES.faults)))) ?? [],
     views: (await unlessMissing(readJsonLines<NodeSample>(at(FILES.views)))) ?? [],
-    verdict: await unlessMissing(readJson<Verdict>(at(FILES.verdict))),
+    verdict: await unlessMissing(readJson<Judgement>(at(FILES.verdict))),
     result: await unlessMissing(readJson<RunResult>(at(FILES.result))),
     orders: await unlessMissing(readJson<Orders>(at(FILES.orders))),
   };

@@ -43,6 +43,8 @@ export interface Said {
   readonly node: NodeProcess;
   readonly line: LogLine;
 }
+/** 20 to 40 ticks of 50 ms until a silent leader is given up, and an exchange of votes. */
+const ELECTION_MS = 2_500;
 
 /** Real processes, with everything between them in our hands, and clients that write down. */
 export class World {
@@ -100,6 +102,7 @@ export class World {
     const clock = new Stopwatch();
     const recorder = new Recorder(clock, {
       ...{ driftMax: 0, closeNoticeMs: CLOSE_NOTICE_MS, expirySlackMs: EXPIRY_SLACK_MS },
+      electionMs: ELECTION_MS,
       hasNodeEvents: false,
     });
     const dataDirs = Array.from({ length: nodes }, (_, i) => footing.dataDir(`n${i + 1}`));

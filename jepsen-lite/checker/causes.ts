@@ -3,6 +3,7 @@ import { ownersOf } from "./owners.ts";
 import {
   acknowledged,
   hasFailed,
+  isOlder,
   type Operation,
   overFrom,
   type Recorded,
@@ -90,7 +91,7 @@ export class Causes {
 
   /** Whether whoever owns it was opened after `session`; no where nobody owns it. */
   isOlderThanAll(session: Session, owners: readonly Session[]): boolean {
-    return owners.length > 0 && owners.every((owner) => this.isOlder(session, owner));
+    return owners.length > 0 && owners.every((owner) => isOlder(session, owner));
   }
 
   /** Whether another content than that of `own` may have come to `key` in (after, by]. */
@@ -102,18 +103,12 @@ export class Causes {
     });
   }
 
-  /** Whether `a` was opened before `b`, for all that clients know. */
-  isOlder(a: Session, b: Session): boolean {
-    const opened = a.open.answers[0];
-    return opened?.event.type === "ok" && opened.at < b.open.invoked.at;
-  }
-
   /** Whether another session than `own`, not an older one, may own `key` before position `at`. */
   mayBeTaken(key: Key, own: Session, at: number): boolean {
     const puts = this.#byKey.get(key)?.puts ?? [];
     return puts.some(
       ({ write, session }) =>
-        session !== own && !isKept(write) && write.invoked.at < at && !this.isOlder(session, own),
+        session !== own && !isKept(write) && write.invoked.at < at && !isOlder(session, own),
     );
   }
 

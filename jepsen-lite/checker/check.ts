@@ -17,12 +17,13 @@ import type { Finding, LookingName, Part, Verdict } from "./verdict.ts";
 export function check(history: History): Verdict {
   const all = recorded(history);
   const facts = new Facts(all);
+  const leases = checkLeases(all);
   // The streams first: what they claim is held against everything else.
   const parts: Record<LookingName, Part> = {
     streams: checkStreams(all, facts),
     serializable: checkSerializable(all, facts),
     "lost-writes": checkLostWrites(all),
-    leases: checkLeases(all),
+    leases,
     monotone: checkMonotone(all),
     "exactly-once": checkExactlyOnce(all),
   };
@@ -33,7 +34,7 @@ export function check(history: History): Verdict {
   ) as Record<LookingName, number>;
   const isEnough = Object.values(looked).every((count) => count > 0);
   const outcome = findings.length > 0 ? "broken" : isEnough ? "kept" : "unknown";
-  return { outcome, findings, looked };
+  return { outcome, findings, looked, bounds: leases.bounds };
 }
 
 /** A finding with the events that contradict each other, a line each. */

@@ -1,6 +1,10 @@
+import type { Setup } from "../history.ts";
+import { type Earliest, earliest, latest } from "./lease-bounds.ts";
 import { ownersOf } from "./owners.ts";
-import { byeOf, outcome, overFrom, type Recorded, type Session } from "./recorded.ts";
-import type { Finding, Part } from "./verdict.ts";
+import { byeOf, hasFailed, outcome, overFrom, type Recorded, type Session } from "./recorded.ts";
+import type { Finding, LateBound, Part } from "./verdict.ts";
+
+const SIGN = "it sent a sign of life that was confirmed";
 
 /**
  * The promises about sessions, from the client's side.
@@ -8,7 +12,9 @@ import type { Finding, Part } from "./verdict.ts";
  * - **Never early.** A session that ends by its TTL has not been confirmed a sign of life that was
  *   sent less than a TTL before. One that ends by its grace was closed by its client at least a
  *   grace before, on a connection after which no later one was confirmed. The leader's clock may
- *   run fast by `driftMax`.
+ *   run fast by `driftMax`. One that was confirmed and is told that nobody knows it (`unknown`) has
+ *   ended by one or the other, or by a goodbye that its client has sent, or may have sent when it
+ *   left. The goodbye of one session explains no end of another one on the same connection.
  * - **Never late**, where nothing but clients is disturbed, and while one node leads: a session that
  *   its client has left is over a TTL after that, or a grace after its end was closed for the node to
  *   see, on a clock that may be slow by `driftMax`, and within `expirySlackMs` more. A leader that
@@ -21,8 +27,9 @@ import type { Finding, Part } from "./verdict.ts";
  * Where nodes tell nothing, an end is what its client was told, and nothing is late. Fewer than 20
  * connections close in any second: many at once keep their TTL. O(events + sessions × leaders).
  */
-export function checkLeases(recorded: Recorded): Part {
+export function checkLeases(recorded: Recorded): Part & { readonly bounds: readonly LateBound[] } {
   const findings: Finding[] = [];
+  const bounds: LateBound[] = [];
   let looked = 0;
   const shown = lastShown(recorded);
   for (const session of recorded.sessions.values()) {
@@ -31,9 +38,14 @@ export function checkLeases(recorded: Recorded): Part {
       looked += 1;
       findings.push(...early(session, end, recorded), ...afterwards(session, end));
     }
-    findings.push(...told(session, recorded), ...late(session, recorded, shown.get(session)));
+    findings.push(...told(session, recorded));
+    const late = lateness(session, recorded, shown.get(session));
+    if (late !== null) {
+      findings.push(...late.findings);
+      bounds.push(late.bound);
+    }
   }
-  return { findings, looked };
+  return { findings, looked, bounds: summed(bounds) };
 }
 
 interface End {
@@ -54,26 +66,6 @@ function endOf(session: Session, { history }: Recorded): End | null {
     : { at: first.at, atMs: first.event.atMs, reason: first.event.reason };
 }
 
-interface Sign {
-  readonly sentAt: number;
-  readonly sentMs: number;
-  readonly attach: number;
-}
-
-/** Those that were confirmed, whenever that was heard. */
-function signsOf({ open, touches }: Session): readonly Sign[] {
-  // The answer to an opening may be that of an attempt on a connection before.
-  return [open, ...touches].flatMap((operation) => {
-    const { event } = outcome(operation) ?? {};
-    if (event?.type !== "ok") {
-      return [];
-    }
-    const { at: sentAt, event: sent } = operation.invoked;
-    const attach = operation.call.kind === "touch" ? operation.call.attach : 0;
-    return [{ sentAt, sentMs: sent.atMs, attach }];
-  });
-}
-
 function early(session: Session, end: End, { setup }: Recorded): Finding[] {
   const bye = byeOf(session);
   const { toldEnd } = session;
@@ -82,28 +74,32 @@ function early(session: Session, end: End, { setup }: Recorded): Finding[] {
     const what = `${nameOf(session)} was told that it is closed, and its client had not said so`;
     return [finding("Never early", what, [session.open.invoked.at, toldEnd.at])];
   }
-  const signs = signsOf(session);
   const { ttlMs, graceMs } = session.open.call;
-  // A leader counts whole milliseconds, and its clock may run fast.
-  const span = (ms: number): number => Math.floor(ms / (1 + setup.driftMax)) - 1;
-  const last = signs.reduce<Sign | null>(
-    (a, b) => (a === null || b.sentMs > a.sentMs ? b : a),
-    null,
-  );
-  if (end.reason === "ttl" && last !== null && end.atMs < last.sentMs + span(ttlMs)) {
-    const what = `${nameOf(session)} ended by its TTL of ${ttlMs} ms, ${end.atMs - last.sentMs} ms after it sent a sign of life that was confirmed`;
-    return [finding("Never early", what, [last.sentAt, end.at])];
+  const { ttl, grace } = earliest(session, setup);
+  const fault = (what: string, from: number): Finding[] => [
+    finding("Never early", `${nameOf(session)} ${what}`, [from, end.at]),
+  ];
+  const after = ({ fromMs }: Earliest): string => `${end.atMs - fromMs} ms after`;
+  if (end.reason === "ttl" && ttl !== null && end.atMs < ttl.byMs) {
+    return fault(`ended by its TTL of ${ttlMs} ms, ${after(ttl)} ${SIGN}`, ttl.at);
   }
-  if (end.reason === "grace" && last !== null) {
-    const attach = Math.max(...signs.map((sign) => sign.attach));
-    const closed = session.closes.find((close) => close.attach >= attach);
-    if (closed === undefined) {
-      const what = `${nameOf(session)} ended by the grace of a connection that a later one replaced`;
-      return [finding("Never early", what, [last.sentAt, end.at])];
+  if (end.reason === "grace" && ttl !== null) {
+    if (grace === null) {
+      return fault("ended by the grace of a connection that a later one replaced", ttl.at);
     }
-    if (end.atMs < closed.atMs + span(graceMs)) {
-      const what = `${nameOf(session)} ended by its grace of ${graceMs} ms, ${end.atMs - closed.atMs} ms after it was closed`;
-      return [finding("Never early", what, [closed.at, end.at])];
+    if (end.atMs < grace.byMs) {
+      const what = `ended by its grace of ${graceMs} ms, ${after(grace)} it was closed`;
+      return fault(what, grace.at);
+    }
+  }
+  // Given up, it may have been told goodbye at once. A bye that was refused has ended nothing.
+  const isGivenUp = session.abandonedAt !== null && session.abandonedAt < end.at;
+  const isOver = bye !== null && !hasFailed(bye) && bye.invoked.at < end.at;
+  if (end.reason === "unknown" && ttl !== null && !isGivenUp && !isOver) {
+    const first = grace === null || ttl.byMs < grace.byMs ? ttl : grace;
+    if (end.atMs < first.byMs) {
+      const since = first === ttl ? SIGN : "it was closed";
+      return fault(`was told that nobody knows it, ${after(first)} ${since}`, first.at);
     }
   }
   return [];
@@ -123,8 +119,7 @@ function afterwards(session: Session, end: End): Finding[] {
 
 function told(session: Session, { setup }: Recorded): Finding[] {
   const { toldEnd, ended } = session;
-  // Of an end that is long past the reason may be forgotten.
-  if (toldEnd === null || toldEnd.event.reason === "unknown" || !setup.hasNodeEvents) {
+  if (toldEnd === null || !setup.hasNodeEvents || !hasOpened(session)) {
     return [];
   }
   const { reason, revision } = toldEnd.event;
@@ -132,7 +127,9 @@ function told(session: Session, { setup }: Recorded): Finding[] {
     const what = `${nameOf(session)} was told that it is over (${reason}), and had not ended`;
     return [finding("For good", what, [toldEnd.at])];
   }
-  if (ended.event.reason !== reason || revision < ended.event.revision) {
+  // Of an end that is long past the reason may be forgotten.
+  const isReason = reason === "unknown" || ended.event.reason === reason;
+  if (!isReason || revision < ended.event.revision) {
     const what = `${nameOf(session)} ended by ${ended.event.reason} at revision ${ended.event.revision}, and was told ${reason} at ${revision}`;
     return [finding("For good", what, [ended.at, toldEnd.at])];
   }
@@ -162,66 +159,58 @@ function lastShown(recorded: Recorded): ReadonlyMap<Session, Shown> {
   return shown;
 }
 
-function late(session: Session, recorded: Recorded, shown: Shown | undefined): Finding[] {
+/** Of a session that its client has left; null where nothing is to be said of its end. */
+function lateness(
+  session: Session,
+  recorded: Recorded,
+  shown: Shown | undefined,
+): { readonly findings: Finding[]; readonly bound: LateBound } | null {
   const { calm, history, setup } = recorded;
   const left = session.abandonedAt === null ? undefined : history[session.abandonedAt];
-  const hasOpened = outcome(session.open)?.event.type === "ok";
-  if (calm === null || left === undefined || !hasOpened || recorded.leaders.length === 0) {
-    return [];
+  if (calm === null || left === undefined || !hasOpened(session) || recorded.leaders.length === 0) {
+    return null;
   }
-  const overMs = overByMs(session, Math.max(left.atMs, calm.event.atMs), recorded);
+  const { overMs, leaderChanges } = latest(session, Math.max(left.atMs, calm.event.atMs), recorded);
   const endedMs = session.ended?.event.atMs ?? history.at(-1)?.atMs ?? 0;
-  const events = [session.abandonedAt ?? 0, session.ended?.at ?? history.length - 1];
+  const seenMs = setup.hasNodeEvents ? endedMs : (shown?.atMs ?? null);
+  const { ttlMs, graceMs } = session.open.call;
+  const spareMs = seenMs === null ? null : overMs - seenMs;
+  const bound = { ...boundOf(setup), ttlMs, graceMs, leaderChanges, sessions: 1, spareMs };
+  const findings: Finding[] = [];
   if (setup.hasNodeEvents && endedMs > overMs) {
     const when = session.ended === null ? "has not ended" : "ended";
     const what = `${nameOf(session)} ${when} at ${endedMs} ms, its time was over by ${overMs} ms`;
-    return [finding("Never late", what, events)];
-  }
-  if (shown !== undefined && shown.atMs > overMs) {
+    const events = [session.abandonedAt ?? 0, session.ended?.at ?? history.length - 1];
+    findings.push(finding("Never late", what, events));
+  } else if (shown !== undefined && shown.atMs > overMs) {
     const what = `a read that was sent at ${shown.atMs} ms shows what ${nameOf(session)} owned, its time was over by ${overMs} ms`;
-    return [finding("Never late", what, [session.abandonedAt ?? 0, shown.at])];
+    findings.push(finding("Never late", what, [session.abandonedAt ?? 0, shown.at]));
   }
-  return [];
+  return { findings, bound };
 }
 
-/**
- * When it has to have ended, at the latest. Each leader begins anew. A close counts only where no
- * node can have died between it and its notice.
- */
-function overByMs(session: Session, leftMs: number, { setup, leaders, calm }: Recorded): number {
-  const { ttlMs, graceMs } = session.open.call;
-  const span = (ms: number): number => Math.ceil(ms / (1 - setup.driftMax));
-  const attach = Math.max(
-    ...signsOf(session).map((sign) => sign.attach),
-    ...session.touches.map(({ call }) => call.attach),
-  );
-  const closed = session.closes.find(
-    (close) => close.attach >= attach && calm !== null && close.at > calm.at,
-  );
-  const noticedMs = closed === undefined ? Infinity : closed.atMs + setup.closeNoticeMs;
-  const from = (ledMs: number): number => {
-    const byTtl = Math.max(leftMs, ledMs) + span(ttlMs);
-    const protectedMs = protectedFromMs(session, ledMs) + span(ttlMs);
-    const byGrace = Math.max(Math.max(noticedMs, leftMs, ledMs) + span(graceMs), protectedMs);
-    return Math.min(byTtl, byGrace) + setup.expirySlackMs;
-  };
-  let over = from(leaders[0]?.event.atMs ?? 0);
-  for (const { event } of leaders) {
-    if (event.atMs <= over) {
-      over = from(event.atMs);
-    }
-  }
-  return over;
+function boundOf({ driftMax, closeNoticeMs, electionMs = 0, expirySlackMs }: Setup) {
+  return { driftMax, closeNoticeMs, electionMs, expirySlackMs };
 }
 
-/**
- * No grace shortens a TTL from here: a leader has not seen the session from its opening on, or has
- * seen it opened twice, and does not know its latest connection.
- */
-function protectedFromMs({ open }: Session, ledMs: number): number {
-  const unseenMs = open.invoked.event.atMs <= ledMs ? ledMs : -Infinity;
-  const againMs = open.sent > 1 ? (outcome(open)?.event.atMs ?? -Infinity) : -Infinity;
-  return Math.max(unseenMs, againMs);
+/** Those that differ in nothing but what became of their sessions are one. */
+function summed(bounds: readonly LateBound[]): LateBound[] {
+  const all = new Map<string, LateBound>();
+  for (const bound of bounds) {
+    const name = JSON.stringify({ ...bound, sessions: 0, spareMs: 0 });
+    const known = all.get(name);
+    const spares = [known?.spareMs ?? null, bound.spareMs].filter((spare) => spare !== null);
+    all.set(name, {
+      ...bound,
+      sessions: (known?.sessions ?? 0) + 1,
+      spareMs: spares.length === 0 ? null : Math.min(...spares),
+    });
+  }
+  return [...all.values()];
+}
+
+function hasOpened({ open }: Session): boolean {
+  return outcome(open)?.event.type === "ok";
 }
 
 function finding(promise: string, what: string, events: readonly number[]): Finding {

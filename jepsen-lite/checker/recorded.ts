@@ -316,6 +316,27 @@ function toldBy(event: Event): number {
   }
 }
 
+/** The position of the first event at `atMs` or later. */
+export function firstAt(history: History, atMs: number): number {
+  let low = 0;
+  let high = history.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((history[middle]?.atMs ?? 0) < atMs) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+/** Whether `a` was opened before `b`, for all that clients know. */
+export function isOlder(a: Session, b: Session): boolean {
+  const opened = outcome(a.open);
+  return opened?.event.type === "ok" && opened.at < b.open.invoked.at;
+}
+
 /** What its client goes by; null where it never learned. */
 export function outcome(operation: Operation): Placed<Ok | Fail> | null {
   return operation.answers[0] ?? null;

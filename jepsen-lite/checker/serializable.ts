@@ -2,7 +2,15 @@ import type { Content, Key, WriteCall } from "../history.ts";
 import { type Causes, causesOf } from "./causes.ts";
 import { checkCompares } from "./compares.ts";
 import type { Facts } from "./facts.ts";
-import { acknowledged, type Operation, outcome, overFrom, type Recorded } from "./recorded.ts";
+import {
+  acknowledged,
+  firstAt,
+  type Operation,
+  outcome,
+  overFrom,
+  type Recorded,
+  type Session,
+} from "./recorded.ts";
 import { type Run, timelines } from "./timelines.ts";
 import type { Finding, Part } from "./verdict.ts";
 import { nameOf, type Windows, windows } from "./windows.ts";
@@ -133,21 +141,6 @@ function checkRead(
   facts.addView(facts.domain(selector), view, revision, at);
 }
 
-/** The position of the first event at `atMs` or later. */
-function firstAt(history: Recorded["history"], atMs: number): number {
-  let low = 0;
-  let high = history.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((history[middle]?.atMs ?? 0) < atMs) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
-}
-
 /** A stream of everything, without a gap. */
 function claimRevisions({ revisions, keys }: Recorded, facts: Facts, findings: Finding[]): void {
   const held = new Map<Key, { content: Content | null; from: number; at: number }>();
@@ -227,9 +220,10 @@ function checkEnd(
     findings.push({ checker: "serializable", promise, what: `${key}: ${what}`, events: known });
   };
   const owners = causes.owners(run.content);
-  const over = owners.length === 1 && owners[0] !== undefined ? overFrom(owners[0]) : null;
+  const [owner, ...others] = owners;
+  const over = owner !== undefined && others.length === 0 ? overBy(owner) : null;
   if (over !== null && run.to >= over.revision) {
-    const what = `${run.content} is there at revision ${run.to}, its session ended at ${over.revision}`;
+    const what = `${run.content} is there at revision ${run.to}, its session ended by ${over.revision}`;
     fault("For good", what, [over.at, run.toAt]);
   }
   if (run.goneBy === null) {
@@ -252,6 +246,13 @@ function checkEnd(
       fault("One owner", what, [run.toAt, next.fromAt]);
     }
   }
+}
+
+/** Where a session is over, or, by what its client was told, has been for a while. */
+function overBy(session: Session): { readonly at: number; readonly revision: number } | null {
+  const { toldEnd } = session;
+  const told = toldEnd === null || toldEnd.event.reason === "unknown" ? null : toldEnd;
+  return overFrom(session) ?? (told && { at: told.at, revision: told.event.revision });
 }
 
 function checkTakenOver(

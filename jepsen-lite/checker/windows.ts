@@ -150,6 +150,6 @@ function finding(promise: string, what: string, events: readonly number[]): Find
   return { checker: "serializable", promise, what, events };
 }
 
-export function nameOf({ call: { session, seq } }: Operation<WriteCall>): string {
+export function nameOf({ call: { session, seq } }: Pick<Operation<WriteCall>, "call">): string {
   return `write ${seq} of session ${session.slice(0, 8)}`;
 }

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { FILES } from "../chaos/run-directory.ts";
-import type { CheckerName } from "../checker/verdict.ts";
+import type { CheckerName, RefereeCounts } from "../checker/verdict.ts";
 import { evidenceWords, targetOf } from "./disturbances.tsx";
 import type { Latency } from "./operations.ts";
 import type { Summary } from "./summary.ts";
@@ -19,6 +19,10 @@ const CHECKERS: Readonly<Record<CheckerName, readonly [what: string, looked: str
   "exactly-once": [
     "a write that is repeated has one answer and one effect",
     "writes that were repeated",
+  ],
+  referee: [
+    "by no revision: the operations of each key have an order that explains every answer",
+    "acts",
   ],
   fencing: ["a resource takes no token that is older than one before", "uses of the resource"],
 };
@@ -92,20 +96,25 @@ function OperationsTable({ operations: { kinds } }: Pick<Summary, "operations">)
 
 function CheckersTable({ verdict }: Pick<Summary, "verdict">) {
   if (verdict === null) return null;
-  const rows = Object.entries(verdict.looked).map(([name, looked]) => {
+  const row = (name: CheckerName, looked: number, isUnknown: boolean, aside = "") => {
     const found = verdict.findings.filter(({ checker }) => checker === name).length;
-    const [what, of] = CHECKERS[name as CheckerName] ?? ["", ""];
-    const verdictOf = found > 0 ? "broken" : looked > 0 ? "kept" : "unknown";
+    const [what, of] = CHECKERS[name];
+    const verdictOf = found > 0 ? "broken" : isUnknown ? "unknown" : "kept";
     return [
       name,
       what,
       <span key={name} class={`verdict ${verdictOf}`}>
         {found > 0 ? `${counted(found)} broken` : verdictOf}
       </span>,
-      of,
+      of + aside,
       counted(looked),
     ];
-  });
+  };
+  const { looked, referee } = verdict;
+  const rows = [
+    ...Object.entries(looked).map(([name, count]) => row(name as CheckerName, count, count === 0)),
+    row("referee", referee.acts, isUnknown(referee), asideOf(referee)),
+  ];
   return (
     <div class="table broad">
       <h3>Checkers</h3>
@@ -116,6 +125,17 @@ function CheckersTable({ verdict }: Pick<Summary, "verdict">) {
       />
     </div>
   );
+}
+
+function isUnknown({ acts, unknown }: RefereeCounts): boolean {
+  return acts === 0 || unknown.length > 0;
+}
+
+/** What the acts of the referee are of, and what they took. */
+function asideOf({ keys, steps, unknown }: RefereeCounts): string {
+  const names = unknown.map(({ key }) => key).join(", ");
+  const nothing = names === "" ? "" : `; nothing can be said of ${names}`;
+  return ` of ${counted(keys)} keys, placed in ${counted(steps)} steps${nothing}`;
 }
 
 function FaultsTable({

@@ -25,6 +25,10 @@ const RECHECK = {
   line: "rollcall chaos recheck /tmp/run",
   doc: "judge once more what was recorded",
 };
+const EXPORT = {
+  line: "rollcall chaos export porcupine /tmp/run",
+  doc: "write what was recorded for another judge",
+};
 
 const OUT = flag<string>({
   flags: "--out <dir>",
@@ -56,11 +60,12 @@ interface ReplayFlags {
 
 export function defineChaos(command: Command, invocation: Invocation): void {
   command.helpCommand(false);
-  setExamples(command, [RUN, LIST, REPLAY, RECHECK]);
+  setExamples(command, [RUN, LIST, REPLAY, RECHECK, EXPORT]);
   defineRun(command.command("run"), invocation);
   defineList(command.command("list"), invocation);
   defineReplay(command.command("replay"), invocation);
   defineRecheck(command.command("recheck"), invocation);
+  defineExport(command.command("export"), invocation);
 }
 
 function defineRun(command: Command, invocation: Invocation): void {
@@ -160,6 +165,16 @@ function defineRecheck(command: Command, invocation: Invocation): void {
     args: [DIRECTORY],
     work: async (context, [directory = ""]) =>
       await harness(context, "recheck", [at(context, directory)], {}),
+  });
+}
+
+function defineExport(command: Command, invocation: Invocation): void {
+  command.description("Write the history of a run for other judges, into a directory beside it.");
+  defineCommand(command, invocation, {
+    examples: [EXPORT, { line: "rollcall chaos export elle /tmp/run", doc: "for Elle" }],
+    args: [["<format>", "porcupine or elle"], DIRECTORY],
+    work: async (context, [format = "", directory = ""]) =>
+      await harness(context, "export", [format, at(context, directory)], {}),
   });
 }
 

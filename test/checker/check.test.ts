@@ -19,7 +19,7 @@ describe("the verdict", () => {
     story
       .snapshot(story.subscribe("c"), 1, [[X, "v"]])
       .wait(TTL_MS)
-      .told("s", "ttl", 1);
+      .told("s", "ttl", 2);
     expect(check(story.events)).toMatchObject({ outcome: "kept", findings: [] });
   });
 

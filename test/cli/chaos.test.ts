@@ -59,6 +59,7 @@ describe("chaos", () => {
     ["list -o json", ["list", "--json"]],
     ["replay d --times 4", ["replay", "TOP/d", "--times", "4"]],
     ["recheck ./d", ["recheck", "TOP/d"]],
+    ["export elle d", ["export", "elle", "TOP/d"]],
   ] as const)("%s", async ([typed, expected]) => {
     const { top, binPath, called } = await installed();
     const { world } = captured(["chaos", ...typed.split(" ")], { binPath, cwd: top });
@@ -75,6 +76,7 @@ describe("chaos", () => {
     ["run --seed x", "an integer"],
     ["replay", "missing required argument 'dir'"],
     ["run a b", "too many arguments"],
+    ["export elle", "missing required argument 'dir'"],
   ] as const)("%s is a misuse: %s", async ([typed, what]) => {
     const { binPath, called } = await installed();
     const { world, err } = captured(["chaos", ...typed.split(" ")], { binPath });

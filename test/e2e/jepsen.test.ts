@@ -10,6 +10,9 @@ import {
 } from "../../jepsen-lite/chaos/run-directory.ts";
 import type { Event } from "../../jepsen-lite/history.ts";
 import { until } from "../../jepsen-lite/real/wait.ts";
+import { Subject } from "../checker/corruptions.ts";
+import { killsOf, ofClients, tableOf } from "../checker/kills.ts";
+import { realHistory } from "../checker/real-history.ts";
 import { mutants } from "../mutants/all.ts";
 import { temporaryDirectory } from "../storage/fixture.ts";
 import { commitSeed } from "../tooling/commit-seed.ts";
@@ -25,6 +28,8 @@ const SLICE_OPERATIONS = 100_000;
 const SLICE_SECONDS = 180;
 /** The longest that a run goes on for its operations, its rest, and three judgements of it. */
 const SLICE_MS_MAX = (2 * SLICE_SECONDS + 180) * 1_000;
+/** Events that are corrupted, over and over. */
+const BEGINNING = 6_000;
 /** What every run has, whatever its seed draws. */
 const KINDS = [
   ...["register ok", "deregister ok", "update ok", "compare ok", "compare CONFLICT", "bye ok"],
@@ -41,6 +46,15 @@ async function expectPage(directory: string, outcome: RunResult["outcome"]): Pro
   expect(page).toContain(`<title>Run of seed ${seed}: ${outcome}</title>`);
   const faults = JSON.parse(await read(FILES.faults)) as Disturbance[];
   for (const { nemesis, what } of faults) expect(page).toContain(`title="${nemesis}: ${what} (`);
+}
+
+/** Corrupted in every way in which it can be. */
+function expectFoundOut(history: readonly Event[], seed: number): void {
+  const subject = new Subject(history);
+  const kills = ofClients.map((kind) => killsOf(kind, subject, { seed, places: 1 }));
+  console.log(tableOf(kills));
+  expect(kills.filter(({ missed }) => missed.length > 0)).toEqual([]);
+  expect(kills.filter(({ made }) => made > 0).length).toBeGreaterThan(ofClients.length / 2);
 }
 
 /** What is sampled, drawn and done has the clock of the history. */
@@ -72,8 +86,11 @@ describe("real nodes and clients, disturbed", () => {
       args.push("--seconds", String(SLICE_SECONDS), "--operations", String(SLICE_OPERATIONS));
       const { code, output } = await jepsen("run", ...args).ran;
       expect(code, output).toBe(0);
-      const { operations, counts, faults, faultsInVain, elections, seconds } = await resultIn(out);
+      const { operations, referee, ...result } = await resultIn(out);
+      const { counts, faults, faultsInVain, elections, seconds } = result;
       expect(operations).toBeGreaterThan(SLICE_OPERATIONS);
+      expect(referee.acts).toBeGreaterThan(operations);
+      expect(referee.unknown).toEqual([]);
       console.log(
         `seed ${seed}: ${operations} operations in ${Math.round(seconds)} s, ${elections} elections, ${JSON.stringify(faults)}, in vain ${JSON.stringify(faultsInVain)}`,
       );
@@ -82,11 +99,13 @@ describe("real nodes and clients, disturbed", () => {
       await expectOneClock(out, await readHistory(join(out, FILES.history)));
       expect(await runningFor(out)).toEqual([]);
       expect((await jepsen("recheck", out).ran).code).toBe(0);
+      const history = await readHistory(join(out, FILES.history));
+      expectFoundOut(history.slice(0, BEGINNING), Number(seed));
       // What linearizable reads show is taken out of it.
-      const history = (await readHistory(join(out, FILES.history))).map((event) =>
+      const blind = history.map((event) =>
         event.type === "ok" && event.view !== undefined ? { ...event, view: [] } : event,
       );
-      await writeHistory(join(out, FILES.history), history);
+      await writeHistory(join(out, FILES.history), blind);
       const again = await jepsen("recheck", out).ran;
       expect(again.code, again.output).toBe(1);
       await expectPage(out, "invalid");
@@ -106,6 +125,26 @@ describe("real nodes and clients, disturbed", () => {
       expect(code, output).toBe(1);
       expect((await resultIn(out)).why.join("\n")).toMatch(/\((?:lost-writes|serializable)\)/);
       await expectPage(out, "invalid");
+    },
+    MS_MAX,
+  );
+
+  test(
+    "are judged once more, and their history is written for other judges",
+    async () => {
+      const out = await temporaryDirectory();
+      await writeHistory(join(out, FILES.history), realHistory());
+      const judged = await jepsen("recheck", out).ran;
+      expect(judged.code, judged.output).toBe(0);
+      expect(judged.output).toMatch(/^referee: .*"unknown":\[\]/m);
+      const { code, output } = await jepsen("export", "elle", out).ran;
+      expect(code, output).toBe(0);
+      expect(output).toContain(join(out, "elle", "strict-serializable.edn"));
+      const written = await readFile(join(out, "elle", "history.edn"), "utf8");
+      expect(written).toMatch(/^\{:index 0, :type :invoke, /);
+      const wrong = await jepsen("export", "knossos", out).ran;
+      expect(wrong.code).toBe(2);
+      expect(wrong.output).toContain("'knossos' is none of porcupine, elle");
     },
     MS_MAX,
   );

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { judgedAgain } from "../../jepsen-lite/chaos/judged-again.ts";
 import { FILES, type RunFiles } from "../../jepsen-lite/chaos/run-directory.ts";
 import type { NodeSample } from "../../jepsen-lite/chaos/sampler.ts";
-import type { Verdict } from "../../jepsen-lite/checker/verdict.ts";
+import type { Judgement } from "../../jepsen-lite/checker/verdict.ts";
 import type { Event } from "../../jepsen-lite/history.ts";
 import { reportOf } from "../../jepsen-lite/report/report.tsx";
 import { inlined, writeReport } from "../../jepsen-lite/report/write.ts";
@@ -13,13 +13,15 @@ import { temporaryDirectory } from "../storage/fixture.ts";
 import { goodStory, lostWrite, PARTITION, resultOf, runOf, sampled } from "./runs.ts";
 
 const parts = await inlined();
-const KEPT: Verdict = {
+const KEPT: Judgement = {
   outcome: "kept",
   findings: [],
   looked: {
     ...{ streams: 1, serializable: 1, "lost-writes": 1 },
     ...{ leases: 1, monotone: 1, "exactly-once": 1 },
   },
+  ...{ bounds: [], doubts: [] },
+  referee: { keys: 12, acts: 3_400, steps: 5_600, unknown: [] },
 };
 
 function pageOf(files: RunFiles): string {
@@ -102,6 +104,21 @@ describe("the page of a run", () => {
     const html = pageOf(runOf(goodStory().events, { doubts, verdict: KEPT }));
     expect(html).toContain('class="banner unknown"');
     expect(textOf(html)).toContain("too few operations the leader never changed");
+  });
+
+  test("says what the referee had to look at, and of which keys it can say nothing", () => {
+    const events = goodStory().events;
+    const words = "operations of each key have an order that explains every answer";
+    const acts = "acts of 12 keys, placed in 5,600 steps";
+    const kept = textOf(pageOf(runOf(events, { verdict: KEPT })));
+    expect(kept).toContain(`${words} kept ${acts} 3,400`);
+    const unknown = [{ key: X, steps: 9 }];
+    const doubts = [`the referee: unknown for ${X} after 9 steps`];
+    const verdict = { ...KEPT, doubts, referee: { ...KEPT.referee, unknown } };
+    const html = pageOf(runOf(events, { verdict }));
+    expect(html).toContain('class="banner unknown"');
+    expect(textOf(html)).toContain(`${words} unknown ${acts}; nothing can be said of ${X} 3,400`);
+    expect(textOf(html)).toContain(doubts[0]);
   });
 
   test("names what the harness saw itself, at its moment", () => {

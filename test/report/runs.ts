@@ -5,7 +5,7 @@ import type {
   RunResult,
 } from "../../jepsen-lite/chaos/run-directory.ts";
 import type { NodeSample } from "../../jepsen-lite/chaos/sampler.ts";
-import { check } from "../../jepsen-lite/checker/check.ts";
+import { judge } from "../../jepsen-lite/checker/judge.ts";
 import type { History } from "../../jepsen-lite/history.ts";
 import { Story, X } from "../checker/story.ts";
 
@@ -45,11 +45,12 @@ export function lostWrite(): Story {
 }
 
 export function resultOf(parts: Partial<RunResult> = {}): RunResult {
+  const { looked, bounds, referee } = judge(goodStory().events);
   return {
     ...{ seed: 42, nodes: 3, outcome: "valid", why: [] },
     ...{ broken: [], doubts: [], seconds: 38.5, operations: 4, acknowledged: 1, reads: 1 },
     ...{ deliveries: 0, elections: 1, faults: { partition: 1 }, faultsInVain: {} },
-    looked: check(goodStory().events).looked,
+    ...{ looked, bounds, referee },
     ...{ counts: {}, machine: { capabilities: {}, skipped: {}, epochsSeconds: {} } },
     ...parts,
   };
@@ -71,7 +72,7 @@ export function runOf(history: History, parts: RunParts = {}): RunFiles {
     ],
     faults: [PARTITION],
     views: sampled(1, 300, 600),
-    verdict: verdict === undefined ? check(history) : verdict,
+    verdict: verdict === undefined ? judge(history) : verdict,
     result: resultOf({ broken, doubts }),
     orders: { nodes: 3, seconds: 30, operations: 1, seed: 42, nemeses: ["partition"] },
     ...files,

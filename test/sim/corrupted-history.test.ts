@@ -1,9 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { check } from "../../jepsen-lite/checker/check.ts";
+import { recorded } from "../../jepsen-lite/checker/recorded.ts";
+import { referee } from "../../jepsen-lite/checker/referee.ts";
 import type { Event } from "../../jepsen-lite/history.ts";
-import { Prng } from "../../jepsen-lite/prng.ts";
 import { follow, planOf } from "../../jepsen-lite/sim/run.ts";
-import { corruptions, Subject } from "./corruptions.ts";
+import { corruptions, Subject } from "../checker/corruptions.ts";
+import { killsOf, some } from "../checker/kills.ts";
+import { readCorruptions } from "../checker/read-corruptions.ts";
 
 /** Tried for every corruption. */
 const SEEDS = [1, 2, 3, 4, 5, 6];
@@ -31,19 +34,32 @@ function byClients(history: readonly Event[]): Event[] {
     .map((event) => (event.type === "setup" ? { ...event, hasNodeEvents: false } : event));
 }
 
-/** A few of the places, drawn from the seed. */
-function some(places: readonly number[], seed: number): number[] {
-  const prng = new Prng(seed, 4);
-  const left = [...places];
-  const count = Math.min(PLACES_PER_SEED, left.length);
-  return Array.from({ length: count }, () => left.splice(prng.below(left.length), 1)[0] as number);
-}
-
 describe("a history of the simulator", () => {
   test.each(SEEDS)("of seed %i keeps the promises, also by what clients saw alone", (seed) => {
     const history = historyOf(seed);
     expect(check(history).findings).toEqual([]);
     expect(check(byClients(history)).findings).toEqual([]);
+  });
+
+  test.each(SEEDS)("of seed %i is accepted by the referee, whatever its revisions", (seed) => {
+    const scrambled = byClients(historyOf(seed)).map((event, at) =>
+      "revision" in event && event.revision !== null ? { ...event, revision: at % 100 } : event,
+    );
+    const { findings, unknown } = referee(recorded(scrambled));
+    expect({ findings, unknown }).toEqual({ findings: [], unknown: [] });
+  });
+
+  test.each(readCorruptions)("by clients and by the referee: found when $name", (corruption) => {
+    let made = 0;
+    for (const seed of SEEDS.slice(0, 3)) {
+      const kills = killsOf(corruption, new Subject(byClients(historyOf(seed))), {
+        seed,
+        places: 2,
+      });
+      expect(kills).toMatchObject({ missed: [] });
+      made += kills.made;
+    }
+    expect(made).toBeGreaterThanOrEqual(PLACES_MIN);
   });
 
   for (const view of ["as nodes tell it, too", "by what clients saw alone"]) {
@@ -55,7 +71,7 @@ describe("a history of the simulator", () => {
         expect(seed, `${made} places in the seeds before`).toBeLessThanOrEqual(SEEDS_MAX);
         const history = historyOf(seed);
         const subject = new Subject(isAlone ? byClients(history) : history);
-        for (const at of some(places(subject), seed)) {
+        for (const at of some(places(subject), seed, PLACES_PER_SEED)) {
           const { outcome } = check(make(subject, at));
           expect({ seed, at, outcome }).toEqual({ seed, at, outcome: "broken" });
           made += 1;

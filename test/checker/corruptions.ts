@@ -1,6 +1,6 @@
 import type { Event, Ok } from "../../jepsen-lite/history.ts";
 
-type Of<T extends Event["type"]> = Event & { type: T };
+export type Of<T extends Event["type"]> = Event & { type: T };
 
 /** A history, and what is known of it without a checker's help. */
 export class Subject {
@@ -88,6 +88,8 @@ export interface Corruption {
    * in the name of a corruption means that the answer to the write is the second witness.
    */
   readonly byClients: true | string;
+  /** Whether the referee has to find it by what clients saw alone; a text says why it cannot. */
+  readonly byReferee: true | string;
 }
 
 function isUnmarked(event: Event | undefined): event is Of<"delta"> {
@@ -127,11 +129,17 @@ function isFollowing(subject: Subject, at: number): boolean {
   );
 }
 
-function edit<E extends Event>(subject: Subject, at: number, change: (event: E) => E): Event[] {
+export function edit<E extends Event>(
+  subject: Subject,
+  at: number,
+  change: (event: E) => E,
+): Event[] {
   return subject.replaced(at, change(subject.events[at] as E));
 }
 
 const never = "nobody but nodes tells it";
+const WATCH = "a watch is not linearizable";
+const REVISION = "it believes no revision";
 
 const ofStreams: readonly Corruption[] = [
   {
@@ -139,6 +147,7 @@ const ofStreams: readonly Corruption[] = [
     places: (subject) => subject.where((event, at) => isWitnessed(subject, event, at)),
     make: (subject, at) => subject.replaced(at),
     byClients: true,
+    byReferee: WATCH,
   },
   {
     name: "a delta of a removal is dropped",
@@ -149,6 +158,7 @@ const ofStreams: readonly Corruption[] = [
       ),
     make: (subject, at) => subject.replaced(at),
     byClients: "the end of a session may have been seen by this stream alone",
+    byReferee: WATCH,
   },
   {
     name: "a delta comes twice",
@@ -158,6 +168,7 @@ const ofStreams: readonly Corruption[] = [
       return subject.replaced(at, event, event);
     },
     byClients: true,
+    byReferee: WATCH,
   },
   {
     name: "two deltas of a stream are swapped",
@@ -171,6 +182,7 @@ const ofStreams: readonly Corruption[] = [
       return events;
     },
     byClients: true,
+    byReferee: WATCH,
   },
   {
     name: "a delta of an acknowledged write has another revision",
@@ -178,6 +190,7 @@ const ofStreams: readonly Corruption[] = [
     make: (subject, at) =>
       edit<Of<"delta">>(subject, at, (event) => ({ ...event, revision: event.revision - 1 })),
     byClients: true,
+    byReferee: WATCH,
   },
   {
     name: "a RESET is not marked",
@@ -185,6 +198,7 @@ const ofStreams: readonly Corruption[] = [
     make: (subject, at) =>
       edit<Of<"snapshot">>(subject, at, (event) => ({ ...event, isReset: false })),
     byClients: true,
+    byReferee: WATCH,
   },
   {
     name: "an instance of an acknowledged write is missing in a snapshot of its revision",
@@ -200,6 +214,7 @@ const ofStreams: readonly Corruption[] = [
         view: event.view.filter(([, content]) => subject.revisionOf(content) !== event.revision),
       })),
     byClients: true,
+    byReferee: WATCH,
   },
   {
     name: "a mark is ahead of a delta",
@@ -211,6 +226,7 @@ const ofStreams: readonly Corruption[] = [
         revision: subject.after(at)[0]?.revision ?? 0,
       })),
     byClients: true,
+    byReferee: WATCH,
   },
 ];
 
@@ -254,6 +270,7 @@ const ofReads: readonly Corruption[] = [
         ),
       })),
     byClients: true,
+    byReferee: "it may be a stale read; see the corruptions of linearizable ones",
   },
   {
     name: "a read is shifted back by the revision of what it shows",
@@ -261,6 +278,7 @@ const ofReads: readonly Corruption[] = [
     make: (subject, at) =>
       edit<Ok>(subject, at, (event) => ({ ...event, revision: (event.revision ?? 0) - 1 })),
     byClients: true,
+    byReferee: REVISION,
   },
   {
     name: "a linearizable read is of the past",
@@ -275,6 +293,8 @@ const ofReads: readonly Corruption[] = [
       return edit<Ok>(subject, at, (event) => ({ ...event, revision, view }));
     },
     byClients: true,
+    byReferee:
+      "what has changed since may be of other keys; see the corruptions of linearizable reads",
   },
   {
     name: "a stale read is of before its process began",
@@ -287,6 +307,7 @@ const ofReads: readonly Corruption[] = [
     make: (subject, at) =>
       edit<Ok>(subject, at, (event) => ({ ...event, revision: 0, view: [], asOfMs: null })),
     byClients: true,
+    byReferee: "a stale read may be of any time",
   },
 ];
 
@@ -307,7 +328,7 @@ function nextPut(subject: Subject, at: number): number {
 }
 
 /** Without any trace of a content; what is left of a delta without it is nothing. */
-function erased(events: readonly Event[], content: string): Event[] {
+export function erased(events: readonly Event[], content: string): Event[] {
   return events.flatMap((event): Event[] => {
     if ((event.type === "snapshot" || event.type === "ok") && event.view !== undefined) {
       return [{ ...event, view: event.view.filter(([, text]) => text !== content) }];
@@ -334,6 +355,7 @@ const ofWrites: readonly Corruption[] = [
       return erased(subject.events, content);
     },
     byClients: "where nobody looks at its revision, its session may have ended just after",
+    byReferee: "no linearizable read may have shown it; see the corruptions of those",
   },
   {
     name: "an answer names another revision",
@@ -341,6 +363,7 @@ const ofWrites: readonly Corruption[] = [
     make: (subject, at) =>
       edit<Ok>(subject, at, (event) => ({ ...event, revision: (event.revision ?? 0) + 1 })),
     byClients: "where nobody has seen the write and nothing was told in between, it may be true",
+    byReferee: REVISION,
   },
   {
     name: "two answers of a session are swapped",
@@ -355,6 +378,7 @@ const ofWrites: readonly Corruption[] = [
       return events;
     },
     byClients: true,
+    byReferee: REVISION,
   },
   {
     name: "a write that was seen is refused",
@@ -375,6 +399,7 @@ const ofWrites: readonly Corruption[] = [
         ({ op, atMs }: Ok) => ({ type: "fail", op, atMs, code: "LIMIT", revision: null }) as never,
       ),
     byClients: true,
+    byReferee: "it may be a watch that saw it; see the corruptions of linearizable reads",
   },
   {
     name: "a copy is answered otherwise",
@@ -384,6 +409,7 @@ const ofWrites: readonly Corruption[] = [
       return subject.replaced(at, event, { ...event, revision: (event.revision ?? 0) + 1 });
     },
     byClients: true,
+    byReferee: "the first answer is what its client goes by",
   },
   {
     name: "a write has two effects",
@@ -398,12 +424,14 @@ const ofWrites: readonly Corruption[] = [
       });
     },
     byClients: never,
+    byReferee: never,
   },
   {
     name: "a revision is left out",
     places: (subject) => subject.where((event) => event.type === "revision").slice(0, -1),
     make: (subject, at) => subject.replaced(at),
     byClients: never,
+    byReferee: never,
   },
 ];
 
@@ -432,6 +460,26 @@ function ttlMsOf(subject: Subject, session: string): number {
   }, 0);
 }
 
+const TOLD = "an end that is told comes before that, whenever it should have come";
+
+function isToldTtl(subject: Subject, event: Event): event is Of<"toldEnd"> {
+  return (
+    event.type === "toldEnd" &&
+    event.reason === "ttl" &&
+    lastSign(subject, event.session) !== undefined
+  );
+}
+
+/** After a part of its TTL. */
+function toldEarly(subject: Subject, at: number, part: number, reason: string): Event[] {
+  const told = subject.events[at] as Of<"toldEnd">;
+  const sentMs = lastSign(subject, told.session)?.atMs ?? 0;
+  const atMs = sentMs + ttlMsOf(subject, told.session) * part;
+  const others = subject.replaced(at);
+  const place = others.findIndex((event) => event.atMs > atMs);
+  return [...others.slice(0, place), { ...told, reason, atMs }, ...others.slice(place)];
+}
+
 const ofSessions: readonly Corruption[] = [
   {
     name: "a session ends half a TTL early",
@@ -446,6 +494,7 @@ const ofSessions: readonly Corruption[] = [
       return edit<Of<"ended">>(subject, at, (event) => ({ ...event, atMs }));
     },
     byClients: never,
+    byReferee: never,
   },
   {
     name: "a session ends by a grace that never began",
@@ -458,6 +507,7 @@ const ofSessions: readonly Corruption[] = [
       return subject.events.filter((event) => event.type !== "closed" || event.session !== session);
     },
     byClients: never,
+    byReferee: never,
   },
   {
     name: "a session that was left ends minutes late",
@@ -477,6 +527,7 @@ const ofSessions: readonly Corruption[] = [
     make: (subject, at) =>
       edit<Of<"ended">>(subject, at, (event) => ({ ...event, atMs: event.atMs + 10 * 60_000 })),
     byClients: never,
+    byReferee: never,
   },
   {
     name: "a session is confirmed after its end",
@@ -491,6 +542,7 @@ const ofSessions: readonly Corruption[] = [
       ];
     },
     byClients: never,
+    byReferee: never,
   },
   {
     name: "what a session owned is there after its end",
@@ -504,6 +556,7 @@ const ofSessions: readonly Corruption[] = [
     },
     make: (subject, at) => edit<Of<"revision">>(subject, at, (event) => ({ ...event, remove: [] })),
     byClients: never,
+    byReferee: never,
   },
 ];
 
@@ -512,4 +565,22 @@ export const corruptions: readonly Corruption[] = [
   ...ofReads,
   ...ofWrites,
   ...ofSessions,
+];
+
+/** What clients are told of ends; rare where clients seldom stand still. */
+export const toldCorruptions: readonly Corruption[] = [
+  {
+    name: "a client is told half a TTL early that its session has ended",
+    places: (subject) => subject.where((event) => isToldTtl(subject, event)),
+    make: (subject, at) => toldEarly(subject, at, 1 / 2, "ttl"),
+    byClients: true,
+    byReferee: TOLD,
+  },
+  {
+    name: "a client is told at once that nobody knows its session",
+    places: (subject) => subject.where((event) => isToldTtl(subject, event)),
+    make: (subject, at) => toldEarly(subject, at, 1 / 100, "unknown"),
+    byClients: true,
+    byReferee: TOLD,
+  },
 ];

@@ -1,0 +1,43 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { judge } from "../../jepsen-lite/checker/judge.ts";
+import { recorded } from "../../jepsen-lite/checker/recorded.ts";
+import { referee } from "../../jepsen-lite/checker/referee.ts";
+import { Subject } from "./corruptions.ts";
+import { type Kills, killsOf, ofClients, tableOf } from "./kills.ts";
+import { realHistory } from "./real-history.ts";
+
+const history = realHistory();
+const subject = new Subject(history);
+const DRAWN = { seed: 1, places: 2 };
+/** No watcher of it was ever sent a RESET: those of the simulator are. */
+const NOT_IN_IT = "a RESET is not marked";
+
+describe("a history of real nodes", () => {
+  const table: Kills[] = [];
+  afterAll(() => {
+    console.log(tableOf(table));
+  });
+
+  test("keeps the promises, and no key is left unsaid", () => {
+    const { outcome, findings, doubts, referee: refereed } = judge(history);
+    expect({ outcome, findings, doubts }).toEqual({ outcome: "kept", findings: [], doubts: [] });
+    expect(refereed.steps).toBeLessThan(2 * refereed.acts);
+  });
+
+  test("is accepted by the referee whatever revisions are in it", () => {
+    const scrambled = history.map((event, at) =>
+      "revision" in event && event.revision !== null
+        ? { ...event, revision: (event.revision * 7_919 + at) % 1_000 }
+        : event,
+    );
+    expect(referee(recorded(scrambled)).findings).toEqual([]);
+  });
+
+  const chosen = ofClients.filter(({ name }) => name !== NOT_IN_IT);
+  test.each(chosen)("is found out when $name", (corruption) => {
+    const kills = killsOf(corruption, subject, DRAWN);
+    table.push(kills);
+    expect(kills).toMatchObject({ missed: [] });
+    expect(kills.made).toBeGreaterThan(0);
+  });
+});
