@@ -4,11 +4,13 @@ import { referee } from "../../jepsen-lite/checker/referee.ts";
 import type { Event } from "../../jepsen-lite/history.ts";
 import { Prng } from "../../jepsen-lite/prng.ts";
 import { type Corruption, corruptions, type Subject, toldCorruptions } from "./corruptions.ts";
+import { kindCorruptions } from "./kind-corruptions.ts";
 import { readCorruptions, toldReadCorruptions } from "./read-corruptions.ts";
 
 /** Those that are to be found in a history of real nodes, which tell nothing themselves. */
 export const ofClients: readonly Corruption[] = [
-  ...[...corruptions, ...readCorruptions, ...toldCorruptions, ...toldReadCorruptions],
+  ...[...corruptions, ...readCorruptions, ...kindCorruptions],
+  ...[...toldCorruptions, ...toldReadCorruptions],
 ].filter(({ byClients, byReferee }) => byClients === true || byReferee === true);
 
 /** At most `max` of the places, drawn from the seed. */

@@ -3,7 +3,7 @@ import { type Corruption, edit, erased, type Of, type Subject } from "./corrupti
 
 /** What linearizable reads show: the referee has to find all of it, and so have the others. */
 
-interface Sent<C> {
+export interface Sent<C> {
   readonly call: C;
   readonly invokedAt: number;
   /** Infinite where there is none; the operation has failed where `hasFailed`. */
@@ -12,20 +12,34 @@ interface Sent<C> {
   readonly code: string;
 }
 
-interface Put {
+export interface Put {
   readonly key: Key;
   readonly content: string;
   readonly write: Sent<WriteCall>;
 }
 
-interface Read extends Sent<ReadCall> {
+export interface Read extends Sent<ReadCall> {
   readonly view: View;
 }
 
+/** What it puts belongs to its session. */
+function isRegistration({ update, isLasting, puts }: WriteCall): boolean {
+  return update === undefined && isLasting !== true && puts.length > 0;
+}
+
+/** Whose it may be what `call` has made: an update leaves the owner, and what is lasting has none. */
+function ownersOf(call: WriteCall, writes: readonly Sent<WriteCall>[]): string[] {
+  if (call.isLasting === true) return [];
+  if (call.update === undefined) return [call.session];
+  return writes.flatMap((write) => (isRegistration(write.call) ? [write.call.session] : []));
+}
+
 /** The operations of a history, as they stand in it. */
-class Operations {
+export class Operations {
   readonly reads: Read[] = [];
   readonly writesOf = new Map<Key, Sent<WriteCall>[]>();
+  /** That were acknowledged. */
+  readonly byes: Sent<WriteCall>[] = [];
   /** By session: where its last sign of life that was confirmed was sent. */
   readonly lastSign = new Map<string, number>();
 
@@ -57,7 +71,10 @@ class Operations {
       }
     }
     if (answer?.type !== "ok") return;
-    if (call.kind !== "read") {
+    // What says goodbye is no sign that it lives on.
+    if (call.kind === "write" && call.isBye === true) {
+      this.byes.push({ call, ...times });
+    } else if (call.kind !== "read") {
       const known = this.lastSign.get(call.session) ?? 0;
       this.lastSign.set(call.session, Math.max(known, times.invokedAt));
     } else if (call.mode.type === "linearizable" && answer.view !== undefined) {
@@ -77,7 +94,9 @@ class Operations {
     if (last === undefined || last.answeredAt > untilAt) return null;
     const isAlone = writes.every((other) => other === last || other.answeredAt < last.invokedAt);
     const content = last.call.puts.find((put) => put.key === key)?.content ?? null;
-    const livesOn = (this.lastSign.get(last.call.session) ?? 0) > untilAt;
+    const livesOn = ownersOf(last.call, writes).every(
+      (session) => (this.lastSign.get(session) ?? 0) > untilAt,
+    );
     return isAlone && (content === null || livesOn) ? { key, content, write: last } : null;
   }
 
@@ -110,25 +129,25 @@ class Operations {
 
 const known = new WeakMap<Subject, Operations>();
 
-function operationsOf(subject: Subject): Operations {
+export function operationsOf(subject: Subject): Operations {
   const operations = known.get(subject) ?? new Operations(subject);
   known.set(subject, operations);
   return operations;
 }
 
-function readAt(subject: Subject, at: number): Read {
+export function readAt(subject: Subject, at: number): Read {
   return operationsOf(subject).reads.find(({ answeredAt }) => answeredAt === at) as Read;
 }
 
 /** Where reads are answered of which `is` says yes. */
-function reads(is: (operations: Operations, read: Read) => boolean) {
+export function reads(is: (operations: Operations, read: Read) => boolean) {
   return (subject: Subject): number[] => {
     const operations = operationsOf(subject);
     return operations.reads.flatMap((read) => (is(operations, read) ? [read.answeredAt] : []));
   };
 }
 
-function showing(subject: Subject, at: number, change: (view: View) => View): Event[] {
+export function showing(subject: Subject, at: number, change: (view: View) => View): Event[] {
   return edit<Ok>(subject, at, (event) => ({ ...event, view: change(event.view ?? []) }));
 }
 
@@ -185,10 +204,18 @@ function refusals(subject: Subject): number[] {
 }
 
 /** The first read after the end that `at` tells, and what the session had put that was there last. */
-function afterEnd(subject: Subject, at: number): [Read, Key, string] | undefined {
+function afterTold(subject: Subject, at: number): [Read, Key, string] | undefined {
   const event = subject.events[at];
   if (event?.type !== "toldEnd" || event.reason === "unknown") return undefined;
-  const operations = operationsOf(subject);
+  return afterEnd(operationsOf(subject), event.session, at);
+}
+
+/** The same, of an end at `at`. */
+export function afterEnd(
+  operations: Operations,
+  session: string,
+  at: number,
+): [Read, Key, string] | undefined {
   for (const [key, writes] of operations.writesOf) {
     const [, application] = key.split("/");
     const read = operations.reads.find(
@@ -197,7 +224,7 @@ function afterEnd(subject: Subject, at: number): [Read, Key, string] | undefined
     );
     const last = writes.findLast(
       ({ call, answeredAt, hasFailed }) =>
-        !hasFailed && answeredAt < at && call.session === event.session && call.puts.length > 0,
+        !hasFailed && answeredAt < at && call.session === session && isRegistration(call),
     );
     const content = last?.call.puts.find((put) => put.key === key)?.content;
     const isSeen = operations.reads.some(
@@ -299,9 +326,9 @@ export const readCorruptions: readonly Corruption[] = [
 export const toldReadCorruptions: readonly Corruption[] = [
   {
     name: "a linearizable read shows what a session owned whose client had been told its end",
-    places: (subject) => subject.where((_, at) => afterEnd(subject, at) !== undefined),
+    places: (subject) => subject.where((_, at) => afterTold(subject, at) !== undefined),
     make: (subject, at) => {
-      const [read, key, content = ""] = afterEnd(subject, at) ?? [];
+      const [read, key, content = ""] = afterTold(subject, at) ?? [];
       return showing(subject, read?.answeredAt ?? 0, (view) => [
         ...view.filter(([other]) => other !== key),
         [key ?? "", content],

@@ -4,15 +4,24 @@ import { recorded } from "../../jepsen-lite/checker/recorded.ts";
 import { referee } from "../../jepsen-lite/checker/referee.ts";
 import { Subject } from "./corruptions.ts";
 import { type Kills, killsOf, ofClients, tableOf } from "./kills.ts";
+import { kindCorruptions } from "./kind-corruptions.ts";
+import { readCorruptions } from "./read-corruptions.ts";
 import { realHistory } from "./real-history.ts";
 
-const history = realHistory();
-const subject = new Subject(history);
 const DRAWN = { seed: 1, places: 2 };
 /** No watcher of it was ever sent a RESET: those of the simulator are. */
 const NOT_IN_IT = "a RESET is not marked";
 
-describe("a history of real nodes", () => {
+const histories = {
+  "client-kill": ofClients.filter(
+    (each) => each.name !== NOT_IN_IT && !kindCorruptions.includes(each),
+  ),
+  "every-kind": [...readCorruptions, ...kindCorruptions],
+} as const;
+
+describe.each(["client-kill", "every-kind"] as const)("a history of real nodes: %s", (name) => {
+  const history = realHistory(name);
+  const subject = new Subject(history);
   const table: Kills[] = [];
   afterAll(() => {
     console.log(tableOf(table));
@@ -33,8 +42,7 @@ describe("a history of real nodes", () => {
     expect(referee(recorded(scrambled)).findings).toEqual([]);
   });
 
-  const chosen = ofClients.filter(({ name }) => name !== NOT_IN_IT);
-  test.each(chosen)("is found out when $name", (corruption) => {
+  test.each(histories[name])("is found out when $name", (corruption) => {
     const kills = killsOf(corruption, subject, DRAWN);
     table.push(kills);
     expect(kills).toMatchObject({ missed: [] });

@@ -3,13 +3,17 @@ import { brotliDecompressSync } from "node:zlib";
 import type { Event } from "../../jepsen-lite/history.ts";
 
 /**
- * The beginning of a run of three real nodes (`npm run jepsen -- --seed 7 --seconds 30 --only
- * client-kill,client-freeze,kill,partition`), without four of its six watchers: a partition, a
- * provider that is killed, the leader killed, and a provider that stood still until its session was
- * over. It kept every promise.
+ * The beginnings of two runs of three real nodes, which kept every promise.
+ *
+ * - `client-kill`: `npm run jepsen -- --seed 7 --seconds 30 --only
+ *   client-kill,client-freeze,kill,partition`, with a part of the clients of now, and without four of
+ *   its six watchers: a partition, a provider that is killed, the leader killed, and a provider that
+ *   stood still until its session was over.
+ * - `every-kind`: `npm run jepsen -- --seed 5 --duration 20s --only kill,partition,client-freeze`, of
+ *   watches those of one watcher alone: updates, updates that compare, goodbyes, and what is lasting.
  */
-export function realHistory(): readonly Event[] {
-  const file = new URL("histories/client-kill.jsonl.br", import.meta.url);
+export function realHistory(name: "client-kill" | "every-kind" = "client-kill"): readonly Event[] {
+  const file = new URL(`histories/${name}.jsonl.br`, import.meta.url);
   const text = brotliDecompressSync(readFileSync(file)).toString("utf8");
   return text
     .trim()
