@@ -38,6 +38,18 @@ function small(): Story {
   return story.wait(TTL_MS).told("s", "ttl", 2).read("r", 2, []);
 }
 
+/** An update of what is owned, one that was refused, a goodbye, and what is lasting. */
+function kinds(): Story {
+  const story = new Story()
+    .open("s")
+    .open("t")
+    .put("s", 1, [[X, "v"]], 1);
+  story.ok(story.updating("t", 1, [X, "w"], 1), 2);
+  story.fail(story.updating("t", 2, [X, "never"], 1), "CONFLICT", 2).bye("s", 2, 3);
+  story.fail(story.updating("t", 3, [X, "nor this"]), "NOT_FOUND", 3);
+  return story.lasting("t", 4, [[X, "u"]], 4);
+}
+
 describe("a history for Elle", () => {
   test("is well-formed: two events each, one at a time in a process, by time", async () => {
     const files = await edn();
@@ -155,6 +167,50 @@ describe("a history for Elle", () => {
       [1, ":invoke", ":txn", both.map(([key = ""]) => [":r", key, null]), null],
       [1, ":ok", ":txn", both.map(([key = "", text = ""]) => [":r", key, text]), null],
     ]);
+  });
+});
+
+describe("the kinds of writes", () => {
+  test("have names of their own for Elle, and those that change something are transactions", async () => {
+    const { "history.edn": events = [], "strict-serializable.edn": strict = [] } = await edn(
+      kinds().events,
+    );
+    const invoked = (all: readonly Map<string, Read>[]) =>
+      all
+        .filter((event) => event.get(":type") === ":invoke")
+        .map((event) => [event.get(":f"), event.get(":value")]);
+    expect(invoked(events).slice(2)).toEqual([
+      [":write", [[X, "v"]]],
+      [":update", [[X, "w"]]],
+      [":update", [[X, "never"]]],
+      [":bye", "s"],
+      [":update", [[X, "nor this"]]],
+      [":write", [[X, "u"]]],
+    ]);
+    expect(invoked(strict).map(([, value]) => (value as Read[][])[0]?.[2])).toEqual([
+      ...["v", "w", "never", "nor this", "u"],
+    ]);
+  });
+
+  test("are told apart for Porcupine, with the end of a session where its goodbye was", () => {
+    const told = kinds();
+    const operations = [...porcupine(told.events)];
+    const what = operations.map(({ input: { kind, session, content, lasting } }) => [
+      ...[kind, session, content, lasting],
+    ]);
+    expect(what).toEqual([
+      ["put", "s", "v", false],
+      ["end", "s", null, false],
+      ["update", "t", "w", false],
+      ["present", "t", null, false],
+      ["absent", "t", null, false],
+      ["put", "t", "u", true],
+      ["end", "t", null, false],
+    ]);
+    const [, end, update, , absent] = operations;
+    expect(end?.output.known).toBe(true);
+    expect(end?.call).toBeGreaterThan(update?.return ?? 0);
+    expect(end?.return).toBeLessThan(absent?.call ?? 0);
   });
 });
 
