@@ -1,16 +1,17 @@
 import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Nemesis, Struck } from "../nemeses/nemesis.ts";
+import type { Struck } from "../nemeses/nemesis.ts";
 import { Prng } from "../prng.ts";
+import { Violation } from "../real/violation.ts";
 import { lineOf } from "./json-lines.ts";
-import { drawWindow, type Strike } from "./plan.ts";
+import { type Bag, drawWindow, type Strike } from "./plan.ts";
 import { type Disturbance, type DrawnWindow, FILES } from "./run-directory.ts";
 import type { World } from "./world.ts";
 
 export interface Disturbing {
   readonly world: World;
-  readonly nemeses: readonly Nemesis[];
+  readonly bag: Bag;
   readonly prng: Prng;
   readonly directory: string;
   /** What was done is added. */
@@ -20,8 +21,8 @@ export interface Disturbing {
 
 /** One window. */
 export async function disturb(disturbing: Disturbing): Promise<void> {
-  const { world, nemeses, prng, directory } = disturbing;
-  const { lengthMs, strikes } = drawWindow(nemeses, prng);
+  const { world, bag, prng, directory } = disturbing;
+  const { lengthMs, strikes } = drawWindow(bag, prng);
   const drawn = strikes.map(({ nemesis, ...when }) => ({ nemesis: nemesis.name, ...when }));
   const window: DrawnWindow = { atMs: world.clock.nowMs, lengthMs, strikes: drawn };
   await appendFile(join(directory, FILES.schedule), lineOf(window));
@@ -31,8 +32,11 @@ export async function disturb(disturbing: Disturbing): Promise<void> {
     sleep(lengthMs),
     ...strikes.map((strike) => carryOut(strike, own, disturbing)),
   ]);
-  for (const end of ends) if (end.status === "rejected") throw end.reason;
+  // A node that has ended by itself is why the rest has failed.
   world.cluster.checkRunning(world.nodes);
+  const failures = ends.flatMap((end) => (end.status === "rejected" ? [end.reason] : []));
+  const [failure] = [...failures.filter((reason) => reason instanceof Violation), ...failures];
+  if (failure !== undefined) throw failure;
 }
 
 async function carryOut(
@@ -41,11 +45,12 @@ async function carryOut(
   { world, disturbances, onProgress }: Disturbing,
 ): Promise<void> {
   await sleep(atMs);
+  const fromMs = world.clock.nowMs;
   const struck: Struck | null = await nemesis.strike(world, prng);
   if (struck === null) return;
   const { name, on } = nemesis;
   const disturbance = {
-    ...{ nemesis: name, on, what: struck.what, fromMs: world.clock.nowMs },
+    ...{ nemesis: name, on, what: struck.what, fromMs },
     ...{ toMs: null, evidence: null },
   };
   const at = disturbances.push(disturbance) - 1;

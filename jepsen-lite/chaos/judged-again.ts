@@ -6,18 +6,23 @@ import { type Format, writeExport } from "../export/write.ts";
 import type { History } from "../history.ts";
 import { writeReport } from "../report/write.ts";
 import { readHistory } from "./history-file.ts";
-import { FILES, writeJson } from "./run-directory.ts";
+import { CUT_OFF, outcomeOf } from "./outcome.ts";
+import { FILES, type Outcome, readRun, writeJson } from "./run-directory.ts";
 
 /**
  * Judges the history of a run once more, from its file alone; its verdict and its page are made anew.
- * Throws a `Misuse` where there is none.
+ * What the harness saw itself still stands. Throws a `Misuse` where there is no history.
  */
-export async function judgedAgain(directory: string): Promise<Judgement> {
+export async function judgedAgain(
+  directory: string,
+): Promise<Outcome & Pick<Judgement, "looked" | "bounds" | "referee">> {
   const history = await historyIn(directory);
   const judgement = judge(history);
   await writeJson(join(directory, FILES.verdict), judgement);
   await writeReport(directory, history);
-  return judgement;
+  const { result } = await readRun(directory, history);
+  const { looked, bounds, referee } = judgement;
+  return { ...outcomeOf(result ?? CUT_OFF, judgement), looked, bounds, referee };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { judge } from "../checker/judge.ts";
+import type { History } from "../history.ts";
 import { writeReport } from "../report/write.ts";
 import { countsOf } from "./counts.ts";
 import { readHistory } from "./history-file.ts";
@@ -27,7 +28,7 @@ export interface Seen {
 /** What a run comes to, by the file of its history; in its directory, with the page. */
 export async function judged(
   options: RunOptions,
-  { operations, population, cluster, counts, footing }: World,
+  { operations, population, cluster, counts, footing, doubts: ofWorld }: World,
   { disturbances, broken, seconds }: Seen,
 ): Promise<RunResult> {
   const { directory, seed, nodes } = options;
@@ -39,8 +40,9 @@ export async function judged(
   const operationsMin = Math.max(options.operations, OPERATIONS_PER_SECOND_MIN * options.seconds);
   const doubts = [
     operations < operationsMin ? "too few operations" : "",
-    elections < 2 ? "the leader never changed" : "",
+    hasChanged(history, disturbances) ? "" : "the leader never changed",
     Object.keys(faults).length === 0 ? "nothing took effect" : "",
+    ...ofWorld,
   ].filter((doubt) => doubt !== "");
   const { acknowledged, reads, deliveries } = population;
   const result: RunResult = {
@@ -60,6 +62,15 @@ export async function judged(
   await writeJson(join(directory, FILES.verdict), judgement);
   await writeReport(directory, history);
   return result;
+}
+
+/** Whether another node led than before, behind the first disturbance. */
+function hasChanged(history: History, [first]: readonly Disturbance[]): boolean {
+  const leaders = history.filter((event) => event.type === "leader");
+  const before = leaders.findLast(({ atMs }) => atMs < (first?.fromMs ?? 0));
+  return leaders.some(({ atMs, node }) => {
+    return first !== undefined && atMs >= first.fromMs && node !== before?.node;
+  });
 }
 
 function counted(disturbances: readonly Disturbance[]): Record<string, number> {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, stat } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -162,6 +162,9 @@ async function carriedOut(
   for (const [name, reason] of skipped) say(`skipped: ${name} needs ${reason}`);
   if (able.length === 0) return null;
   if (out !== undefined) await mkdir(out, { recursive: true });
+  if (out !== undefined && (await readdir(out)).length > 0) {
+    throw new Misuse(`${out} is not empty: a run has a directory of its own`);
+  }
   const directory = resolve(out ?? (await mkdtemp(join(tmpdir(), "rollcall-chaos-"))));
   const result = await run({
     ...numbers,
@@ -194,13 +197,11 @@ function closeOnSignal(close: () => Promise<void>): void {
 async function recheck(args: readonly string[]): Promise<number> {
   const { given } = commandLine(USAGE, {}, [], { args, names: ["DIR"] });
   const [directory = ""] = given;
-  const judgement = await judgedAgain(directory);
-  const { outcome, findings, doubts } = judgement;
+  const { outcome, why, ...judgement } = await judgedAgain(directory);
   sayLooked(judgement);
-  for (const { promise, checker, what } of findings) say(`${promise} (${checker}): ${what}`);
-  for (const doubt of doubts) say(doubt);
+  for (const line of why) say(line);
   say(outcome);
-  return { kept: EXITS.valid, broken: EXITS.invalid, unknown: EXITS.unknown }[outcome];
+  return EXITS[outcome];
 }
 
 async function exportOne(args: readonly string[]): Promise<number> {

@@ -1,6 +1,9 @@
 import type { Judgement } from "../checker/verdict.ts";
 import type { Outcome, RunResult } from "./run-directory.ts";
 
+/** What the harness has to say of a run that has left no result. */
+export const CUT_OFF = { broken: [], doubts: ["the run did not come to its end"] };
+
 /** What a run comes to: by what the harness saw, and by what the checkers say of its history. */
 export function outcomeOf(
   { broken, doubts }: Pick<RunResult, "broken" | "doubts">,

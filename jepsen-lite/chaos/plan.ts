@@ -55,14 +55,33 @@ export interface Strike {
   readonly forMs: number;
 }
 
-export function drawWindow(nemeses: readonly Nemesis[], prng: Prng): Window {
+/** Out of which each comes once before any of them comes again. */
+export class Bag {
+  readonly #all: readonly Nemesis[];
+  #left: Nemesis[] = [];
+
+  constructor(all: readonly Nemesis[]) {
+    this.#all = all;
+  }
+
+  /** The next that does not collide with one of these; null where none is left of that kind. */
+  take(prng: Prng, beside: readonly Nemesis[]): Nemesis | null {
+    if (this.#left.length === 0) this.#left = prng.shuffled(this.#all);
+    const taken = this.#left.find((nemesis) => !beside.some((other) => collide(nemesis, other)));
+    this.#left = this.#left.filter((nemesis) => nemesis !== taken);
+    return taken ?? null;
+  }
+}
+
+export function drawWindow(bag: Bag, prng: Prng): Window {
   const lengthMs = prng.between(...WINDOW_MS);
   if (prng.chance(QUIET_CHANCE)) return { lengthMs, strikes: [] };
   const chosen: Nemesis[] = [];
-  for (const nemesis of prng.shuffled(nemeses)) {
-    if (!chosen.some((other) => collide(nemesis, other))) chosen.push(nemesis);
+  const count = prng.between(1, TOGETHER_MAX);
+  for (let at = 0; at < count; at += 1) {
+    const nemesis = bag.take(prng, chosen);
+    if (nemesis !== null) chosen.push(nemesis);
   }
-  chosen.splice(prng.between(1, TOGETHER_MAX));
   const strikes = chosen.map((nemesis): Strike => {
     const atMs = prng.below(lengthMs >> 1);
     return { nemesis, atMs, forMs: prng.between(200, lengthMs - atMs) };

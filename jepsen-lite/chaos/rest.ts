@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { viewOf } from "../bare/messages.ts";
 import type { NodeProcess } from "../real/node-process.ts";
@@ -6,6 +7,9 @@ import { until } from "../real/wait.ts";
 import type { World } from "./world.ts";
 
 const SETTLE_MS_MAX = 30_000;
+const ANSWER_MS_MAX = 3_000;
+/** A client that stands still for longer, with all of this process, may lose its session rightly. */
+const STALL_MS_MAX = 1_000;
 /** At the end some providers are gone for good: their sessions are to end, and nobody else's. */
 const LEFT = 2;
 /** Longer than their TTL and all that is allowed beyond it. */
@@ -50,9 +54,11 @@ export async function rest(world: World): Promise<void> {
 
 /** Of the sessions that there are, where nothing is disturbed. */
 async function onlyTheGoneEnd(
-  { population: { providers } }: World,
+  { population: { providers }, doubts }: World,
   settled: () => Promise<true | null>,
 ): Promise<void> {
+  const stalls = monitorEventLoopDelay();
+  stalls.enable();
   for (const provider of providers.slice(0, LEFT)) provider.kill();
   const [frozen, ...alive] = providers.slice(LEFT);
   const told = alive.map(({ endsTold }) => endsTold);
@@ -66,7 +72,10 @@ async function onlyTheGoneEnd(
     throw new Violation("strange", `${frozen.name} stood still for ${FROZEN_MS} ms, and lives on`);
   }
   const ended = alive.filter(({ endsTold }, i) => endsTold !== told[i]).map(({ name }) => name);
-  if (ended.length > 0) {
+  stalls.disable();
+  const stallMs = Math.round(stalls.max / 1e6);
+  if (stallMs > STALL_MS_MAX) doubts.push(`the harness itself stood still for ${stallMs} ms`);
+  else if (ended.length > 0) {
     throw new Violation("strange", `nothing was disturbed, and the session of ${ended} has ended`);
   }
 }
@@ -80,8 +89,11 @@ async function isCurrent(
   const query = new URLSearchParams({ application, ...(protocol !== null && { protocol }) });
   for (const [key, value] of meta) query.set(`meta.${key}`, value);
   const { port } = world.nodes[0] as NodeProcess;
-  const response = await fetch(`http://127.0.0.1:${port}/v1/instances?${query}`);
-  const { items } = (await response.json()) as { readonly items?: unknown };
+  const signal = AbortSignal.timeout(ANSWER_MS_MAX);
+  const answer = await fetch(`http://127.0.0.1:${port}/v1/instances?${query}`, { signal })
+    .then((response) => response.json() as Promise<{ readonly items?: unknown }>)
+    .catch(() => null);
+  const items = answer?.items;
   if (watcher.view === null || !Array.isArray(items)) return false;
   const shown = viewOf(items).map((row) => row.join());
   const held = [...watcher.view].map((row) => row.join());

@@ -11,6 +11,7 @@ import { Footing } from "./footing.ts";
 import { writeHistory } from "./history-file.ts";
 import { judged } from "./judged.ts";
 import { writeOrders } from "./orders.ts";
+import { Bag } from "./plan.ts";
 import { rest } from "./rest.ts";
 import {
   type Broken,
@@ -113,6 +114,7 @@ async function disturbed(
   disturbances: Disturbance[],
 ): Promise<void> {
   const prng = new Prng(seed);
+  const bag = new Bag(nemeses);
   // How long nodes take to come up is no part of it.
   const untilMs = world.clock.nowMs + seconds * 1_000;
   const untilMsMax = untilMs + seconds * 1_000;
@@ -121,7 +123,7 @@ async function disturbed(
     return nowMs >= untilMs && (world.operations >= operations || nowMs >= untilMsMax);
   };
   while (!isOver()) {
-    await disturb({ world, nemeses, prng, directory, disturbances, onProgress });
+    await disturb({ world, bag, prng, directory, disturbances, onProgress });
     const leftSeconds = Math.max(0, Math.round((untilMs - world.clock.nowMs) / 1_000));
     const { count } = world.cluster.leaderships;
     onProgress(

@@ -61,6 +61,8 @@ export class World {
   readonly counts: Record<string, number>;
   /** What no node may say, by any rule of the protocol. */
   readonly strange: readonly string[];
+  /** Why less can be said of this run. */
+  readonly doubts: string[] = [];
   readonly directory: string;
   readonly footing: Footing;
   /** What a node that is to stand still reads: for how long. */

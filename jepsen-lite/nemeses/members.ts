@@ -122,9 +122,11 @@ async function replace(world: World, prng: Prng): Promise<Change | null> {
   return { what: `${lost.name} is lost for good, ${by.name} takes its place`, asked };
 }
 
-function hand(world: World, prng: Prng): Change {
+function hand(world: World, prng: Prng): Change | null {
   const before = world.cluster.leaderships.last?.node;
-  const { name } = prng.pick(world.nodes.filter((node) => node.name !== before));
+  const others = world.nodes.filter((node) => node.name !== before);
+  if (others.length === 0) return null;
+  const { name } = prng.pick(others);
   const leads = async (): Promise<true | null> => {
     await world.members.twice("transfer-leader", { member: name });
     return world.cluster.leaderships.last?.node === name ? true : null;

@@ -31,7 +31,8 @@ export const snapshots: Nemesis = {
   doc: "A node needs a snapshot; meanwhile who sends or who receives it is killed.",
   on: "processes",
   // What its watchers are told is to reach them.
-  alsoOn: ["network", "sockets"],
+  // Watchers that stand still hear of no RESET.
+  alsoOn: ["network", "sockets", "clients"],
   strike: async (world, prng) => {
     const primary = await primaryOf(world);
     const others = world.nodes.filter((node) => node !== primary && node.isRunning);

@@ -58,6 +58,9 @@ export class NodeCluster {
   #nodes: readonly NodeProcess[] = [];
   readonly #ids = new Map<string, string>();
 
+  /** Others than those of the beginning are, or were, members. */
+  #hasChanged = false;
+
   private constructor(place: ClusterPlace, names: readonly string[], dialled: Dialled | null) {
     this.#place = place;
     this.#dialled = dialled;
@@ -81,12 +84,14 @@ export class NodeCluster {
 
   /** It is not started. */
   join({ seeds, isLearner, ...own }: Joining): NodeProcess {
+    this.#hasChanged = true;
     const places = seeds.map((seed) => this.#dialled?.(own.name, seed));
     return this.#add(own, ["--join", places.join(), ...(isLearner ? ["--learner"] : [])]);
   }
 
   /** It was removed from the cluster, or is dead for good. */
   drop(node: NodeProcess): void {
+    this.#hasChanged = true;
     this.#nodes = this.#nodes.filter((other) => other !== node);
   }
 
@@ -163,7 +168,8 @@ export class NodeCluster {
    */
   async checkVotes(nodes: readonly NodeProcess[], elected: Elected | null): Promise<void> {
     const left = nodes.map(async ({ name, dataDir }) => [name, await voteOnDisk(dataDir)] as const);
-    this.ballots.survived(new Map(await Promise.all(left)), elected);
+    // Whoever has joined since an election knows nothing of it, and counts for nothing in it.
+    this.ballots.survived(new Map(await Promise.all(left)), this.#hasChanged ? null : elected);
   }
 
   async kill(): Promise<void> {

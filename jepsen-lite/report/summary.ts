@@ -1,4 +1,4 @@
-import { outcomeOf } from "../chaos/outcome.ts";
+import { CUT_OFF, outcomeOf } from "../chaos/outcome.ts";
 import type { Outcome, RunFiles } from "../chaos/run-directory.ts";
 import type { Finding } from "../checker/verdict.ts";
 import { type Around, around } from "./around.ts";
@@ -37,7 +37,6 @@ export interface Summary
 }
 
 const VIOLATIONS_MAX = 20;
-const CUT_OFF = { broken: [], doubts: ["the run did not come to its end"] };
 
 export function summaryOf(files: RunFiles): Summary {
   const { history, result, verdict, orders, schedule, faults } = files;

@@ -1,9 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { drawWindow, NEMESES } from "../../jepsen-lite/chaos/plan.ts";
+import { Bag, drawWindow, NEMESES } from "../../jepsen-lite/chaos/plan.ts";
 import { Prng } from "../../jepsen-lite/prng.ts";
 
 describe("the plan of a run", () => {
-  const windows = Array.from({ length: 400 }, (_, seed) => drawWindow(NEMESES, new Prng(seed)));
+  const drawn = (seed: number, count: number) => {
+    const [bag, prng] = [new Bag(NEMESES), new Prng(seed)];
+    return Array.from({ length: count }, () => drawWindow(bag, prng));
+  };
+  const windows = drawn(1, 400);
 
   test("has each nemesis in it, and windows in which nothing is disturbed", () => {
     const names = windows.flatMap(({ strikes }) => strikes.map(({ nemesis }) => nemesis.name));
@@ -20,6 +24,17 @@ describe("the plan of a run", () => {
         expect(atMs + forMs).toBeLessThanOrEqual(lengthMs);
       }
     }
-    expect(drawWindow(NEMESES, new Prng(7))).toEqual(windows[7]);
+    expect(drawn(1, 400)).toEqual(windows);
+  });
+
+  test("has each of them once before any comes again", () => {
+    const names = windows.flatMap(({ strikes }) => strikes.map(({ nemesis }) => nemesis.name));
+    // Within a window they stand in the order of their moments.
+    const counts = new Map<string, number>();
+    for (const name of names) {
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+      const all = NEMESES.map((nemesis) => counts.get(nemesis.name) ?? 0);
+      expect(Math.max(...all) - Math.min(...all)).toBeLessThanOrEqual(2);
+    }
   });
 });

@@ -269,10 +269,19 @@ describe("a directory", () => {
   test("is judged again by its history: the verdict and the page are made anew", async () => {
     const files = runOf(lostWrite().events);
     const directory = await directoryOf({ ...files, verdict: KEPT });
-    const verdict = await judgedAgain(directory);
-    expect(verdict).toEqual(files.verdict);
-    expect(JSON.parse(await read(directory, FILES.verdict))).toEqual(verdict);
+    expect((await judgedAgain(directory)).outcome).toBe("invalid");
+    expect(JSON.parse(await read(directory, FILES.verdict))).toEqual(files.verdict);
     expect(await read(directory, FILES.report)).toContain('class="banner invalid"');
+  });
+
+  test("is judged by what the harness itself has seen as well", async () => {
+    const { events } = goodStory();
+    const broken = [{ what: "two leaders: term 4", atMs: null }];
+    const directory = await directoryOf(runOf(events, { broken }));
+    const { outcome, why } = await judgedAgain(directory);
+    expect([outcome, ...why]).toEqual(["invalid", "two leaders: term 4"]);
+    await rm(join(directory, FILES.result));
+    expect((await judgedAgain(directory)).outcome).toBe("unknown");
   });
 
   test("has a page where the run was cut off, with what it left", async () => {
