@@ -171,9 +171,13 @@ export class World {
     return this.recorder.operations;
   }
 
+  /** @throws Violation where it has ended by itself before. */
   async kill(node: NodeProcess): Promise<void> {
+    this.cluster.checkRunning([node]);
     await this.edges.refuse(node.name);
     await node.kill();
+    // A line that said that it listens may have been read meanwhile.
+    await this.edges.refuse(node.name);
   }
 
   /**
@@ -197,8 +201,13 @@ export class World {
     if (!mayBe.includes(node.exitCode)) throw new Violation("ended", node.end);
   }
 
-  /** Connections are let through to it once it listens. */
+  /**
+   * Connections are let through to it once it listens.
+   *
+   * @throws Violation where its end was nobody's doing.
+   */
   revive(node: NodeProcess): void {
+    this.cluster.checkRunning([node]);
     if (!node.isRunning && this.members.mayRun(node)) this.#begin(node);
   }
 

@@ -81,6 +81,7 @@ async function hasRoom(node: NodeProcess, world: World): Promise<void> {
   if (!node.isRunning) {
     await endsByDisk(node, /ENOSPC|no space left/i);
     await world.edges.refuse(node.name);
+    node.isBeingKilled = true;
     world.revive(node);
   }
   node.isBeingKilled = false;

@@ -77,6 +77,7 @@ class Damaged {
       await world.edges.refuse(node.name);
       await rm(node.dataDir, { recursive: true });
       await cp(beforeOf(node), node.dataDir, { recursive: true });
+      node.isBeingKilled = true;
       world.revive(node);
     }
     await rm(beforeOf(node), { recursive: true });
