@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { check } from "../../jepsen-lite/checker/check.ts";
 import { Story, TTL_MS, X, Y } from "./story.ts";
 
 function begun(): Story {
@@ -107,4 +108,9 @@ describe("a session that says that it is over", () => {
   test.each(broken)("is found out: %s", (_, promise, story) => {
     expect(story().broken).toContain(promise);
   });
+});
+
+test("a goodbye is no end that leases are judged by", () => {
+  const { looked } = check(begun().bye("s", 2, 2).events);
+  expect(looked.leases).toBe(0);
 });
