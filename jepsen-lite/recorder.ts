@@ -5,15 +5,23 @@ type Unstamped<E> = E extends Event ? Omit<E, "atMs"> : never;
 /** Writes down what the clients of a world do and are told, and what its nodes tell. */
 export class Recorder {
   readonly #clock: { readonly nowMs: number };
-  readonly #events: Event[];
+  readonly #events: Event[] = [];
+  readonly #keep: (event: Event) => void;
   #operations = 0;
   #streams = 0;
 
-  constructor(clock: { readonly nowMs: number }, setup: Omit<Setup, "type" | "atMs">) {
+  /** `keep` is given each event as it comes; without it they are the `history`. */
+  constructor(
+    clock: { readonly nowMs: number },
+    setup: Omit<Setup, "type" | "atMs">,
+    keep: ((event: Event) => void) | null = null,
+  ) {
     this.#clock = clock;
-    this.#events = [{ type: "setup", atMs: clock.nowMs, ...setup }];
+    this.#keep = keep ?? ((event) => this.#events.push(event));
+    this.#keep({ type: "setup", atMs: clock.nowMs, ...setup });
   }
 
+  /** Nothing where somebody else keeps it. */
   get history(): readonly Event[] {
     return this.#events;
   }
@@ -24,7 +32,7 @@ export class Recorder {
   }
 
   record(event: Unstamped<Event>): void {
-    this.#events.push(Object.assign(event, { atMs: this.#clock.nowMs }) as Event);
+    this.#keep(Object.assign(event, { atMs: this.#clock.nowMs }) as Event);
   }
 
   /** The number of the operation. */

@@ -22,18 +22,21 @@ export function lineOf(value: unknown): string {
 }
 
 /**
- * Empty lines are none. A last line that was torn by the end of its writer is left out.
+ * `take`: what becomes of each value. Empty lines are none. A last line that was torn by the end of its writer is left out.
  *
  * @throws SyntaxError where any other line is no JSON; what opening and reading the file throws.
  */
-export async function readJsonLines<T>(path: string): Promise<T[]> {
+export async function readJsonLines<T>(
+  path: string,
+  take: (value: T) => T = (value) => value,
+): Promise<T[]> {
   const values: T[] = [];
   let torn: SyntaxError | null = null;
   for await (const line of createInterface({ input: createReadStream(path, "utf8") })) {
     if (line === "") continue;
     if (torn !== null) throw torn;
     try {
-      values.push(JSON.parse(line) as T);
+      values.push(take(JSON.parse(line) as T));
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
       torn = error;

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Capabilities } from "../faults/capabilities.ts";
+import type { Event } from "../history.ts";
 import type { Nemesis } from "../nemeses/nemesis.ts";
 import { snapshots } from "../nemeses/snapshots.ts";
 import { Prng } from "../prng.ts";
@@ -8,7 +9,7 @@ import type { SnapshotBounds } from "../real/preload-order.ts";
 import { Violation } from "../real/violation.ts";
 import { disturb } from "./disturb.ts";
 import { Footing } from "./footing.ts";
-import { writeHistory } from "./history-file.ts";
+import { HistoryWriter } from "./history-file.ts";
 import { judged } from "./judged.ts";
 import { writeOrders } from "./orders.ts";
 import { Bag } from "./plan.ts";
@@ -60,14 +61,15 @@ export async function run(options: RunOptions): Promise<RunResult> {
   await writeOrders(directory, { nodes, seconds, operations, seed, nemeses: names });
   const disturbances: Disturbance[] = [];
   const broken: Broken[] = [];
-  const world = await worldOf(options);
+  const writer = new HistoryWriter(join(directory, FILES.history));
+  const world = await worldOf(options, (event) => writer.write(event));
   const { clock } = world;
   await writeFile(join(directory, FILES.schedule), "");
   const sampler = new Sampler(() => world.nodes, clock, join(directory, FILES.views));
   const ended = async (): Promise<void> => {
     await world.close();
     await sampler.end();
-    await writeHistory(join(directory, FILES.history), world.recorder.history);
+    await writer.end();
     await writeJson(join(directory, FILES.faults), disturbances);
   };
   // Whoever is told to stop and the run itself write the files once.
@@ -94,7 +96,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
 }
 
 /** None of it runs yet. */
-async function worldOf(options: RunOptions): Promise<World> {
+async function worldOf(options: RunOptions, keep: (event: Event) => void): Promise<World> {
   const { bin, nodes, directory, seed, nemeses, capabilities, freezerPath } = options;
   const footing = await Footing.make({
     ...{ directory, capabilities, freezerPath, prng: new Prng(seed, 3) },
@@ -102,7 +104,8 @@ async function worldOf(options: RunOptions): Promise<World> {
     needed: new Set(nemeses.flatMap(({ needs = [] }) => needs)),
   });
   return await World.make({
-    ...{ bin, nodes, operationMs: OPERATION_MS, directory, footing, prng: new Prng(seed, 1) },
+    ...{ bin, nodes, operationMs: OPERATION_MS, directory, footing, keep },
+    prng: new Prng(seed, 1),
     snapshotBounds: nemeses.includes(snapshots) ? SNAPSHOT_BOUNDS : null,
   });
 }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { ClientOptions } from "../bare/client.ts";
 import { DYING_WITH_PARENT } from "../faults/dying-with.ts";
+import type { Event } from "../history.ts";
 import { Edges } from "../net/edges.ts";
 import type { Prng } from "../prng.ts";
 import { NodeCluster } from "../real/node-cluster.ts";
@@ -19,6 +20,8 @@ export interface WorldOptions {
   readonly operationMs: number;
   /** Null: those of the product, which a short run does not reach. */
   readonly snapshotBounds: SnapshotBounds | null;
+  /** Is given each event of the history as it comes. */
+  readonly keep: (event: Event) => void;
   /** For data and logs. */
   readonly directory: string;
   readonly footing: Footing;
@@ -102,11 +105,12 @@ export class World {
   static async make(options: WorldOptions): Promise<World> {
     const { bin, nodes, directory, footing, prng } = options;
     const clock = new Stopwatch();
-    const recorder = new Recorder(clock, {
+    const setup = {
       ...{ driftMax: 0, closeNoticeMs: CLOSE_NOTICE_MS, expirySlackMs: EXPIRY_SLACK_MS },
       electionMs: ELECTION_MS,
       hasNodeEvents: false,
-    });
+    };
+    const recorder = new Recorder(clock, setup, options.keep);
     const dataDirs = Array.from({ length: nodes }, (_, i) => footing.dataDir(`n${i + 1}`));
     let edges: Edges | null = null;
     const strange: string[] = [];

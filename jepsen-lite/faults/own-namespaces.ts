@@ -51,7 +51,7 @@ export function inOwnNamespaces(
   { onEntered = () => {}, stopMs = 0, hasNetwork = false }: Entering = {},
 ): Promise<number | null> {
   const network = hasNetwork ? ["--net"] : [];
-  const program = [process.execPath, ...process.argv.slice(1)];
+  const program = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
   const [file = "", ...args] = [...ENTER, ...network, ...program];
   const marks = { [MARK]: "yes", [NETWORK_MARK]: hasNetwork ? "yes" : "no" };
   const child = spawn(file, args, { stdio: "inherit", env: { ...process.env, ...env, ...marks } });

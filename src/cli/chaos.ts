@@ -1,3 +1,4 @@
+import { totalmem } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import type { Command } from "commander";
 import { defineCommand, flag, type Invocation } from "./command.ts";
@@ -8,6 +9,8 @@ import { setExamples } from "./help.ts";
 
 /** Beside the built command; it is a program of its own, which nothing here is linked to. */
 const HARNESS = join("..", "dist", "jepsen-lite", "chaos", "main.js");
+/** Of the machine's memory: the judges hold the whole history of a run. */
+const HEAP_SHARE = 0.6;
 const NODES_MAX = 9;
 const DURATION_MS_MAX = 24 * 3_600_000;
 const SEED_MAX = 2 ** 32 - 1;
@@ -203,6 +206,7 @@ async function harness(
   flags: Readonly<Record<string, string | number>>,
 ): Promise<number> {
   const path = resolve(dirname(world.binPath), HARNESS);
+  const heap = `--max-old-space-size=${Math.floor((HEAP_SHARE * totalmem()) / 2 ** 20)}`;
   const given = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)]);
-  return await runChild(world, [process.execPath, path, verb, ...args, ...given]);
+  return await runChild(world, [process.execPath, heap, path, verb, ...args, ...given]);
 }

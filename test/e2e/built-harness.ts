@@ -28,7 +28,7 @@ export async function startedWorld(seed: number): Promise<World> {
   });
   const world = await World.make({
     ...{ bin: BIN, nodes: 3, providers: 6, watchers: 6, operationMs: 12, footing },
-    ...{ snapshotBounds: SNAPSHOT_BOUNDS, directory, prng: new Prng(seed) },
+    ...{ snapshotBounds: SNAPSHOT_BOUNDS, directory, prng: new Prng(seed), keep: () => {} },
   });
   onTestFinished(() => world.close());
   await world.start();
