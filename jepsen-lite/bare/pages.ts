@@ -39,7 +39,7 @@ export class Pages {
   }
 
   async #ask(): Promise<void> {
-    const { prng, recorder, clock, urls, applications } = this.#options;
+    const { prng, recorder, clock, urls, applications, onStrange } = this.#options;
     const selector = selectorOfApplication(prng.pick(applications));
     const isLinearizable = drawReadMode(prng, 0).type === "linearizable";
     const mode: ReadCall["mode"] = isLinearizable
@@ -53,6 +53,10 @@ export class Pages {
     const page = await pageOf(`${prng.pick(urls).replace("ws:", "http:")}/v1/instances?${query}`);
     if (page === null || this.#life.isOver) return;
     this.#reads += 1;
+    if (!Array.isArray(page["items"])) {
+      onStrange(`${this.name}: a page of instances without any list`);
+      return;
+    }
     const ageMs = integerOf(page["ageMs"]);
     recorder.record({
       ...{ type: "ok", op, revision: integerOf(page["revision"]), view: viewOf(page["items"]) },

@@ -85,14 +85,21 @@ export async function run(options: RunOptions): Promise<RunResult> {
     options.onProgress("healed; everything is to come to rest");
     await rest(world);
   } catch (error) {
-    if (!(error instanceof Violation)) throw error;
+    if (!(error instanceof Violation)) {
+      for (const what of ofWorld(world)) options.onProgress(`before that: ${what}`);
+      throw error;
+    }
     broken.push({ what: `${error.kind}: ${error.message}`, atMs: clock.nowMs });
   } finally {
     await close();
   }
-  const twoLeaders = world.cluster.leaderships.faults.map((fault) => `two leaders: ${fault}`);
-  for (const what of [...twoLeaders, ...world.strange]) broken.push({ what, atMs: null });
+  for (const what of ofWorld(world)) broken.push({ what, atMs: null });
   return await judged(options, world, { disturbances, broken, seconds: clock.nowMs / 1_000 });
+}
+
+/** What is broken at no moment in particular. */
+function ofWorld({ cluster, strange }: World): string[] {
+  return [...cluster.leaderships.faults.map((fault) => `two leaders: ${fault}`), ...strange];
 }
 
 /** None of it runs yet. */

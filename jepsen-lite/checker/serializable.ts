@@ -47,7 +47,8 @@ export function checkSerializable(recorded: Recorded, facts: Facts): Part {
     checkRead(read, recorded, facts, findings);
   }
   claimRevisions(recorded, facts, findings);
-  findings.push(...facts.findings);
+  // One by one: of a broken node there may be more than a call takes.
+  for (const finding of facts.findings) findings.push(finding);
   const lines = timelines(recorded, facts, findings);
   const runs = new Map<Content, Run>();
   for (const line of lines.values()) {
@@ -65,7 +66,7 @@ export function checkSerializable(recorded: Recorded, facts: Facts): Part {
       checkEnd(key, run, line[i + 1], recorded, causes, findings);
     });
   }
-  findings.push(...checkCompares(recorded, lines, when));
+  for (const finding of checkCompares(recorded, lines, when)) findings.push(finding);
   for (const write of recorded.writes) {
     checkTakenOver(write, recorded, causes, findings);
   }

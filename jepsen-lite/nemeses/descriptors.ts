@@ -34,8 +34,7 @@ export const descriptors: Nemesis = {
     return {
       what: `no descriptor left at ${node.name}, which has ${inUse}`,
       end: async () => {
-        if (node.isRunning) {
-          await limit(node, before);
+        if (await isLimited(node, before)) {
           node.isBeingKilled = false;
         } else {
           await endsByDisk(node, /EMFILE|too many open files/i);
@@ -50,6 +49,15 @@ export const descriptors: Nemesis = {
 async function softLimit({ pid }: NodeProcess): Promise<string> {
   const said = await command("prlimit", "--pid", `${pid}`, "--nofile", "--raw", "-o", "SOFT");
   return said.split("\n").at(-1) ?? "";
+}
+
+/** Whether it still ran, and has it now. */
+async function isLimited(node: NodeProcess, soft: string): Promise<boolean> {
+  if (!node.isRunning) return false;
+  return await limit(node, soft).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function limit({ pid }: NodeProcess, soft: string): Promise<void> {

@@ -6,7 +6,8 @@ import { keptPort } from "./ports.ts";
 import { type Toll, tollOf } from "./toll.ts";
 import { FAIR, type Weather } from "./weather.ts";
 
-const CLIENTS = "clients";
+/** Who dials a node and is none. */
+export const CLIENTS = "clients";
 /** An octet of an address is of the cluster, one of who dials and one of who is dialled. */
 const OCTET_MAX = 254;
 

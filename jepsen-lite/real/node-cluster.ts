@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { CLIENTS } from "../net/edges.ts";
 import { freePorts } from "../net/ports.ts";
 import { Ballots } from "./ballots.ts";
 import { Leaderships } from "./leaderships.ts";
@@ -74,10 +75,10 @@ export class NodeCluster {
     const ports = await freePorts(dataDirs.length);
     const portOf = new Map(ports.map((port, i) => [`n${i + 1}`, port]));
     const cluster = new NodeCluster(place, [...portOf.keys()], (await lay?.(portOf)) ?? null);
-    const bootstrap = [...portOf].map(([to, port]) => `${to}=127.0.0.1:${port}`).join(",");
+    const places = [...portOf].map(([to, port]) => `${to}=${cluster.#told(to, port)}`);
     for (const [i, [name, port]] of [...portOf].entries()) {
       const own = { name, port, dataDir: dataDirs[i] ?? "" };
-      cluster.#add(own, ["--bootstrap", bootstrap]);
+      cluster.#add(own, ["--bootstrap", places.join()]);
     }
     return cluster;
   }
@@ -176,11 +177,16 @@ export class NodeCluster {
     await Promise.all(this.nodes.map((node) => node.kill()));
   }
 
+  /** Where it says that it is: clients that hear of it there go over an edge, too. */
+  #told(name: string, port: number): string {
+    return this.#dialled?.(CLIENTS, name) ?? `127.0.0.1:${port}`;
+  }
+
   #add(own: Pick<Joining, "name" | "port" | "dataDir">, flags: readonly string[]): NodeProcess {
     const { directory, program, env, onLine } = this.#place;
     const { name, port, dataDir } = own;
     const argv = [...program, "start", "--id", name, "--data", dataDir];
-    argv.push("--listen", `127.0.0.1:${port}`, ...flags);
+    argv.push("--listen", `127.0.0.1:${port}`, "--advertise", this.#told(name, port), ...flags);
     for (const to of this.#dialled === null ? [] : this.#known) {
       // The only place where it is dialled, whatever it says of itself.
       if (to !== name) argv.push("--peer", `${to}=${this.#dialled?.(name, to)}`);
