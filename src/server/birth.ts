@@ -4,6 +4,7 @@ import { PEER_REDIAL_MS_MIN } from "../limits.ts";
 import { lostDirectoryAdvice } from "../storage/recovery-advice.ts";
 import type { BirthRecord } from "../storage/storage.ts";
 import { unreachable } from "../util/assert.ts";
+import { textOf } from "../util/text-of.ts";
 import {
   type PeerAnswer,
   type PeerCluster,
@@ -230,8 +231,4 @@ export class Birth {
 
 function namesOf({ members }: PeerCluster): string {
   return members.map(({ name }) => name).join(", ");
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -11,6 +11,7 @@ import { HEALING_ADVICE } from "../storage/recovery-advice.ts";
 import type { Salvage } from "../storage/salvage.ts";
 import type { Pointer } from "../storage/snapshot-layout.ts";
 import { dataOf } from "../storage/snapshot-repair.ts";
+import { textOf } from "../util/text-of.ts";
 import { type LogHost, type LogQuestions, logQuestions } from "./log-page.ts";
 import { Member, type MemberOptions } from "./member.ts";
 import { Rounds } from "./rounds.ts";
@@ -36,6 +37,13 @@ export interface HealingOptions {
   readonly logger: Logger;
 }
 
+/** What has come of asking one member. */
+interface Asked {
+  readonly text: string;
+  /** It is there, and has not said whether it has all that it was asked for. */
+  readonly isOpen: boolean;
+}
+
 /** A leader that is gone is one no more by then, by its own word and by that of whoever followed it. */
 const LED_MS_MIN = 2 * ELECTION_TICKS_MAX * TICK_MS;
 
@@ -57,7 +65,8 @@ const LED_MS_MIN = 2 * ELECTION_TICKS_MAX * TICK_MS;
  * missing here, because snapshots have taken its place, nobody can have it back. The leader has all
  * that was committed. The log is then set aside, and the member comes back as one that takes the state
  * of a peer (`src/raft/returning.ts`). Without a leader it waits: what it has left may be needed. The
- * word of a follower is not enough, which names a leader for a while that is gone.
+ * word of a follower is not enough, which names a leader for a while that is gone. Neither is silence:
+ * who has answered for entries, and not for its snapshot, may have one that fits.
  */
 export class Healing {
   readonly #options: HealingOptions;
@@ -130,15 +139,17 @@ export class Healing {
     const before = repair.progress.proved + snapshots.chunkCount;
     const answers: string[] = [];
     let leader: string | null = null;
+    let isOpen = false;
     for (const name of this.#others) {
       if (repair.state.type === "whole" || this.#rounds.isStopped) break;
-      const { leader: named, text } = await this.#takeFrom(name);
-      if (named === name) leader = name;
-      answers.push(`${name}: ${text}`);
+      const asked = await this.#takeFrom(name);
+      if (asked.leader === name) leader = name;
+      isOpen ||= asked.isOpen;
+      answers.push(`${name}: ${asked.text}`);
     }
     this.#told(answers);
     if (repair.state.type === "whole") return "rebuilt";
-    const isStill = leader !== null && repair.progress.proved + snapshots.chunkCount === before;
+    const isStill = !isOpen && repair.progress.proved + snapshots.chunkCount === before;
     return this.#isGivenUp(isStill ? leader : null) ? "setAside" : null;
   }
 
@@ -150,9 +161,7 @@ export class Healing {
   }
 
   /** Takes from it what there is. */
-  async #takeFrom(
-    name: string,
-  ): Promise<{ readonly leader: string | null; readonly text: string }> {
+  async #takeFrom(name: string): Promise<Asked & { readonly leader: string | null }> {
     const { salvage, placesOf } = this.#options;
     let text = "nobody knows where it is";
     let places = [...placesOf(name)];
@@ -168,53 +177,70 @@ export class Healing {
         const led = leader === null ? "without a leader" : `led by ${leader}`;
         const had = isCloser ? "has given entries" : `lacks entry ${to}`;
         const snapshot = isWanting ? await this.#takeSnapshotFrom(name, place) : null;
-        return { leader, text: `${led}, ${had}${snapshot === null ? "" : `, ${snapshot}`}` };
+        const told = [led, had, ...(snapshot === null ? [] : [snapshot.text])].join(", ");
+        return { leader, text: told, isOpen: snapshot?.isOpen ?? false };
       } catch (error) {
-        text = error instanceof Error ? error.message : String(error);
+        text = textOf(error);
         places = places.slice(1);
       }
     }
-    return { leader: null, text };
+    return { leader: null, text, isOpen: false };
   }
 
-  /**
-   * What came of it; null where it has nothing to do with this log. Who does not answer this, after
-   * it has answered for entries, has none for now.
-   */
-  async #takeSnapshotFrom(name: string, place: string): Promise<string | null> {
+  /** Null where it has none that has to do with this log. */
+  async #takeSnapshotFrom(name: string, place: string): Promise<Asked | null> {
     const { salvage, isState = isStateOf } = this.#options;
     const { repair, snapshots } = salvage;
-    const record = await this.#ask.snapshotRecord(place).catch(() => null);
-    if (record !== null) snapshots.offerPointer(name, record);
     const told: string[] = [];
+    let isOpen = false;
+    try {
+      const record = await this.#ask.snapshotRecord(place);
+      if (record !== null) snapshots.offerPointer(name, record);
+    } catch (error) {
+      isOpen = true;
+      told.push(`has not told of its snapshot (${textOf(error)})`);
+    }
     for (const pointer of snapshots.candidates((position) => repair.isWholeWith(position))) {
-      const lacks = await this.#takeChunksFrom(place, pointer);
+      const lacking = await this.#takeChunksFrom(place, pointer);
       if (this.#rounds.isStopped) return null;
       const { index } = pointer.snapshot;
-      if (lacks !== null) told.push(`lacks chunk ${lacks} of the snapshot at entry ${index}`);
-      else if (await isState(pointer, this.#dataOf(pointer))) {
+      if (lacking !== null) {
+        isOpen ||= lacking.isOpen;
+        told.push(lacking.text);
+      } else if (await isState(pointer, this.#dataOf(pointer))) {
         salvage.adopt(pointer);
-        return `has given the snapshot at entry ${index}`;
+        return { text: `has given the snapshot at entry ${index}`, isOpen };
       } else {
         snapshots.refuse(pointer);
         told.push(`has a snapshot at entry ${index} that is not what it says`);
       }
     }
-    return told.length === 0 ? null : told.join(", ");
+    return told.length === 0 ? null : { text: told.join(", "), isOpen };
   }
 
-  /** The first chunk that is missing still, or null. */
-  async #takeChunksFrom(place: string, pointer: Pointer): Promise<number | null> {
+  /** Of the first chunk that is missing still; null where none is. */
+  async #takeChunksFrom(place: string, pointer: Pointer): Promise<Asked | null> {
     const { snapshots } = this.#options.salvage;
+    let failure: string | null = null;
     let chunk = snapshots.missingFrom(pointer);
     while (chunk !== null && !this.#rounds.isStopped) {
-      const given = await this.#ask.chunks(place, pointer.snapshot, chunk).catch(() => []);
-      const last = given.at(-1);
-      if (last === undefined) break;
-      snapshots.offerChunks(pointer, given);
-      chunk = snapshots.missingFrom(pointer, Math.max(chunk, last.chunk) + 1);
+      try {
+        const given = await this.#ask.chunks(place, pointer.snapshot, chunk);
+        const last = given.at(-1);
+        if (last === undefined) break;
+        snapshots.offerChunks(pointer, given);
+        chunk = snapshots.missingFrom(pointer, Math.max(chunk, last.chunk) + 1);
+      } catch (error) {
+        failure = textOf(error);
+        break;
+      }
     }
-    return snapshots.missingFrom(pointer);
+    const lacks = snapshots.missingFrom(pointer);
+    if (lacks === null) return null;
+    const what = `chunk ${lacks} of the snapshot at entry ${pointer.snapshot.index}`;
+    return failure === null
+      ? { text: `lacks ${what}`, isOpen: false }
+      : { text: `has not given ${what} (${failure})`, isOpen: true };
   }
 
   /** One chunk a turn of the loop: others that heal want their answers. */

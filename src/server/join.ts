@@ -2,6 +2,7 @@ import type { Dialer, Logger, Random, Timers } from "../env/env.ts";
 import { CALL_TIMEOUT_MS_DEFAULT, PEER_REDIAL_MS_MAX } from "../limits.ts";
 import { lostDirectoryAdvice } from "../storage/recovery-advice.ts";
 import type { Membership } from "../storage/storage.ts";
+import { textOf } from "../util/text-of.ts";
 import type { PeerCluster, PeerHello, PeerIdentity } from "../wire/messages.ts";
 import { placeOf } from "./address.ts";
 import { isMember } from "./birth-view.ts";
@@ -191,8 +192,4 @@ export class Join {
     const { self, advertise } = this.#options;
     return { type: "peerHello", ...introductionOf(self, advertise) };
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

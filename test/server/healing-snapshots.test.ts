@@ -1,0 +1,169 @@
+import { describe, expect, it, vi } from "vitest";
+import type { LogHost, LogQuestions } from "../../src/server/log-page.ts";
+import { decodePointer, encodePointer } from "../../src/storage/snapshot-layout.ts";
+import type { RepairSource, SealedChunk } from "../../src/storage/snapshot-source.ts";
+import { chunksOf, hardState, snapshotAt } from "../storage/fixture.ts";
+import {
+  healing,
+  LINEAGE,
+  none,
+  OWN,
+  reopened,
+  serve,
+  torn,
+  withSnapshot,
+} from "./healing-world.ts";
+
+describe("a member whose snapshot is damaged", () => {
+  it("has that of a peer in its place, and its own log, where nobody leads", async () => {
+    const other = snapshotAt(6, 2, 99);
+    const peer = await reopened(await withSnapshot(other, []));
+    await peer.open();
+    const one = await torn([2]);
+    expect(one.damage.message).toMatch(/chunk 2 of the snapshot at entry 6 is missing/);
+    const place = await serve(() => ({ source: peer.source, lineage: LINEAGE, leader: null }));
+    const { healing: heals } = await healing(one, place);
+    expect(await heals.run()).toBe(true);
+    await one.directory.close();
+    const again = await reopened(one.directory.path);
+    const { loaded, storage } = await again.open();
+    expect(loaded).toMatchObject({ hardState: hardState(2, "b"), snapshot: other });
+    expect(loaded.entries.map(({ index }) => index)).toEqual([7, 8, 9]);
+    const chunks: string[] = [];
+    for await (const chunk of storage.chunks()) chunks.push(String(chunk));
+    expect(chunks).toEqual(chunksOf(other, 0, other.chunks).map(String));
+    expect(again.returning).toBeNull();
+  });
+
+  it("has each chunk from whoever has kept it, where both were sent the same one", async () => {
+    const [one, two] = [await torn([0, 3]), await torn([1, 4])];
+    const salvaged: LogHost[] = [];
+    const places = await Promise.all(
+      [0, 1].map((at) =>
+        serve(() => salvaged[at] ?? { source: none, lineage: LINEAGE, leader: null }),
+      ),
+    );
+    const [first, second] = [
+      await healing(one, places[1] ?? null),
+      await healing(two, places[0] ?? null),
+    ];
+    salvaged.push(first.healing.logHost, second.healing.logHost);
+    expect(first.healing.waitingFor()).toMatch(
+      /or chunk 0 of the snapshot at entry 6 is asked for/,
+    );
+    expect(await Promise.all([first.healing.run(), second.healing.run()])).toEqual([true, true]);
+    for (const { directory } of [one, two]) {
+      await directory.close();
+      const again = await reopened(directory.path);
+      expect((await again.open()).loaded).toMatchObject({ snapshot: OWN });
+    }
+  });
+
+  it("takes none that is not the state that it says, nor one of another log", async () => {
+    const peer = await reopened(await withSnapshot(snapshotAt(6, 2, 99), []));
+    await peer.open();
+    let source: RepairSource = peer.source;
+    const place = await serve(() => ({ source, lineage: LINEAGE, leader: null }));
+    const {
+      healing: heals,
+      log,
+      salvage,
+    } = await healing(await torn([2]), place, {
+      isState: async () => false,
+    });
+    const run = heals.run();
+    await log.said(/has a snapshot at entry 6 that is not what it says/);
+    const record = await peer.source.readPointer();
+    const pointer = record === null ? null : decodePointer(record);
+    if (pointer === null) throw new Error("no snapshot");
+    const strange = encodePointer({
+      ...pointer,
+      snapshot: { ...pointer.snapshot, nonce: 5 },
+      chain: "f".repeat(16),
+    });
+    const asked: number[] = [];
+    let told = 0;
+    let onTold = (): void => {};
+    const toldTwice = new Promise<void>((resolve) => (onTold = resolve));
+    source = {
+      ...none,
+      readPointer: async () => {
+        told += 1;
+        if (told === 2) onTold();
+        return "value" in strange ? strange.value : null;
+      },
+      readChunksFrom: async ({ nonce }) => {
+        asked.push(nonce);
+        return [];
+      },
+    };
+    await toldTwice;
+    expect(salvage.snapshots.find({ index: 6, nonce: 5 })).not.toBeNull();
+    heals.stop();
+    expect(await run).toBe(false);
+    expect([...new Set(asked)]).toEqual([OWN.nonce]);
+  });
+});
+
+describe("a member whose question for a snapshot fails", () => {
+  /** Of n2, which leads and has `record`; the questions are answered once they are let. */
+  async function askedOf(record: Uint8Array | null, given: readonly SealedChunk[]) {
+    const failing = new Set(["snapshotRecord", "chunks"]);
+    let rounds = 0;
+    let nowMs = 0;
+    const answer = async <Answer>(question: string, value: Answer): Promise<Answer> => {
+      if (failing.has(question)) throw new Error("503 of a node that has no time");
+      return value;
+    };
+    const ask: LogQuestions = {
+      entries: async () => {
+        rounds += 1;
+        nowMs += 60_000;
+        return { leader: "n2", values: [] };
+      },
+      snapshotRecord: () => answer("snapshotRecord", record),
+      chunks: () => answer("chunks", given),
+    };
+    const one = await torn([2]);
+    const { healing: heals, log } = await healing(one, "n2:1", {
+      ask,
+      members: ["n2"],
+      monotonicMs: () => nowMs,
+    });
+    return { one, heals, log, failing, rounds: () => rounds };
+  }
+
+  it("does not take silence for having none, and has the one that a leader tells of at last", async () => {
+    const other = snapshotAt(6, 2, 99);
+    const peer = await reopened(await withSnapshot(other, []));
+    await peer.open();
+    const chunks = await peer.source.readChunksFrom(other, 0, 1_000_000);
+    const record = await peer.source.readPointer();
+    const { one, heals, log, failing, rounds } = await askedOf(record, chunks);
+    const run = heals.run();
+    await log.said(
+      /n2: led by n2, .*has not told of its snapshot \(503 of a node that has no time\)/,
+    );
+    await vi.waitFor(() => expect(rounds()).toBeGreaterThanOrEqual(3), 10_000);
+    failing.delete("snapshotRecord");
+    await log.said(/n2: .*has not given chunk 0 of the snapshot at entry 6 \(503 of a node/);
+    const told = rounds();
+    await vi.waitFor(() => expect(rounds()).toBeGreaterThanOrEqual(told + 2), 10_000);
+    failing.delete("chunks");
+    expect(await run).toBe(true);
+    await one.directory.close();
+    const again = await reopened(one.directory.path);
+    expect((await again.open()).loaded).toMatchObject({ snapshot: other });
+    expect(again.returning).toBeNull();
+  }, 30_000);
+
+  it("gives its log up once all of them are answered, and there is none", async () => {
+    const { one, heals, log, failing } = await askedOf(null, []);
+    const run = heals.run();
+    await log.said(/has not told of its snapshot/);
+    failing.clear();
+    expect(await run).toBe(true);
+    await one.directory.close();
+    expect((await reopened(one.directory.path)).returning).toMatchObject({ lostEnd: { index: 9 } });
+  }, 30_000);
+});
