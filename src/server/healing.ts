@@ -13,7 +13,8 @@ import type { Pointer } from "../storage/snapshot-layout.ts";
 import { dataOf } from "../storage/snapshot-repair.ts";
 import { textOf } from "../util/text-of.ts";
 import { type LogHost, type LogQuestions, logQuestions } from "./log-page.ts";
-import { Member, type MemberOptions } from "./member.ts";
+import { Member } from "./member.ts";
+import type { MemberOptions } from "./member-options.ts";
 import { Rounds } from "./rounds.ts";
 import { lineageOf } from "./status.ts";
 import { storedRegistry } from "./stored-registry.ts";
@@ -248,6 +249,7 @@ export class Healing {
     const { salvage, timers } = this.#options;
     for (const chunk of salvage.snapshots.chunksOf(pointer)) {
       await new Promise<void>((resolve) => timers.soon(resolve));
+      this.#abort.signal.throwIfAborted();
       yield dataOf(pointer, chunk);
     }
   }
@@ -278,8 +280,6 @@ async function isStateOf(
 export async function startHealed(
   options: MemberOptions,
   on: {
-    /** The node is stopped. */
-    readonly signal: AbortSignal;
     onHealing(healing: Healing): void;
     reopen(): Promise<DataDirectory>;
   },
@@ -291,8 +291,8 @@ export async function startHealed(
     if (!(damage instanceof LogDamaged) || damage.damage.what === "termBehind") {
       throw damage;
     }
-    const { directory, addresses, birth } = options;
-    const salvage = await directory.salvage(on.signal);
+    const { directory, addresses, birth, signal } = options;
+    const salvage = await directory.salvage(signal);
     addresses.told(salvage.members);
     const members = [...salvage.members, ...birth.members].map(({ name }) => name);
     members.push(...addresses.names);
@@ -304,6 +304,8 @@ export async function startHealed(
       return null;
     }
     await directory.close();
-    return Member.start({ ...options, directory: await on.reopen() });
+    if (signal.aborted) return null;
+    const again = await on.reopen();
+    return signal.aborted ? null : Member.start({ ...options, directory: again });
   }
 }

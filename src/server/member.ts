@@ -1,4 +1,4 @@
-import type { Clock, Dialer, Logger, Random, Socket, Timers } from "../env/env.ts";
+import type { Socket } from "../env/env.ts";
 import { HANDOVER_MS_MAX, WATCHES_PER_CONNECTION_MAX } from "../limits.ts";
 import { confOf, memberOf } from "../raft/conf-state.ts";
 import type { ConfMember, ConfState, MemberId } from "../raft/types.ts";
@@ -6,21 +6,19 @@ import type { Registry } from "../registry/registry.ts";
 import type { Notice } from "../replica/inputs.ts";
 import { linkedTo } from "../replica/peer-standing.ts";
 import { Replica } from "../replica/replica.ts";
-import type { DataDirectory } from "../storage/directory.ts";
-import type { LoadedLog, Membership, Storage } from "../storage/storage.ts";
+import type { LoadedLog, Storage } from "../storage/storage.ts";
 import { commandCodec } from "../wire/command-codec.ts";
 import { confCodec } from "../wire/conf-codec.ts";
 import type { PeerIdentity } from "../wire/messages.ts";
 import { snapshotCodec } from "../wire/snapshot-codec.ts";
-import type { AddressBook } from "./address-book.ts";
 import { type BackupAnswer, Backups } from "./backup.ts";
 import { Clients } from "./clients.ts";
-import { type DiskGuard, diskCheck } from "./disk-guard.ts";
+import { diskCheck } from "./disk-guard.ts";
 import { Driver } from "./driver.ts";
 import type { HealthCheck, HttpPages } from "./http.ts";
-import { ClientsOfLaterEpochs, type LaterEpoch } from "./lineage.ts";
+import { ClientsOfLaterEpochs } from "./lineage.ts";
 import { LocalReads } from "./local-reads.ts";
-import type { Metrics } from "./metrics.ts";
+import type { MemberOptions } from "./member-options.ts";
 import { Notices } from "./notices.ts";
 import { type Operation, type OperationAnswer, Operations } from "./operations.ts";
 import { PeerLinks } from "./peer-links.ts";
@@ -41,27 +39,6 @@ const RETURNING =
 const STRANDED_SPREAD_MS = 1_000;
 /** For the closing handshakes of clients that do not answer. */
 const CLOSE_MS = 500;
-
-export interface MemberOptions {
-  readonly name: string;
-  readonly version: string;
-  readonly advertise: string;
-  readonly birth: Membership;
-  readonly directory: DataDirectory;
-  readonly addresses: AddressBook;
-  readonly dialer: Dialer;
-  readonly clock: Clock;
-  readonly timers: Timers;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  readonly disk: DiskGuard;
-  /** This node is no member any more. */
-  readonly onRemoved: () => void;
-  /** Its cluster goes on without it. */
-  readonly onSuperseded: (told: LaterEpoch) => void;
-  readonly onFatal: (exitCode: number, error: unknown) => void;
-}
 
 /** A node that is part of a cluster: replica, driver, peers and clients, joined. */
 export class Member implements HttpPages {
@@ -144,11 +121,12 @@ export class Member implements HttpPages {
     this.#backups = new Backups({ ...host, status: () => this.#driver.status() });
   }
 
-  /** Verifies what is on disk and starts. Rejects with a StorageError. */
+  /** Verifies what is on disk and starts. Rejects with a StorageError, or as `signal` says. */
   static async start(options: MemberOptions): Promise<Member> {
-    const { directory, metrics, logger } = options;
+    const { directory, metrics, logger, signal } = options;
     let member: Member | null = null;
     const { loaded, storage, repairs } = await directory.open({
+      signal,
       onPersist: (durationMs) => metrics.fsyncSeconds.observe(durationMs / 1000),
       onFailure: (error) => member?.storageFailed(error),
     });
@@ -159,7 +137,8 @@ export class Member implements HttpPages {
       const { aside: kept } = directory;
       logger.warn({ kept, lost: directory.returning.lostEnd }, RETURNING);
     }
-    const registry = await storedRegistry(loaded, storage);
+    const registry = await storedRegistry(loaded, storage, signal);
+    signal.throwIfAborted();
     member = new Member(options, loaded, registry, storage);
     member.#run();
     return member;

@@ -28,7 +28,8 @@ import type { Join } from "./join.ts";
 import { type LogHost, logHostOf } from "./log-page.ts";
 import { LogReads } from "./log-reads.ts";
 import { Machine } from "./machine.ts";
-import type { Member, MemberOptions } from "./member.ts";
+import type { Member } from "./member.ts";
+import type { MemberOptions } from "./member-options.ts";
 import { Metrics } from "./metrics.ts";
 import { environmentOf, type NodeEnd, type NodeEnvironment } from "./node-environment.ts";
 import { configurationError, exitCodeOf, NodeError } from "./node-error.ts";
@@ -247,7 +248,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   /** Goes on in the background; how it ends is told by `serving` and `ended`. */
   run(): void {
     this.#becoming = this.#become().catch((error: unknown) => {
-      // The directory was closed while it was read.
+      // It was cut short.
       if (this.#stopping === null) this.#fail(exitCodeOf(error), error);
     });
   }
@@ -275,10 +276,10 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       }
       this.#state = { type: "stopped" };
       await this.#listener?.close();
-      await this.#disk?.stop();
-      await this.#directory?.close();
-      // What was under way has noticed by now, and may have opened it once more.
+      // What is under way may write to the directory, open it once more, and begin to watch the disk.
+      // Until it has ended, no other process may start on it.
       await this.#becoming;
+      await this.#disk?.stop();
       await this.#directory?.close();
       this.#environment.logger.info({}, "stopped");
       this.#finish(this.#whenStopped);
@@ -320,6 +321,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
       addresses,
       metrics: this.metrics,
       disk,
+      signal: this.#stopped.signal,
       onRemoved: () => void this.#leave(birth.clusterId),
       onSuperseded: (told) =>
         void endOfEpoch(name, this.#directory ?? directory, birth, told).then((end) =>
@@ -350,7 +352,6 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   async #startMember(options: MemberOptions): Promise<Member | null> {
     const { dataDir, id } = this.#config;
     return startHealed(options, {
-      signal: this.#stopped.signal,
       onHealing: (waiting) => this.#waits({ type: "healing", waiting }),
       reopen: async () => {
         this.#directory = await openDirectory(dataDir, id, this.#environment.random);

@@ -152,7 +152,8 @@ export interface DataDirectory {
   /**
    * The log of a directory that is born, verified, and where to write on. Once an opening.
    *
-   * @throws LogDamaged when the log is not what was written, StorageError DISK.
+   * @throws LogDamaged when the log is not what was written, StorageError DISK; the reason of
+   *   `options.signal`.
    */
   open(options?: StorageOptions): Promise<OpenedStorage>;
   /**

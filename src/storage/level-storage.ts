@@ -2,6 +2,7 @@ import { SWEEP_IDLE_MS } from "../limits.ts";
 import type { HardState, LogIndex, PersistRequest, SnapshotId } from "../raft/types.ts";
 import { AssertionError, assert, unreachable } from "../util/assert.ts";
 import { boot } from "./boot.ts";
+import { CutShort } from "./cut-short.ts";
 import { damaged, describeDamage, LogDamaged } from "./damage.ts";
 import { asStorageError } from "./disk-errors.ts";
 import type { KeyValueStore } from "./key-value-store.ts";
@@ -16,6 +17,8 @@ import type { LoadedLog, Storage, StoredChunk } from "./storage.ts";
 import { VoteFile } from "./vote-file.ts";
 
 export interface StorageOptions {
+  /** Cuts the reading short: it rejects with the reason. */
+  readonly signal?: AbortSignal;
   /** Delays; those of the process unless given. */
   readonly timers?: MarkTimers;
   /** After each persist: how long it took, and the bytes it wrote. For metrics. */
@@ -51,7 +54,7 @@ export interface OpenedStorage {
  * another write, and lose it in a power cut.
  *
  * @throws LogDamaged when the log is not what was written; StorageError DAMAGED when neither copy of
- *   the vote can be read, DISK when it cannot be read.
+ *   the vote can be read, DISK when it cannot be read; the reason of `signal`.
  */
 export async function openStorage(
   place: StoragePlace,
@@ -61,7 +64,9 @@ export async function openStorage(
   const mark = await MarkFile.read(markPath, incarnation);
   const votes = await VoteFile.open(directory, incarnation, mark);
   try {
-    const verdict = await readLog(store, votes.hardState, mark?.position ?? null);
+    const { signal } = options;
+    const read = signal === undefined ? store : new CutShort(store, signal);
+    const verdict = await readLog(read, votes.hardState, mark?.position ?? null);
     if (verdict.type === "damaged") {
       throw new LogDamaged(directory, verdict.damage);
     }
@@ -71,6 +76,7 @@ export async function openStorage(
     return { loaded: verdict.loaded, storage, repairs };
   } catch (error) {
     await votes.close();
+    options.signal?.throwIfAborted();
     throw asStorageError(error, `${directory} cannot be read`);
   }
 }

@@ -84,6 +84,11 @@ export async function serve(host: () => LogHost): Promise<string> {
   return `127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
 }
 
+/** Of a member that heals on real time. */
+export function environment() {
+  return { clock: nodeClock, timers: nodeTimers, random: nodeRandom, logger: new LogBook() };
+}
+
 export async function healing(
   { directory, damage }: Damaged,
   place: string | null,
