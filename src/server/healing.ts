@@ -45,6 +45,13 @@ interface Asked {
   readonly isOpen: boolean;
 }
 
+/** Of a member, whom it follows; true at some moment between the two. */
+interface Claim {
+  readonly leader: string | null;
+  readonly askedMs: number;
+  readonly answeredMs: number;
+}
+
 /** A leader that is gone is one no more by then, by its own word and by that of whoever followed it. */
 const LED_MS_MIN = 2 * ELECTION_TICKS_MAX * TICK_MS;
 
@@ -76,8 +83,8 @@ export class Healing {
   readonly #ask: LogQuestions;
   readonly #abort = new AbortController();
   #answers = "nobody was asked yet";
-  /** Since then it leads, by its own word, and nobody has given anything. */
-  #led: { readonly leader: string; readonly sinceMs: number } | null = null;
+  /** The first time that it said that it leads; since then nobody has given anything. */
+  #led: Claim | null = null;
 
   constructor(options: HealingOptions) {
     this.#options = options;
@@ -139,31 +146,31 @@ export class Healing {
     const { repair, snapshots } = this.#options.salvage;
     const before = repair.progress.proved + snapshots.chunkCount;
     const answers: string[] = [];
-    let leader: string | null = null;
+    let led: Claim | null = null;
     let isOpen = false;
     for (const name of this.#others) {
       if (repair.state.type === "whole" || this.#rounds.isStopped) break;
       const asked = await this.#takeFrom(name);
-      if (asked.leader === name) leader = name;
+      if (asked.claim?.leader === name) led = asked.claim;
       isOpen ||= asked.isOpen;
       answers.push(`${name}: ${asked.text}`);
     }
     this.#told(answers);
     if (repair.state.type === "whole") return "rebuilt";
     const isStill = !isOpen && repair.progress.proved + snapshots.chunkCount === before;
-    return this.#isGivenUp(isStill ? leader : null) ? "setAside" : null;
+    return this.#isGivenUp(isStill ? led : null) ? "setAside" : null;
   }
 
-  #isGivenUp(leader: string | null): boolean {
-    const nowMs = this.#options.clock.monotonicMs();
-    if (leader === null) this.#led = null;
-    else if (this.#led?.leader !== leader) this.#led = { leader, sinceMs: nowMs };
-    return this.#led !== null && nowMs - this.#led.sinceMs >= LED_MS_MIN;
+  /** As long as a question takes, nobody knows when it was true what it was answered. */
+  #isGivenUp(led: Claim | null): boolean {
+    if (led === null) this.#led = null;
+    else if (this.#led?.leader !== led.leader) this.#led = led;
+    return led !== null && this.#led !== null && led.askedMs - this.#led.answeredMs >= LED_MS_MIN;
   }
 
   /** Takes from it what there is. */
-  async #takeFrom(name: string): Promise<Asked & { readonly leader: string | null }> {
-    const { salvage, placesOf } = this.#options;
+  async #takeFrom(name: string): Promise<Asked & { readonly claim: Claim | null }> {
+    const { salvage, placesOf, clock } = this.#options;
     let text = "nobody knows where it is";
     let places = [...placesOf(name)];
     while (places.length > 0) {
@@ -171,7 +178,9 @@ export class Healing {
       const { state } = salvage.repair;
       const to = state.type === "wants" ? state.wanted : 1;
       try {
+        const askedMs = clock.monotonicMs();
         const { leader, values } = await this.#ask.entries(place, to);
+        const claim = { leader, askedMs, answeredMs: clock.monotonicMs() };
         const isCloser = salvage.repair.offer(values);
         const isWanting = salvage.repair.state.type === "wants" && !this.#rounds.isStopped;
         if (isCloser && isWanting) continue;
@@ -179,13 +188,13 @@ export class Healing {
         const had = isCloser ? "has given entries" : `lacks entry ${to}`;
         const snapshot = isWanting ? await this.#takeSnapshotFrom(name, place) : null;
         const told = [led, had, ...(snapshot === null ? [] : [snapshot.text])].join(", ");
-        return { leader, text: told, isOpen: snapshot?.isOpen ?? false };
+        return { claim, text: told, isOpen: snapshot?.isOpen ?? false };
       } catch (error) {
         text = textOf(error);
         places = places.slice(1);
       }
     }
-    return { leader: null, text, isOpen: false };
+    return { claim: null, text, isOpen: false };
   }
 
   /** Null where it has none that has to do with this log. */

@@ -137,11 +137,12 @@ async function allowed(host: HttpHost, request: HttpRequest): Promise<HttpRespon
 }
 
 async function log(host: HttpHost, query: URLSearchParams): Promise<HttpResponse> {
-  const from = host.log();
-  if (from === null) {
-    return refusal(503, { code: "DRAINING", message: notServing(host.readiness()) });
-  }
   const response = await host.logReads.take(async () => {
+    // What it says of whom this node follows has to be true now, not when it was asked.
+    const from = host.log();
+    if (from === null) {
+      return refusal(503, { code: "DRAINING", message: notServing(host.readiness()) });
+    }
     const answer = await logPage(from, query);
     if (answer !== null) return { status: 200, ...answer };
     const message = `lineage is ${from.lineage}, and to is the index of an entry (docs/protocol.md)`;

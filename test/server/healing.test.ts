@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { CALL_TIMEOUT_MS_DEFAULT } from "../../src/limits.ts";
+import type { LogQuestions } from "../../src/server/log-page.ts";
 import { LogDamaged } from "../../src/storage/damage.ts";
 import { hardState } from "../storage/fixture.ts";
 import { damaged, healing, LINEAGE, none, reopened, serve, twin } from "./healing-world.ts";
@@ -83,6 +84,26 @@ describe("a member that heals", () => {
       entries: [],
     });
   }, 30_000);
+
+  it("counts from when a leader has said so to when it was asked again, however long answers take", async () => {
+    let rounds = 0;
+    let nowMs = 0;
+    const ask: LogQuestions = {
+      entries: async () => {
+        rounds += 1;
+        if (rounds < 3) nowMs += 60_000;
+        return { leader: "n2", values: [] };
+      },
+      snapshotRecord: async () => null,
+      chunks: async () => [],
+    };
+    const { healing: heals } = await healing(await damaged(), "n2:1", {
+      ask,
+      monotonicMs: () => nowMs,
+    });
+    expect(await heals.run()).toBe(true);
+    expect(rounds).toBe(3);
+  });
 
   it("refuses where there is nobody to ask", async () => {
     const one = await damaged([]);
