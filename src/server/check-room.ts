@@ -1,5 +1,6 @@
 import { dirname, resolve } from "node:path";
 import { DISK_RESERVE_SNAPSHOTS } from "../limits.ts";
+import { leftoverBytes } from "../storage/markers.ts";
 import { marksOf, nextDiskState, roomOf } from "./disk-marks.ts";
 import { type DiskRoom, diskRoomOf } from "./machine.ts";
 import { configurationError } from "./node-error.ts";
@@ -13,6 +14,8 @@ export interface RoomWanted {
   readonly sessions: number;
   /** Of the snapshot that is to be written. */
   readonly stateBytes: number;
+  /** The way out without room, for people; empty where there is none. */
+  readonly otherwise: string;
 }
 
 const MIB = 2 ** 20;
@@ -24,10 +27,11 @@ const MIB = 2 ** 20;
  * of its kept session is over. Rejects with a NodeError.
  */
 export async function checkRoom(wanted: RoomWanted, ask = diskRoomOf): Promise<void> {
-  const { dataDir, diskLowBytes, sessions, stateBytes } = wanted;
+  const { dataDir, diskLowBytes, sessions, stateBytes, otherwise } = wanted;
   const disk = sessions === 0 ? null : await roomAt(resolve(dataDir), ask);
   if (disk === null) return;
-  const { freeBytes, totalBytes } = disk;
+  const { totalBytes } = disk;
+  const freeBytes = disk.freeBytes + (await leftoverBytes(dataDir));
   const settings = { diskLowBytes, diskFullBytes: null, diskReserveBytes: null };
   const marks = marksOf(settings, totalBytes);
   const reserveBytes =
@@ -40,7 +44,7 @@ export async function checkRoom(wanted: RoomWanted, ask = diskRoomOf): Promise<v
   const [room, low] = [roomBytes, marks.lowBytes].map((bytes) => `${Math.ceil(bytes / MIB)} MiB`);
   throw configurationError(
     `the disk of ${dataDir} would be low: ${room} of room, ${low} wanted; providers could not come back, and the sessions that are kept (${sessions}) would end`,
-    "make room, or name another place; 'snapshot restore --drop-sessions' keeps what is persistent alone. --disk-low says with what the node is to be started (0: its disk is never low)",
+    `make room, or name another place${otherwise === "" ? "" : `; ${otherwise}`}. --disk-low says with what the node is to be started (0: its disk is never low)`,
   );
 }
 

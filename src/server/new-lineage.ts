@@ -57,6 +57,13 @@ export function checkRevision(revision: number): void {
   }
 }
 
+/** Of the snapshot that `makeLineage` writes of it. */
+export function stateBytesOf(registry: Registry): number {
+  let bytes = 0;
+  for (const { length } of chunksOf(registry)) bytes += length;
+  return bytes;
+}
+
 /**
  * Makes a data directory of a cluster of one member, whose state is `registry`: one that was made the
  * first of its lineage (`beginLineage`). Its log begins behind a snapshot of that state, so there is no history: whatever a
@@ -122,26 +129,34 @@ async function writeState(
     await storage.persist({ write, hardState, entries: [], commitIndex: 0, snapshot });
   };
   const id = { index, nonce: nodeRandom.below(NONCE_BOUND) };
-  const view = registry.freeze();
-  const { digest } = view;
-  const items = view.items();
+  const digest = registry.digest();
   let chunks = 0;
   let bytes = 0;
-  for (let isLast = false; !isLast; ) {
-    const next = nextChunk(items, snapshotCodec, SNAPSHOT_CHUNK_BYTES);
-    isLast = next.isLast;
-    if (next.data !== null) {
-      await persist({ type: "stage", id, first: chunks, chunks: [next.data] }, null);
-      chunks += 1;
-      bytes += next.data.length;
-      onBytes(bytes);
-    }
+  for (const data of chunksOf(registry)) {
+    await persist({ type: "stage", id, first: chunks, chunks: [data] }, null);
+    chunks += 1;
+    bytes += data.length;
+    onBytes(bytes);
   }
-  view.release();
   const conf = confOf([{ id: identity.incarnation, name: identity.name, address: "" }]);
   const snapshot: Snapshot = { index, term, conf, nonce: id.nonce, chunks, bytes, digest };
   const chain = chainOf(lineage, digest);
   await persist({ type: "switch", snapshot, chain }, { term: hardTerm, vote: null });
+}
+
+/** The registry is frozen until the last was taken. */
+function* chunksOf(registry: Registry): Generator<Uint8Array> {
+  const view = registry.freeze();
+  const items = view.items();
+  try {
+    for (let isLast = false; !isLast; ) {
+      const next = nextChunk(items, snapshotCodec, SNAPSHOT_CHUNK_BYTES);
+      isLast = next.isLast;
+      if (next.data !== null) yield next.data;
+    }
+  } finally {
+    view.release();
+  }
 }
 
 /** Of a log that nobody has: no entry of another one fits behind it. */

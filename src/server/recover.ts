@@ -11,7 +11,7 @@ import { commandCodec } from "../wire/command-codec.ts";
 import { snapshotCodec } from "../wire/snapshot-codec.ts";
 import type { OnBytes } from "./check-backup.ts";
 import { checkRoom } from "./check-room.ts";
-import { checkPlace, checkRevision, makeLineage } from "./new-lineage.ts";
+import { checkPlace, checkRevision, makeLineage, stateBytesOf } from "./new-lineage.ts";
 import { asNodeError } from "./node-error.ts";
 
 export interface RecoverOptions {
@@ -69,8 +69,9 @@ export async function recoverCluster(options: RecoverOptions): Promise<Recovered
   const lineage = `${birth.clusterId}.${epoch}`;
   const { revision, instanceCount: instances, sessionCount: sessions } = registry;
   const recovered = { lineage, ...at, revision, instances, sessions };
-  const stateBytes = loaded.snapshot?.bytes ?? 0;
-  await checkRoom({ dataDir: into, diskLowBytes: options.diskLowBytes, sessions, stateBytes });
+  const { diskLowBytes } = options;
+  const room = { dataDir: into, diskLowBytes, sessions, stateBytes: stateBytesOf(registry) };
+  await checkRoom({ ...room, otherwise: "" });
   if (isDry) {
     return { ...recovered, incarnation: null, unmarked: [] };
   }

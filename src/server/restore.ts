@@ -3,7 +3,7 @@ import { LINEAGE_REVISIONS } from "../limits.ts";
 import { beginLineage } from "../registry/lineage.ts";
 import { type CheckedBackup, checkBackupFile, type OnBytes } from "./check-backup.ts";
 import { checkRoom } from "./check-room.ts";
-import { checkPlace, checkRevision, makeLineage } from "./new-lineage.ts";
+import { checkPlace, checkRevision, makeLineage, stateBytesOf } from "./new-lineage.ts";
 
 export interface RestoreOptions {
   readonly file: string;
@@ -48,8 +48,10 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
   const at = { index: Math.max(1, backup.header.index), term: Math.max(1, backup.header.term) };
   beginLineage(registry, { ...at, revisions: LINEAGE_REVISIONS, areSessionsKept });
   const { revision, instanceCount: instances, sessionCount: sessions } = registry;
-  const stateBytes = backup.end.bytes;
-  await checkRoom({ dataDir, diskLowBytes: options.diskLowBytes, sessions, stateBytes });
+  const { diskLowBytes } = options;
+  const otherwise = "--drop-sessions keeps what is persistent alone";
+  const stateBytes = stateBytesOf(registry);
+  await checkRoom({ dataDir, diskLowBytes, sessions, stateBytes, otherwise });
   if (options.isDry) {
     return { backup, clusterId: null, incarnation: null, revision, instances, sessions };
   }

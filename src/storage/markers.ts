@@ -1,4 +1,4 @@
-import { readdir, rm } from "node:fs/promises";
+import { lstat, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import {
   isThere,
@@ -14,6 +14,8 @@ import { StorageError } from "./storage.ts";
 
 const { removed: REMOVED, outdated: OUTDATED } = DIRECTORY_FILES;
 const { superseded: SUPERSEDED, unfinished: UNFINISHED } = DIRECTORY_FILES;
+/** What the operating system counts blocks of a file in. */
+const BLOCK = 512;
 
 /** Of a directory that no start uses again, whatever else is in it. */
 export async function checkNotOver(path: string): Promise<void> {
@@ -62,13 +64,27 @@ export async function isUnfinished(path: string): Promise<boolean> {
   return isThere(join(path, UNFINISHED));
 }
 
-/** All but the marker, which says that nothing of them was ever used. */
-async function removeOwnFiles(path: string): Promise<void> {
-  const ours = new Set<string>(Object.values(DIRECTORY_FILES));
-  for (const file of await readdir(path)) {
-    const isOurs = ours.has(file) || generationOfFile(file) !== null;
-    if (isOurs && file !== UNFINISHED) await rm(join(path, file), { recursive: true });
+/** What `beginMaking` removes: the disk has that much more room for what is made. */
+export async function leftoverBytes(path: string): Promise<number> {
+  if (!(await isUnfinished(path))) return 0;
+  let bytes = 0;
+  for (const file of await leftovers(path)) {
+    const below = await readdir(join(path, file), { recursive: true }).catch(() => []);
+    for (const one of ["", ...below]) bytes += (await lstat(join(path, file, one))).blocks * BLOCK;
   }
+  return bytes;
+}
+
+async function removeOwnFiles(path: string): Promise<void> {
+  for (const file of await leftovers(path)) await rm(join(path, file), { recursive: true });
+}
+
+/** All but the marker, which says that nothing of them was ever used. */
+async function leftovers(path: string): Promise<readonly string[]> {
+  const ours = new Set<string>(Object.values(DIRECTORY_FILES));
+  return (await readdir(path)).filter(
+    (file) => file !== UNFINISHED && (ours.has(file) || generationOfFile(file) !== null),
+  );
 }
 
 function textIn(content: Buffer): string {

@@ -1,12 +1,26 @@
 import { cp, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { run } from "../../src/cli/program.ts";
 import { connect } from "../../src/client/index.ts";
 import { LINEAGE_REVISIONS } from "../../src/limits.ts";
+import { openDirectory } from "../../src/storage/directory.ts";
 import { captured } from "../cli/captured-world.ts";
 import { fingerprint } from "../storage/fingerprint.ts";
+import { random } from "../storage/fixture.ts";
 import { BareClient, Cluster, HELLO } from "./world.ts";
+
+const room = vi.hoisted(() => ({ wanted: [] as number[] }));
+
+vi.mock("../../src/server/check-room.ts", async (importOriginal) => {
+  const original = await importOriginal<typeof import("../../src/server/check-room.ts")>();
+  return {
+    checkRoom: (...args: Parameters<typeof original.checkRoom>) => {
+      room.wanted.push(args[0].stateBytes);
+      return original.checkRoom(...args);
+    },
+  };
+});
 
 let cluster: Cluster;
 
@@ -64,6 +78,20 @@ describe("a cluster that has lost two of three", () => {
       .filter((line) => /^copying \/.*n2: \d[.\d]* K?B \(\d+ %\)$/.test(line));
     // More of a machine that takes long over it.
     expect(copying.length).toBeGreaterThanOrEqual(2);
+  });
+
+  test("asks for room for the state that is written, and names no flag that it does not have", async () => {
+    await rm(cluster.dataDir("n1"), { recursive: true });
+    room.wanted.length = 0;
+    const args = ["--data", "n2", "--into", "n2-new", "--accept-loss"];
+    const refused = await recover(...args, "--disk-low", "1000TiB");
+    expect(refused).toMatchObject({ exitCode: 78, err: expect.stringContaining("would be low") });
+    expect(refused.err).not.toContain("--drop-sessions");
+    expect((await recover(...args)).exitCode).toBe(0);
+    const directory = await openDirectory(join(cluster.root, "n2-new"), "n2", random);
+    const { loaded } = await directory.open();
+    await directory.close();
+    expect(room.wanted).toEqual(Array(2).fill(loaded.snapshot?.bytes));
   });
 
   test("goes on from the third, and those of before stop for good", async () => {
