@@ -194,7 +194,7 @@ export class Salvage implements RepairSource {
     const number = former.number + 1;
     // What is made from here on is not in use, also where it is cut off: the file says what is.
     await storeGeneration(path, former, identity.incarnation);
-    await removeGenerations(path, (other) => other !== former.number);
+    await removeGenerations(path, (other) => other > former.number);
     const store = await makeGeneration(path, identity.incarnation, number, this.#votes.writes);
     try {
       await fill(new CutShort(store, signal), number).finally(() => store.close());
@@ -205,6 +205,8 @@ export class Salvage implements RepairSource {
       throw error;
     }
     await storeGeneration(path, { number, returning }, identity.incarnation);
+    // Until then what was in use before may have what somebody lacks, and nothing took its place.
+    await removeGenerations(path, (other) => other < former.number);
     return true;
   }
 

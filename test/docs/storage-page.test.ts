@@ -158,7 +158,7 @@ describe("docs/storage.md", () => {
 
   test("names only such files in what it says of crashes, with their generation or without", () => {
     const names = new Set<string>(Object.values(DIRECTORY_FILES));
-    const tables = ["make", "birth", "aside", "rebuild", "end"].map((name) =>
+    const tables = ["make", "birth", "aside", "rebuild", "give-up", "end"].map((name) =>
       sectionOf(page, `crash ${name}`),
     );
     const named = tables.flatMap((table) =>

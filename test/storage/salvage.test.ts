@@ -218,6 +218,27 @@ describe("what is left of a damaged log", () => {
     expect(snapshot).toEqual(SNAPSHOT);
   });
 
+  it("leaves what was in use before it where it is cut short, and takes its place when it is whole", async () => {
+    const path = await withSnapshot(false);
+    await lose(join(path, "db"), 2);
+    const contents = async () =>
+      (await readdir(path)).filter((file) => /^(db|mark)/.test(file)).sort();
+    const salvaged = async (signal?: AbortSignal): Promise<boolean> => {
+      const directory = await openDirectory(path, "n1", random);
+      await expect(directory.open()).rejects.toMatchObject({ code: "DAMAGED" });
+      const salvage = await directory.salvage();
+      const isDone = await salvage.rebuild(signal);
+      await directory.close();
+      return isDone;
+    };
+    expect(await salvaged()).toBe(true);
+    await rm(await fileOf(join(path, "db.1"), /^CURRENT$/));
+    expect(await salvaged(AbortSignal.abort())).toBe(false);
+    expect(await contents()).toEqual(["db", "db.1", "mark", "mark.1"]);
+    expect(await salvaged()).toBe(true);
+    expect(await contents()).toEqual(["db.1", "db.2", "mark.1", "mark.2"]);
+  });
+
   it("is locked, and LevelDB does not work on it, where that could open it", async () => {
     const path = await withSnapshot(false);
     await lose(join(path, "db"), 7);
