@@ -11,8 +11,11 @@ import type { Judgement } from "./verdict.ts";
 export function judge(history: History): Judgement {
   const verdict = check(history);
   const { findings, ...counts } = referee(recorded(history));
+  const idle = Object.entries(verdict.looked).flatMap(([name, count]) =>
+    count === 0 ? [name] : [],
+  );
   const doubts = [
-    ...(verdict.outcome === "unknown" ? ["a checker had nothing to look at"] : []),
+    ...idle.map((name) => `${name} had nothing to look at`),
     ...(counts.acts === 0 ? ["the referee had nothing to look at"] : []),
     ...counts.unknown.map(
       ({ key, steps }) => `the referee: unknown for ${key} after ${steps} steps`,
