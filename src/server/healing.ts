@@ -52,6 +52,8 @@ interface Claim {
   readonly answeredMs: number;
 }
 
+const NOWHERE = "every other member has answered, and none has it, or a whole snapshot that fits";
+
 /** A leader that is gone is one no more by then, by its own word and by that of whoever followed it. */
 const LED_MS_MIN = 2 * ELECTION_TICKS_MAX * TICK_MS;
 
@@ -83,6 +85,8 @@ export class Healing {
   readonly #ask: LogQuestions;
   readonly #abort = new AbortController();
   #answers = "nobody was asked yet";
+  /** By what all others have answered in the last round, and none of them leads. */
+  #isNowhere = false;
   /** The first time that it said that it leads; since then nobody has given anything. */
   #led: Claim | null = null;
 
@@ -102,16 +106,22 @@ export class Healing {
     const { repair, snapshots } = this.#options.salvage;
     const { proved, all } = repair.progress;
     const { state } = repair;
-    const { torn } = snapshots;
-    const chunk =
-      torn === null ? "" : `, or chunk ${torn.lacks} of the snapshot at entry ${torn.index}`;
+    const closest = snapshots.closest((position) => repair.isWholeWith(position));
+    const [chunk, here] =
+      closest === null
+        ? ["", ""]
+        : [
+            `, or chunk ${closest.lacks} of the snapshot at entry ${closest.index}`,
+            ` (${closest.have} of ${closest.chunks} chunks are here)`,
+          ];
     const what =
       state.type === "wants"
-        ? `${proved} of ${all} entries are whole, entry ${state.wanted}${chunk} is asked for`
+        ? `${proved} of ${all} entries are whole, entry ${state.wanted}${chunk} is asked for${here}`
         : state.type === "whole"
           ? "it is written anew"
           : `it contradicts itself at entry ${state.index}`;
-    return `the log is damaged: ${what}; ${this.#answers}`;
+    const nowhere = this.#isNowhere && state.type === "wants" ? [NOWHERE] : [];
+    return [`the log is damaged: ${what}`, ...nowhere, this.#answers].join("; ");
   }
 
   /** `run` resolves soon, and the next start heals anew. */
@@ -148,16 +158,19 @@ export class Healing {
     const answers: string[] = [];
     let led: Claim | null = null;
     let isOpen = false;
+    let areAllThere = true;
     for (const name of this.#others) {
       if (repair.state.type === "whole" || this.#rounds.isStopped) break;
       const asked = await this.#takeFrom(name);
       if (asked.claim?.leader === name) led = asked.claim;
       isOpen ||= asked.isOpen;
+      areAllThere &&= asked.claim !== null;
       answers.push(`${name}: ${asked.text}`);
     }
+    const isStill = !isOpen && repair.progress.proved + snapshots.chunkCount === before;
+    this.#isNowhere = isStill && areAllThere && led === null;
     this.#told(answers);
     if (repair.state.type === "whole") return "rebuilt";
-    const isStill = !isOpen && repair.progress.proved + snapshots.chunkCount === before;
     return this.#isGivenUp(isStill ? led : null) ? "setAside" : null;
   }
 

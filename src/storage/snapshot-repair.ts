@@ -10,6 +10,16 @@ interface Known {
   readonly chunks: Map<number, Buffer>;
 }
 
+/** A snapshot of which chunks are missing. */
+interface Closest {
+  readonly index: number;
+  /** The first one that is missing. */
+  readonly lacks: number;
+  /** How many are there, and how many there are to be. */
+  readonly have: number;
+  readonly chunks: number;
+}
+
 /** Of the own one: nobody else has that name. */
 const OWN = "";
 
@@ -35,13 +45,19 @@ export class SnapshotRepair {
     if (own !== null) this.#know(OWN, own, chunks);
   }
 
-  /** The own one, where chunks of it are missing. */
-  get torn(): { readonly index: number; readonly lacks: number } | null {
-    const pointer = this.#pointers.get(OWN);
-    const lacks = pointer === undefined ? null : this.missingFrom(pointer);
-    return pointer === undefined || lacks === null
-      ? null
-      : { index: pointer.snapshot.index, lacks };
+  /** The one that lacks the fewest chunks, of those that fit or of the own one; null where none lacks any. */
+  closest(hasEntry: (position: LogPosition) => boolean): Closest | null {
+    const own = this.#pointers.get(OWN);
+    const fitting = this.candidates(hasEntry);
+    const all = own === undefined || fitting.includes(own) ? fitting : [...fitting, own];
+    const torn = all.flatMap((pointer) => {
+      const { index, chunks } = pointer.snapshot;
+      const lacks = this.missingFrom(pointer);
+      const have = must(this.#known.get(nameOf(pointer.snapshot))).chunks.size;
+      return lacks === null ? [] : [{ index, lacks, have, chunks }];
+    });
+    const missing = ({ chunks, have }: Closest): number => chunks - have;
+    return torn.sort((a, b) => missing(a) - missing(b))[0] ?? null;
   }
 
   find(id: SnapshotId): Pointer | null {

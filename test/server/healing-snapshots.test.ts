@@ -107,7 +107,11 @@ describe("a member whose snapshot is damaged", () => {
 
 describe("a member whose question for a snapshot fails", () => {
   /** Of n2, which leads and has `record`; the questions are answered once they are let. */
-  async function askedOf(record: Uint8Array | null, given: readonly SealedChunk[]) {
+  async function askedOf(
+    record: Uint8Array | null,
+    given: readonly SealedChunk[],
+    { lost = [2], leader = "n2" }: { lost?: number[]; leader?: string | null } = {},
+  ) {
     const failing = new Set(["snapshotRecord", "chunks"]);
     let rounds = 0;
     let nowMs = 0;
@@ -119,12 +123,12 @@ describe("a member whose question for a snapshot fails", () => {
       entries: async () => {
         rounds += 1;
         nowMs += 60_000;
-        return { leader: "n2", values: [] };
+        return { leader, values: [] };
       },
       snapshotRecord: () => answer("snapshotRecord", record),
       chunks: () => answer("chunks", given),
     };
-    const one = await torn([2]);
+    const one = await torn(lost);
     const { healing: heals, log } = await healing(one, "n2:1", {
       ask,
       members: ["n2"],
@@ -165,5 +169,32 @@ describe("a member whose question for a snapshot fails", () => {
     expect(await run).toBe(true);
     await one.directory.close();
     expect((await reopened(one.directory.path)).returning).toMatchObject({ lostEnd: { index: 9 } });
+  }, 30_000);
+
+  it("says how much of a snapshot is here, and that nobody has more once all have said so", async () => {
+    const other = snapshotAt(6, 2, 99);
+    const peer = await reopened(await withSnapshot(other, []));
+    await peer.open();
+    const chunks = await peer.source.readChunksFrom(other, 0, 1_000_000);
+    const record = await peer.source.readPointer();
+    const given = { lost: [0, 1, 2, 3], leader: null };
+    const { heals, log, failing } = await askedOf(record, chunks.slice(0, 3), given);
+    const run = heals.run();
+    await log.said(
+      /chunk 0 of the snapshot at entry 6 is asked for \(1 of 5 chunks are here\); n2/,
+    );
+    failing.delete("snapshotRecord");
+    await log.said(/has not given chunk 0/);
+    expect(heals.waitingFor()).not.toMatch(/every other member has answered/);
+    failing.delete("chunks");
+    await vi.waitFor(
+      () =>
+        expect(heals.waitingFor()).toMatch(
+          /\(3 of 5 chunks are here\); every other member has answered, and none has it, or a whole snapshot that fits; n2/,
+        ),
+      10_000,
+    );
+    heals.stop();
+    expect(await run).toBe(false);
   }, 30_000);
 });
