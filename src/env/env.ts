@@ -118,6 +118,8 @@ export interface HttpRequest {
   readonly origin: string | null;
   readonly path: string;
   readonly query: URLSearchParams;
+  /** Aborted once the answer was sent, or its connection is gone. */
+  readonly over: AbortSignal;
 }
 
 export interface HttpResponse {

@@ -64,7 +64,9 @@ export class HttpAnswers {
   }
 
   async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const answer = await this.#answerTo(request);
+    const over = new AbortController();
+    response.once("close", () => over.abort());
+    const answer = await this.#answerTo(request, over.signal);
     const headers: Record<string, string | number> = {
       "Content-Type": answer.contentType,
       "Cache-Control": "no-store",
@@ -91,7 +93,7 @@ export class HttpAnswers {
     response.end(request.method === "HEAD" ? "" : answer.body);
   }
 
-  async #answerTo(request: IncomingMessage): Promise<HttpResponse> {
+  async #answerTo(request: IncomingMessage, over: AbortSignal): Promise<HttpResponse> {
     const target = readTarget(request);
     if (target === null) {
       return { status: 400, contentType: TEXT_TYPE, body: "not a request target\n" };
@@ -102,6 +104,7 @@ export class HttpAnswers {
       origin: request.headers.origin ?? null,
       path: target.pathname,
       query: target.searchParams,
+      over,
     });
   }
 

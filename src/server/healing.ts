@@ -11,8 +11,9 @@ import { HEALING_ADVICE } from "../storage/recovery-advice.ts";
 import type { Salvage } from "../storage/salvage.ts";
 import type { Pointer } from "../storage/snapshot-layout.ts";
 import { dataOf } from "../storage/snapshot-repair.ts";
+import { AssertionError } from "../util/assert.ts";
 import { textOf } from "../util/text-of.ts";
-import { type LogHost, type LogQuestions, logQuestions } from "./log-page.ts";
+import { type LogHost, type LogPage, type LogQuestions, logQuestions } from "./log-page.ts";
 import { Member } from "./member.ts";
 import type { MemberOptions } from "./member-options.ts";
 import { Rounds } from "./rounds.ts";
@@ -30,7 +31,7 @@ export interface HealingOptions {
   readonly placesOf: (name: string) => readonly string[];
   /** How to ask; over HTTP unless given. */
   readonly ask?: LogQuestions;
-  /** Whether these chunks make the state that the snapshot says; looked at unless given. */
+  /** Whether these chunks make the state that the snapshot says; looked at unless given. Rejects where nobody can tell. */
   readonly isState?: typeof isStateOf;
   readonly clock: Clock;
   readonly timers: Timers;
@@ -38,7 +39,7 @@ export interface HealingOptions {
   readonly logger: Logger;
 }
 
-/** What has come of asking one member. */
+/** What has come of a question to a member. */
 interface Asked {
   readonly text: string;
   /** It is there, and has not said whether it has all that it was asked for. */
@@ -50,6 +51,12 @@ interface Claim {
   readonly leader: string | null;
   readonly askedMs: number;
   readonly answeredMs: number;
+}
+
+/** What a member has answered. */
+interface Answered extends Asked {
+  /** Null where it has not answered for entries. */
+  readonly claim: Claim | null;
 }
 
 const NOWHERE = "every other member has answered, and none has it, or a whole snapshot that fits";
@@ -181,64 +188,99 @@ export class Healing {
     return led !== null && this.#led !== null && led.askedMs - this.#led.answeredMs >= LED_MS_MIN;
   }
 
-  /** Takes from it what there is. */
-  async #takeFrom(name: string): Promise<Asked & { readonly claim: Claim | null }> {
-    const { salvage, placesOf, clock } = this.#options;
-    let text = "nobody knows where it is";
-    let places = [...placesOf(name)];
-    while (places.length > 0) {
-      const place = places[0] ?? "";
+  get #isWanting(): boolean {
+    return this.#options.salvage.repair.state.type === "wants" && !this.#rounds.isStopped;
+  }
+
+  /** Takes from it what there is, at the first place where anything is answered. */
+  async #takeFrom(name: string): Promise<Answered> {
+    let answered: Answered = { claim: null, text: "nobody knows where it is", isOpen: false };
+    for (const place of this.#options.placesOf(name)) {
+      answered = await this.#takeAt(name, place);
+      if (answered.claim !== null || answered.isOpen || !this.#isWanting) break;
+    }
+    return answered;
+  }
+
+  /** Entries may be long in coming, from a slow disk, where a snapshot is at hand: both are asked for. */
+  async #takeAt(name: string, place: string): Promise<Answered> {
+    const { claim, text } = await this.#takeEntriesFrom(place);
+    if (!this.#isWanting) return { claim, text, isOpen: false };
+    const failure = await this.#takeRecordFrom(name, place);
+    if (failure !== null) {
+      if (claim === null) return { claim, text, isOpen: false };
+      return { claim, text: `${text}, has not told of its snapshot (${failure})`, isOpen: true };
+    }
+    const entries = claim === null ? `has not given entries (${text})` : text;
+    const snapshot = await this.#takeSnapshotFrom(place);
+    const told = snapshot === null ? entries : `${entries}, ${snapshot.text}`;
+    return { claim, text: told, isOpen: claim === null || snapshot?.isOpen === true };
+  }
+
+  /** `claim` null: it has not answered, as `text` says. */
+  async #takeEntriesFrom(place: string): Promise<Pick<Answered, "claim" | "text">> {
+    const { salvage, clock } = this.#options;
+    for (;;) {
       const { state } = salvage.repair;
       const to = state.type === "wants" ? state.wanted : 1;
+      const askedMs = clock.monotonicMs();
+      let page: LogPage;
       try {
-        const askedMs = clock.monotonicMs();
-        const { leader, values } = await this.#ask.entries(place, to);
-        const claim = { leader, askedMs, answeredMs: clock.monotonicMs() };
-        const isCloser = salvage.repair.offer(values);
-        const isWanting = salvage.repair.state.type === "wants" && !this.#rounds.isStopped;
-        if (isCloser && isWanting) continue;
-        const led = leader === null ? "without a leader" : `led by ${leader}`;
-        const had = isCloser ? "has given entries" : `lacks entry ${to}`;
-        const snapshot = isWanting ? await this.#takeSnapshotFrom(name, place) : null;
-        const told = [led, had, ...(snapshot === null ? [] : [snapshot.text])].join(", ");
-        return { claim, text: told, isOpen: snapshot?.isOpen ?? false };
+        page = await this.#ask.entries(place, to);
       } catch (error) {
-        text = textOf(error);
-        places = places.slice(1);
+        return { claim: null, text: textOf(error) };
       }
+      const { leader, values } = page;
+      const claim = { leader, askedMs, answeredMs: clock.monotonicMs() };
+      const isCloser = salvage.repair.offer(values);
+      if (isCloser && this.#isWanting) continue;
+      const led = leader === null ? "without a leader" : `led by ${leader}`;
+      return { claim, text: `${led}, ${isCloser ? "has given entries" : `lacks entry ${to}`}` };
     }
-    return { claim: null, text, isOpen: false };
+  }
+
+  /** Why it has not answered; null where it has. */
+  async #takeRecordFrom(name: string, place: string): Promise<string | null> {
+    try {
+      const record = await this.#ask.snapshotRecord(place);
+      if (record !== null) this.#options.salvage.snapshots.offerPointer(name, record);
+      return null;
+    } catch (error) {
+      return textOf(error);
+    }
   }
 
   /** Null where it has none that has to do with this log. */
-  async #takeSnapshotFrom(name: string, place: string): Promise<Asked | null> {
-    const { salvage, isState = isStateOf } = this.#options;
-    const { repair, snapshots } = salvage;
+  async #takeSnapshotFrom(place: string): Promise<Asked | null> {
+    const { repair, snapshots } = this.#options.salvage;
     const told: string[] = [];
     let isOpen = false;
-    try {
-      const record = await this.#ask.snapshotRecord(place);
-      if (record !== null) snapshots.offerPointer(name, record);
-    } catch (error) {
-      isOpen = true;
-      told.push(`has not told of its snapshot (${textOf(error)})`);
-    }
     for (const pointer of snapshots.candidates((position) => repair.isWholeWith(position))) {
-      const lacking = await this.#takeChunksFrom(place, pointer);
-      if (this.#rounds.isStopped) return null;
-      const { index } = pointer.snapshot;
-      if (lacking !== null) {
-        isOpen ||= lacking.isOpen;
-        told.push(lacking.text);
-      } else if (await isState(pointer, this.#dataOf(pointer))) {
-        salvage.adopt(pointer);
-        return { text: `has given the snapshot at entry ${index}`, isOpen };
-      } else {
-        snapshots.refuse(pointer);
-        told.push(`has a snapshot at entry ${index} that is not what it says`);
-      }
+      const asked = (await this.#takeChunksFrom(place, pointer)) ?? (await this.#adopt(pointer));
+      if (!this.#isWanting) return { text: asked.text, isOpen: false };
+      isOpen ||= asked.isOpen;
+      told.push(asked.text);
     }
     return told.length === 0 ? null : { text: told.join(", "), isOpen };
+  }
+
+  /** Of one that is whole: it takes the place of the damaged one where it is the state that it says. */
+  async #adopt(pointer: Pointer): Promise<Asked> {
+    const { salvage, isState = isStateOf } = this.#options;
+    const what = `snapshot at entry ${pointer.snapshot.index}`;
+    let isIt = false;
+    try {
+      isIt =
+        salvage.snapshots.hasItsSize(pointer) && (await isState(pointer, this.#dataOf(pointer)));
+    } catch (error) {
+      return { text: `the ${what} could not be judged (${textOf(error)})`, isOpen: true };
+    }
+    if (isIt) {
+      salvage.adopt(pointer);
+      return { text: `has given the ${what}`, isOpen: false };
+    }
+    salvage.snapshots.refuse(pointer);
+    return { text: `has a ${what} that is not what it says`, isOpen: false };
   }
 
   /** Of the first chunk that is missing still; null where none is. */
@@ -284,15 +326,21 @@ export class Healing {
   }
 }
 
-/** A checksum says that a chunk is what was written; the digest, that they are a state. */
+/**
+ * A checksum says that a chunk is what was written; the digest, that they are a state. Rejects where
+ * that could not be found out.
+ */
 async function isStateOf(
   { snapshot }: Pointer,
   chunks: AsyncIterable<Uint8Array>,
 ): Promise<boolean> {
-  return storedRegistry({ snapshot }, { chunks: () => chunks }).then(
-    () => true,
-    () => false,
-  );
+  try {
+    await storedRegistry({ snapshot }, { chunks: () => chunks });
+    return true;
+  } catch (error) {
+    if (error instanceof AssertionError) return false;
+    throw error;
+  }
 }
 
 /**

@@ -10,7 +10,7 @@ import type { SelectorBody } from "../wire/messages.ts";
 import { PROTOCOL_VERSION } from "../wire/messages.ts";
 import type { BackupAnswer } from "./backup.ts";
 import type { LocalAnswer } from "./local-reads.ts";
-import { type LogHost, logPage } from "./log-page.ts";
+import { formerLogPage, type LogHost, type LogPageMade, logPage } from "./log-page.ts";
 import type { LogReads } from "./log-reads.ts";
 import type { Machine } from "./machine.ts";
 import type { Metrics } from "./metrics.ts";
@@ -130,27 +130,38 @@ async function allowed(host: HttpHost, request: HttpRequest): Promise<HttpRespon
         return { status: 200, contentType: host.metrics.contentType, body };
       });
     case "/v1/log":
-      return log(host, query);
+      return log(host, request);
     default:
       return page(host, path, query);
   }
 }
 
-async function log(host: HttpHost, query: URLSearchParams): Promise<HttpResponse> {
-  const response = await host.logReads.take(async () => {
-    // What it says of whom this node follows has to be true now, not when it was asked.
-    const from = host.log();
-    if (from === null) {
-      return refusal(503, { code: "DRAINING", message: notServing(host.readiness()) });
-    }
-    const answer = await logPage(from, query);
-    if (answer !== null) return { status: 200, ...answer };
-    const message = `lineage is ${from.lineage}, and to is the index of an entry (docs/protocol.md)`;
-    return refusal(400, { code: "INVALID", message });
-  });
-  if (response !== null) return response;
+async function log(host: HttpHost, { query, over }: HttpRequest): Promise<HttpResponse> {
+  const { current, former } = host.logReads;
+  let answer = await current.take(over, () => logAnswer(host, query, logPage));
+  if (answer === "former") {
+    answer = await former.take(over, () => logAnswer(host, query, formerLogPage));
+  }
+  if (answer !== null && answer !== "former") return answer;
   const message = `${LOG_READS_WAITING_MAX} members wait for parts of the log (LOG_READS_WAITING_MAX)`;
   return refusal(503, { code: "OVERLOADED", message, limit: LOG_READS_WAITING_MAX });
+}
+
+/** In its turn: what it says of whom this node follows has to be true now, not when it was asked. */
+async function logAnswer(
+  host: HttpHost,
+  query: URLSearchParams,
+  make: (from: LogHost, query: URLSearchParams) => Promise<LogPageMade | "former" | null>,
+): Promise<HttpResponse | "former"> {
+  const from = host.log();
+  if (from === null) {
+    return refusal(503, { code: "DRAINING", message: notServing(host.readiness()) });
+  }
+  const page = await make(from, query);
+  if (page === "former") return page;
+  if (page !== null) return { status: 200, ...page };
+  const message = `lineage is ${from.lineage}, and to is the index of an entry (docs/protocol.md)`;
+  return refusal(400, { code: "INVALID", message });
 }
 
 /** As the Kubernetes API server words it: a failing check is always named. */

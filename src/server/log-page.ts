@@ -31,28 +31,51 @@ export interface LogPage {
   readonly values: readonly Uint8Array[];
 }
 
-/** Null where the query is not one, or of another lineage. */
+export type LogPageMade = Pick<HttpResponse, "contentType" | "body">;
+
+/**
+ * Null where the query is not one, or of another lineage. `former`: what is in use has no such entry,
+ * and nobody leads, so that it is worth while to look into what was in use before (`formerLogPage`).
+ */
 export async function logPage(
   host: LogHost,
   query: URLSearchParams,
-): Promise<Pick<HttpResponse, "contentType" | "body"> | null> {
+): Promise<LogPageMade | "former" | null> {
   if (query.get("lineage") !== host.lineage) return null;
-  const part = query.has("snapshot")
-    ? await snapshotPart(host, query)
-    : await entriesPart(host, query);
+  if (query.has("snapshot")) return pageOf(host, await snapshotPart(host, query));
+  const to = entryIn(query);
+  if (to === null) return null;
+  const values = await host.source.readDownFrom(to, LOG_PAGE_BYTES_MAX);
+  return values.length === 0 && host.leader === null ? "former" : pageOf(host, logPart(values));
+}
+
+/** As `logPage`, of entries in what was in use before; none where somebody leads by now. */
+export async function formerLogPage(
+  host: LogHost,
+  query: URLSearchParams,
+): Promise<LogPageMade | null> {
+  const to = entryIn(query);
+  if (query.get("lineage") !== host.lineage || to === null) return null;
+  const isLed = host.leader !== null;
+  return pageOf(
+    host,
+    logPart(isLed ? [] : await host.source.readFormerDownFrom(to, LOG_PAGE_BYTES_MAX)),
+  );
+}
+
+function pageOf({ lineage, leader }: LogHost, part: object | null): LogPageMade | null {
   if (part === null) return null;
-  const { lineage, leader } = host;
   const page = { apiVersion: "v1", lineage, leader, ...part };
   return { contentType: "application/json; charset=utf-8", body: `${JSON.stringify(page)}\n` };
 }
 
-async function entriesPart({ source, leader }: LogHost, query: URLSearchParams) {
-  const to = Number(query.get("to"));
-  if (!Number.isSafeInteger(to) || to < 1) return null;
-  const current = await source.readDownFrom(to, LOG_PAGE_BYTES_MAX);
-  const isLast = current.length === 0 && leader === null;
-  const values = isLast ? await source.readFormerDownFrom(to, LOG_PAGE_BYTES_MAX) : current;
+function logPart(values: readonly Uint8Array[]): object {
   return { kind: "LogPart", items: values.map(encoded) };
+}
+
+function entryIn(query: URLSearchParams): number | null {
+  const to = Number(query.get("to"));
+  return Number.isSafeInteger(to) && to >= 1 ? to : null;
 }
 
 async function snapshotPart({ source }: LogHost, query: URLSearchParams) {

@@ -97,7 +97,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
   readonly metrics = new Metrics();
   readonly access: WebAccess;
   readonly turns: PageTurns;
-  readonly logReads = new LogReads();
+  readonly logReads: LogReads;
   readonly machine: Machine;
   readonly admission: Admission;
   readonly serving: Promise<void>;
@@ -127,6 +127,7 @@ class RunningNode implements NodeHandle, HttpHost, UpgradeHost {
     this.access = new WebAccess(config);
     this.#environment = environmentOf(config, given, () => this.logState());
     this.turns = new PageTurns(this.#environment.timers);
+    this.logReads = new LogReads(this.#environment.timers);
     this.machine = new Machine(config.dataDir, this.#environment.clock, this.#environment.timers);
     this.admission = new Admission(this.#environment.openFilesMax, this.logger);
     this.#settleServing = { resolve: () => {}, reject: () => {} };

@@ -152,6 +152,7 @@ export class Salvage implements RepairSource {
   /** A snapshot of which every chunk is there now takes the place of what was found. */
   adopt(pointer: Pointer): void {
     assert(this.snapshots.missingFrom(pointer) === null, "a snapshot is adopted when it is whole");
+    assert(this.snapshots.hasItsSize(pointer), "a snapshot has as many bytes as its record says");
     this.repair.adopt(positionOf(pointer));
     this.#adopted = pointer;
   }

@@ -1,7 +1,13 @@
 import type { SnapshotId } from "../raft/types.ts";
 import { must } from "../util/assert.ts";
 import { bufferOf, type LogPosition } from "./layout.ts";
-import { chunkKey, decodeChunk, decodePointer, type Pointer } from "./snapshot-layout.ts";
+import {
+  CHUNK_HEAD_BYTES,
+  chunkKey,
+  decodeChunk,
+  decodePointer,
+  type Pointer,
+} from "./snapshot-layout.ts";
 import type { SealedChunk } from "./snapshot-source.ts";
 
 interface Known {
@@ -101,6 +107,13 @@ export class SnapshotRepair {
       if (!chunks.has(chunk)) return chunk;
     }
     return null;
+  }
+
+  /** Of one that is whole: it has as many bytes as its record says. */
+  hasItsSize(pointer: Pointer): boolean {
+    let bytes = 0;
+    for (const { value } of this.chunksOf(pointer)) bytes += value.length - CHUNK_HEAD_BYTES;
+    return bytes === pointer.snapshot.bytes;
   }
 
   /** What is there of it, by rising number. */

@@ -2,6 +2,7 @@ import { connect, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import type { HttpRequest, HttpResponse, Listener, ListenOptions } from "../../src/env/env.ts";
 import { listen } from "../../src/env/ws-listener.ts";
+import { deferred } from "../../src/util/deferred.ts";
 
 const HOST = "Host: localhost\r\n";
 const SILENCE_MS_MAX = 500;
@@ -56,6 +57,23 @@ describe("HTTP beside the WebSockets", () => {
     await closed(socket);
     return answer;
   }
+
+  it("tells when an answer was sent, and when nobody is there any more to take it", async () => {
+    const [sent, left, asked] = [deferred<void>(), deferred<void>(), deferred<void>()];
+    await serve(async (request) => {
+      const isLast = request.path === "/left";
+      request.over.addEventListener("abort", () => (isLast ? left : sent).resolve());
+      if (isLast) asked.resolve();
+      return isLast ? new Promise<never>(() => {}) : echo(request);
+    });
+    await exchange(`GET /sent HTTP/1.1\r\n${HOST}Connection: close\r\n\r\n`);
+    await sent.promise;
+    const socket = open();
+    socket.write(`GET /left HTTP/1.1\r\n${HOST}\r\n`);
+    await asked.promise;
+    socket.destroy();
+    await left.promise;
+  });
 
   it("answers requests that come at once, in their order", async () => {
     await serve(echo);

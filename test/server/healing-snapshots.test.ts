@@ -1,7 +1,9 @@
 import { describe, expect, it, vi } from "vitest";
+import type { Snapshot } from "../../src/raft/types.ts";
 import type { LogHost, LogQuestions } from "../../src/server/log-page.ts";
 import { decodePointer, encodePointer } from "../../src/storage/snapshot-layout.ts";
 import type { RepairSource, SealedChunk } from "../../src/storage/snapshot-source.ts";
+import { must } from "../../src/util/assert.ts";
 import { chunksOf, hardState, snapshotAt } from "../storage/fixture.ts";
 import {
   healing,
@@ -197,4 +199,94 @@ describe("a member whose question for a snapshot fails", () => {
     heals.stop();
     expect(await run).toBe(false);
   }, 30_000);
+});
+
+/** What a peer has of a snapshot at entry 6 that fits. */
+async function whole(snapshot: Snapshot) {
+  const peer = await reopened(await withSnapshot(snapshot, []));
+  await peer.open();
+  const record = must(await peer.source.readPointer());
+  const chunks = await peer.source.readChunksFrom(snapshot, 0, 1_000_000);
+  return { record, chunks };
+}
+
+describe("a member that is offered a snapshot", () => {
+  const OTHER = snapshotAt(6, 2, 99);
+  const silent = async (): Promise<never> => {
+    throw new Error("no answer");
+  };
+
+  it("has it also from one that cannot find entries in time", async () => {
+    const { record, chunks } = await whole(OTHER);
+    const ask: LogQuestions = {
+      entries: silent,
+      snapshotRecord: async () => record,
+      chunks: async () => chunks,
+    };
+    const one = await torn([2]);
+    const { healing: heals } = await healing(one, "n2:1", { ask, members: ["n2"] });
+    expect(await heals.run()).toBe(true);
+    await one.directory.close();
+    const again = await reopened(one.directory.path);
+    expect((await again.open()).loaded).toMatchObject({ snapshot: OTHER });
+  });
+
+  it("is not kept from giving its log up by one that is not there at all", async () => {
+    let nowMs = 0;
+    const ofN2 = <Answer>(place: string, answer: Answer) =>
+      place === "n2:1" ? Promise.resolve(answer) : silent();
+    const ask: LogQuestions = {
+      entries: (place) => {
+        nowMs += 60_000;
+        return ofN2(place, { leader: "n2", values: [] });
+      },
+      snapshotRecord: (place) => ofN2(place, null),
+      chunks: (place) => ofN2(place, []),
+    };
+    const one = await torn([2]);
+    const { healing: heals, log } = await healing(one, null, {
+      ...{ ask, members: ["n2", "n3"], placesOf: (name: string) => [`${name}:1`] },
+      monotonicMs: () => nowMs,
+    });
+    expect(await heals.run()).toBe(true);
+    await log.said(/set aside/);
+    expect(log.lines.map(({ message }) => message).join()).toMatch(/; n3: no answer/);
+  });
+
+  it("takes none whose size is another than it says, and takes one later that could not be judged", async () => {
+    const { record, chunks } = await whole(OTHER);
+    const pointer = must(decodePointer(record));
+    const { bytes } = pointer.snapshot;
+    const longer = encodePointer({
+      ...pointer,
+      snapshot: { ...pointer.snapshot, bytes: bytes + 1 },
+    });
+    if (!("value" in longer)) throw new Error("a record is written");
+    let offered = longer.value;
+    let judged = 0;
+    const ask: LogQuestions = {
+      entries: async () => ({ leader: null, values: [] }),
+      snapshotRecord: async () => offered,
+      chunks: async () => chunks,
+    };
+    const isState = async (): Promise<boolean> => {
+      judged += 1;
+      if (judged === 1) throw new Error("no memory");
+      return true;
+    };
+    const first = await healing(await torn([2]), "n2:1", { ask, members: ["n2"], isState });
+    const run = first.healing.run();
+    await first.log.said(/has a snapshot at entry 6 that is not what it says/);
+    expect(judged).toBe(0);
+    first.healing.stop();
+    expect(await run).toBe(false);
+
+    offered = record;
+    const second = await healing(await torn([2]), "n2:1", { ask, members: ["n2"], isState });
+    expect(await second.healing.run()).toBe(true);
+    expect(second.log.lines.map(({ message }) => message).join()).toMatch(
+      /the snapshot at entry 6 could not be judged \(no memory\)/,
+    );
+    expect(judged).toBe(2);
+  });
 });

@@ -5,7 +5,7 @@ import { onTestFinished } from "vitest";
 import { nodeClock, nodeRandom, nodeTimers } from "../../src/env/node-env.ts";
 import type { Snapshot } from "../../src/raft/types.ts";
 import { Healing, type HealingOptions } from "../../src/server/healing.ts";
-import { type LogHost, logPage } from "../../src/server/log-page.ts";
+import { formerLogPage, type LogHost, logPage } from "../../src/server/log-page.ts";
 import { LogDamaged } from "../../src/storage/damage.ts";
 import { type DataDirectory, openDirectory } from "../../src/storage/directory.ts";
 import { ENTRY_KEYS } from "../../src/storage/layout.ts";
@@ -72,7 +72,8 @@ export async function twin(): Promise<DataDirectory> {
 export async function serve(host: () => LogHost): Promise<string> {
   const server = createServer(async (incoming, response) => {
     const { searchParams } = new URL(incoming.url ?? "", "http://localhost");
-    const page = await logPage(host(), searchParams);
+    const current = await logPage(host(), searchParams);
+    const page = current === "former" ? await formerLogPage(host(), searchParams) : current;
     response.writeHead(page === null ? 400 : 200).end(page?.body ?? "{}");
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
