@@ -72,17 +72,50 @@ async function formerDownFrom(
   to: LogIndex,
   bytesMax: number,
 ): Promise<readonly Uint8Array[]> {
-  const found: { readonly index: LogIndex; readonly value: Uint8Array }[] = [];
+  const found = new Highest(bytesMax);
   for await (const { key, value } of salvageLevel(database)) {
     const index = indexOfKey(key);
     if (index === null || value === null || index > to || index <= to - ENTRIES_MAX) continue;
-    if (decodeStored(value) !== null) found.push({ index, value: Uint8Array.from(value) });
+    if (decodeStored(value) !== null) found.offer(index, value);
   }
-  found.sort((a, b) => b.index - a.index);
-  return withinBytes(
-    found.map(({ value }) => value),
-    bytesMax,
-  );
+  return withinBytes(found.values, bytesMax);
+}
+
+/** Of entries that come in any order, the highest, as many as fit into `bytesMax`, and one more. */
+export class Highest {
+  readonly #bytesMax: number;
+  /** The highest first. */
+  readonly #kept: { readonly index: LogIndex; readonly value: Uint8Array }[] = [];
+  #bytes = 0;
+  /** Below it there is no room any more. */
+  #floor: LogIndex = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get values(): readonly Uint8Array[] {
+    return this.#kept.map(({ value }) => value);
+  }
+
+  /** Copies it where it is kept. */
+  offer(index: LogIndex, value: Uint8Array): void {
+    if (index < this.#floor) return;
+    const at = this.#kept.findIndex((kept) => kept.index < index);
+    this.#kept.splice(at < 0 ? this.#kept.length : at, 0, { index, value: Uint8Array.from(value) });
+    this.#bytes += value.length;
+    for (;;) {
+      const last = this.#kept.at(-1);
+      if (last === undefined || this.#bytes - last.value.length < this.#bytesMax) return;
+      this.#kept.pop();
+      this.#bytes -= last.value.length;
+      this.#floor = last.index;
+    }
+  }
 }
 
 /** At least one, where there is one. */

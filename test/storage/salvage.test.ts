@@ -6,8 +6,10 @@ import { openDirectory } from "../../src/storage/directory.ts";
 import { decodeStored, entryKey, LOG_START } from "../../src/storage/layout.ts";
 import { salvageLevel } from "../../src/storage/level-salvage.ts";
 import { openLevelStore } from "../../src/storage/level-store.ts";
+import { Highest, withinBytes } from "../../src/storage/log-source.ts";
 import { encodeMark } from "../../src/storage/mark-record.ts";
 import type { LoadedLog } from "../../src/storage/storage.ts";
+import { must } from "../../src/util/assert.ts";
 import {
   chunksOf,
   entriesBetween,
@@ -367,3 +369,20 @@ function openedElsewhere(database: string): string {
     level.open().catch((error) => console.log(error.cause?.code ?? error.code));`;
   return spawnSync(process.execPath, ["-e", program], { encoding: "utf8" }).stdout.trim();
 }
+
+it("of entries in any order, as many of the highest are kept as fit", () => {
+  const bytesMax = 1_000;
+  const values = Array.from({ length: 100 }, (_, at) => Buffer.alloc(60 + at, at));
+  for (const step of [1, 7, 99]) {
+    const found = new Highest(bytesMax);
+    for (let at = 0; at < 100; at += 1) {
+      const index = (at * step) % 100;
+      found.offer(index, must(values[index]));
+      expect(found.bytes).toBeLessThanOrEqual(bytesMax + 160);
+    }
+    const sizes = (taken: readonly Uint8Array[]) => taken.map(({ length }) => length);
+    expect(sizes(withinBytes(found.values, bytesMax))).toEqual(
+      sizes(withinBytes([...values].reverse(), bytesMax)),
+    );
+  }
+});
