@@ -13,7 +13,15 @@ import type { Pointer } from "../storage/snapshot-layout.ts";
 import { dataOf } from "../storage/snapshot-repair.ts";
 import { AssertionError } from "../util/assert.ts";
 import { textOf } from "../util/text-of.ts";
-import { type LogHost, type LogPage, type LogQuestions, logQuestions } from "./log-page.ts";
+import { endOfEpoch } from "./epoch-end.ts";
+import { LaterEpochTold, laterEpoch, parseLineage } from "./lineage.ts";
+import {
+  type LogHost,
+  type LogPage,
+  type LogQuestions,
+  logQuestions,
+  OtherLineage,
+} from "./log-page.ts";
 import { Member } from "./member.ts";
 import type { MemberOptions } from "./member-options.ts";
 import { Rounds } from "./rounds.ts";
@@ -141,7 +149,7 @@ export class Healing {
    * Resolves with true once the directory has a log that can be opened, with false where it was
    * stopped before.
    *
-   * @throws LogDamaged where there is nobody to ask, StorageError DISK.
+   * @throws LogDamaged where there is nobody to ask, LaterEpochTold, StorageError DISK.
    */
   async run(): Promise<boolean> {
     const { salvage, damage, logger } = this.#options;
@@ -204,7 +212,7 @@ export class Healing {
 
   /** Entries may be long in coming, from a slow disk, where a snapshot is at hand: both are asked for. */
   async #takeAt(name: string, place: string): Promise<Answered> {
-    const { claim, text } = await this.#takeEntriesFrom(place);
+    const { claim, text } = await this.#takeEntriesFrom(name, place);
     if (!this.#isWanting) return { claim, text, isOpen: false };
     const failure = await this.#takeRecordFrom(name, place);
     if (failure !== null) {
@@ -218,7 +226,7 @@ export class Healing {
   }
 
   /** `claim` null: it has not answered, as `text` says. */
-  async #takeEntriesFrom(place: string): Promise<Pick<Answered, "claim" | "text">> {
+  async #takeEntriesFrom(name: string, place: string): Promise<Pick<Answered, "claim" | "text">> {
     const { salvage, clock } = this.#options;
     for (;;) {
       const { state } = salvage.repair;
@@ -228,6 +236,7 @@ export class Healing {
       try {
         page = await this.#ask.entries(place, to);
       } catch (error) {
+        if (error instanceof OtherLineage) this.#checkEpoch(name, error.lineage);
         return { claim: null, text: textOf(error) };
       }
       const { leader, values } = page;
@@ -237,6 +246,13 @@ export class Healing {
       const led = leader === null ? "without a leader" : `led by ${leader}`;
       return { claim, text: `${led}, ${isCloser ? "has given entries" : `lacks entry ${to}`}` };
     }
+  }
+
+  /** Nothing that a cluster has left behind is made whole. */
+  #checkEpoch(by: string, lineage: string): void {
+    const own = parseLineage(this.#options.lineage);
+    const epoch = own === null ? null : laterEpoch(own, parseLineage(lineage));
+    if (epoch !== null) throw new LaterEpochTold({ epoch, by });
   }
 
   /** Why it has not answered; null where it has. */
@@ -344,7 +360,8 @@ async function isStateOf(
 }
 
 /**
- * Starts a member; a log that is damaged is made whole first, once. Null where that was stopped.
+ * Starts a member; a log that is damaged is made whole first, once. Null where that was stopped. Rejects
+ * with a NodeError where its cluster goes on without it.
  * `reopen`: the directory, once it is closed.
  */
 export async function startHealed(
@@ -370,7 +387,11 @@ export async function startHealed(
     const lineage = lineageOf(birth);
     const healing = new Healing({ ...options, salvage, damage, lineage, members, placesOf });
     on.onHealing(healing);
-    if (!(await healing.run())) {
+    const isHealed = await healing.run().catch(async (error: unknown) => {
+      if (!(error instanceof LaterEpochTold)) throw error;
+      throw await endOfEpoch(options.name, directory, birth, error.told);
+    });
+    if (!isHealed) {
       return null;
     }
     await directory.close();

@@ -161,7 +161,7 @@ async function logAnswer(
   if (page === "former") return page;
   if (page !== null) return { status: 200, ...page };
   const message = `lineage is ${from.lineage}, and to is the index of an entry (docs/protocol.md)`;
-  return refusal(400, { code: "INVALID", message });
+  return json(400, { lineage: from.lineage, error: { code: "INVALID", message } });
 }
 
 /** As the Kubernetes API server words it: a failing check is always named. */

@@ -13,6 +13,16 @@ export interface LaterEpoch {
   readonly by: string;
 }
 
+/** By the word of a member, to one that is not linked to it and asks all the same. */
+export class LaterEpochTold extends Error {
+  readonly told: LaterEpoch;
+
+  constructor(told: LaterEpoch) {
+    super(`the cluster goes on in epoch ${told.epoch}, by the word of ${told.by}`);
+    this.told = told;
+  }
+}
+
 type Lineage = Pick<BirthRecord, "clusterId" | "epoch">;
 
 /** The epoch that somebody has heard of, where it is a later one of this very cluster; else null. */
@@ -23,7 +33,7 @@ export function laterEpoch(own: Lineage, told: Lineage | null): number | null {
 }
 
 /** Of the text that clients are told a lineage by; null where it is not one of ours. */
-function parseLineage(text: string): Lineage | null {
+export function parseLineage(text: string): Lineage | null {
   const [, clusterId = "", digits = ""] = /^([0-9a-f]{32})\.([1-9]\d{0,8})$/.exec(text) ?? [];
   return clusterId === "" ? null : { clusterId, epoch: Number(digits) };
 }

@@ -99,7 +99,20 @@ async function snapshotPart({ source }: LogHost, query: URLSearchParams) {
 /** The number of a chunk has four bytes. */
 const CHUNKS_MAX = 2 ** 32 - 1;
 
-/** How a member asks another one for what it has. Each rejects with an Error that says why not. */
+/** Who was asked is of another cluster, or of another epoch of this one. */
+export class OtherLineage extends Error {
+  readonly lineage: string;
+
+  constructor(lineage: string) {
+    super(`it is no member of this cluster, but of lineage ${lineage}`);
+    this.lineage = lineage;
+  }
+}
+
+/**
+ * How a member asks another one for what it has. Each rejects with an Error that says why not, an
+ * `OtherLineage` where it is none of the same.
+ */
 export interface LogQuestions {
   entries(address: string, to: number): Promise<LogPage>;
   /** As it is stored; null where there is none. */
@@ -113,6 +126,8 @@ export function logQuestions(lineage: string, timeoutMs: number): LogQuestions {
     const search = new URLSearchParams({ lineage, ...query });
     const page = await askPage("GET", `http://${address}/v1/log?${search}`, timeoutMs);
     if (page?.["kind"] === kind && page["lineage"] === lineage) return page;
+    const told = page?.["lineage"];
+    if (typeof told === "string" && told !== lineage) throw new OtherLineage(told);
     const error = (page?.["error"] as { message?: unknown } | undefined)?.message;
     throw new Error(typeof error === "string" ? error : "it is no member of this cluster");
   };

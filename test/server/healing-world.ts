@@ -4,8 +4,13 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { nodeClock, nodeRandom, nodeTimers } from "../../src/env/node-env.ts";
 import type { Snapshot } from "../../src/raft/types.ts";
+import { parseNodeConfig } from "../../src/server/config.ts";
 import { Healing, type HealingOptions } from "../../src/server/healing.ts";
-import { formerLogPage, type LogHost, logPage } from "../../src/server/log-page.ts";
+import { answerHttp, type HttpHost } from "../../src/server/http.ts";
+import type { LogHost } from "../../src/server/log-page.ts";
+import { LogReads } from "../../src/server/log-reads.ts";
+import { Metrics } from "../../src/server/metrics.ts";
+import { WebAccess } from "../../src/server/web-access.ts";
 import { LogDamaged } from "../../src/storage/damage.ts";
 import { type DataDirectory, openDirectory } from "../../src/storage/directory.ts";
 import { ENTRY_KEYS } from "../../src/storage/layout.ts";
@@ -68,13 +73,23 @@ export async function twin(): Promise<DataDirectory> {
   return directory;
 }
 
+/** As much of a node as its page for the log takes. */
+export function httpHostOf(log: () => LogHost, logReads = new LogReads(nodeTimers)): HttpHost {
+  const config = parseNodeConfig({ id: "n1", dataDir: "n1", listen: "127.0.0.1:7400" });
+  const given = { access: new WebAccess(config), metrics: new Metrics(), logReads, log };
+  return given as unknown as HttpHost;
+}
+
 /** A node that answers for its log; its address. */
-export async function serve(host: () => LogHost): Promise<string> {
+export async function serve(log: () => LogHost): Promise<string> {
+  const host = httpHostOf(log);
   const server = createServer(async (incoming, response) => {
-    const { searchParams } = new URL(incoming.url ?? "", "http://localhost");
-    const current = await logPage(host(), searchParams);
-    const page = current === "former" ? await formerLogPage(host(), searchParams) : current;
-    response.writeHead(page === null ? 400 : 200).end(page?.body ?? "{}");
+    const { pathname: path, searchParams: query } = new URL(incoming.url ?? "", "http://n1");
+    const over = new AbortController();
+    response.once("close", () => over.abort());
+    const request = { method: "GET", host: null, origin: null, path, query, over: over.signal };
+    const { status, body } = await answerHttp(host, request);
+    response.writeHead(status).end(body);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   onTestFinished(() => {

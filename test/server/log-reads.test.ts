@@ -1,15 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { nodeTimers } from "../../src/env/node-env.ts";
 import { LOG_READS_WAITING_MAX } from "../../src/limits.ts";
-import { parseNodeConfig } from "../../src/server/config.ts";
 import { answerHttp, type HttpHost } from "../../src/server/http.ts";
-import type { LogHost } from "../../src/server/log-page.ts";
 import { LogReads } from "../../src/server/log-reads.ts";
-import { Metrics } from "../../src/server/metrics.ts";
-import { WebAccess } from "../../src/server/web-access.ts";
 import { deferred } from "../../src/util/deferred.ts";
 import { settle } from "../client/fake-time.ts";
-import { LINEAGE, none } from "./healing-world.ts";
+import { httpHostOf, LINEAGE, none } from "./healing-world.ts";
 
 const { signal: never } = new AbortController();
 
@@ -95,13 +91,6 @@ describe("reads of the log", () => {
 });
 
 describe("a part of the log", () => {
-  const config = parseNodeConfig({ id: "n1", dataDir: "n1", listen: "127.0.0.1:7400" });
-
-  function hostOf(logReads: LogReads, log: () => LogHost): HttpHost {
-    const given = { access: new WebAccess(config), metrics: new Metrics(), logReads, log };
-    return given as unknown as HttpHost;
-  }
-
   async function ask(host: HttpHost, given: Record<string, string>, over: AbortSignal) {
     const query = new URLSearchParams({ lineage: LINEAGE, ...given });
     const request = { method: "GET", host: null, origin: null, path: "/v1/log", query, over };
@@ -114,7 +103,7 @@ describe("a part of the log", () => {
     const logReads = new LogReads(nodeTimers);
     const sent = new AbortController();
     const before = logReads.current.take(sent.signal, () => disk.promise);
-    const host = hostOf(logReads, () => ({ source: none, lineage: LINEAGE, leader }));
+    const host = httpHostOf(() => ({ source: none, lineage: LINEAGE, leader }), logReads);
     const answer = ask(host, { to: "1" }, new AbortController().signal);
     await settle();
     leader = null;
@@ -127,7 +116,7 @@ describe("a part of the log", () => {
   it("is read while the database from before is looked through for somebody else", async () => {
     const disk = deferred<readonly Uint8Array[]>();
     const source = { ...none, readFormerDownFrom: () => disk.promise };
-    const host = hostOf(new LogReads(nodeTimers), () => ({
+    const host = httpHostOf(() => ({
       source,
       lineage: LINEAGE,
       leader: null,
