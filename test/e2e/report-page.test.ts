@@ -44,7 +44,7 @@ function halfAMinute(): RunFiles {
     if (seq % 10 > 0) story.ok(op, seq);
   }
   story.subscribe("w1");
-  story.told("c1", "ttl").wait(14_000).record({ type: "calm" });
+  story.told("c1", "ttl", 300).wait(14_000).record({ type: "calm" });
   const faults = [
     PARTITION,
     {
