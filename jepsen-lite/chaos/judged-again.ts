@@ -6,7 +6,7 @@ import { type Format, writeExport } from "../export/write.ts";
 import type { History } from "../history.ts";
 import { writeReport } from "../report/write.ts";
 import { readHistory } from "./history-file.ts";
-import { CUT_OFF, outcomeOf } from "./outcome.ts";
+import { CUT_OFF, NOTHING_SEEN, outcomeOf } from "./outcome.ts";
 import { FILES, type Outcome, readRun, writeJson } from "./run-directory.ts";
 
 /**
@@ -20,9 +20,11 @@ export async function judgedAgain(
   const judgement = judge(history);
   await writeJson(join(directory, FILES.verdict), judgement);
   await writeReport(directory, history);
-  const { result } = await readRun(directory, history);
+  const { result, orders } = await readRun(directory, history);
+  // A history by itself is of no run that could have been cut off.
+  const seen = result ?? (orders === null ? NOTHING_SEEN : CUT_OFF);
   const { looked, bounds, referee } = judgement;
-  return { ...outcomeOf(result ?? CUT_OFF, judgement), looked, bounds, referee };
+  return { ...outcomeOf(seen, judgement), looked, bounds, referee };
 }
 
 /**

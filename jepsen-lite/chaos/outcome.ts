@@ -1,6 +1,9 @@
 import type { Judgement } from "../checker/verdict.ts";
 import type { Outcome, RunResult } from "./run-directory.ts";
 
+/** Where no harness was there. */
+export const NOTHING_SEEN = { broken: [], doubts: [] };
+
 /** What the harness has to say of a run that has left no result. */
 export const CUT_OFF = { broken: [], doubts: ["the run did not come to its end"] };
 
