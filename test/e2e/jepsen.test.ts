@@ -26,7 +26,7 @@ const START_MS_MAX = 30_000;
 const SAMPLE_MS_MAX = 2_000;
 /** Of each of two runs: 200,000 operations are judged with every change. */
 const SLICE_OPERATIONS = 100_000;
-const SLICE_SECONDS = 180;
+const SLICE_SECONDS = 140;
 /** The longest that a run goes on for its operations, its rest, and three judgements of it. */
 const SLICE_MS_MAX = (2 * SLICE_SECONDS + 180) * 1_000;
 /** Events that are corrupted, over and over. */
