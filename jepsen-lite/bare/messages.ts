@@ -1,4 +1,4 @@
-import type { Content, Key, Selector, View } from "../history.ts";
+import type { Content, Key, ReadCall, Selector, View } from "../history.ts";
 
 /**
  * The messages of docs/protocol.md, written down once more: who judges a node does not speak to it
@@ -98,4 +98,18 @@ export function integerOf(value: unknown): number | null {
 /** Of a reply that is an error. */
 export function codeOf({ error }: Message): string {
   return String((error as { readonly code?: unknown } | undefined)?.code ?? "");
+}
+
+/** As a request has it, and as the client library is asked. */
+export function readOf(
+  mode: ReadCall["mode"],
+): "linearizable" | { readonly atLeast: number } | { readonly staleMs: number | null } {
+  switch (mode.type) {
+    case "linearizable":
+      return "linearizable";
+    case "atLeast":
+      return { atLeast: mode.revision };
+    default:
+      return { staleMs: mode.maxAgeMs };
+  }
 }

@@ -3,7 +3,7 @@ import type { Prng } from "../prng.ts";
 import type { Recorder } from "../recorder.ts";
 import { drawReadMode } from "../workload.ts";
 import type { Link } from "./link.ts";
-import { type Endpoint, integerOf, type Message, selectorOf, viewOf } from "./messages.ts";
+import { type Endpoint, integerOf, type Message, readOf, selectorOf, viewOf } from "./messages.ts";
 import type { Shown } from "./work.ts";
 
 interface Asked {
@@ -82,16 +82,5 @@ export class Reader {
       ...{ ageMs, asOfMs: ageMs === null ? null : sentMs - ageMs - 1 },
     });
     return true;
-  }
-}
-
-function readOf(mode: ReadCall["mode"]): unknown {
-  switch (mode.type) {
-    case "linearizable":
-      return "linearizable";
-    case "atLeast":
-      return { atLeast: mode.revision };
-    default:
-      return { staleMs: mode.maxAgeMs };
   }
 }

@@ -1,12 +1,11 @@
 import {
   connect,
-  type Read,
   type RollcallClient,
   RollcallError,
   type WatchEvent,
 } from "../../src/client/index.ts";
-import { keyOf, viewOf } from "../bare/messages.ts";
-import type { Key, ReadCall, Selector, View } from "../history.ts";
+import { keyOf, readOf, viewOf } from "../bare/messages.ts";
+import type { Key, Selector, View } from "../history.ts";
 import { drawReadMode } from "../workload.ts";
 import { type LibraryOptions, silentLogger } from "./library.ts";
 
@@ -151,17 +150,6 @@ export class LibraryConsumer {
       ...{ application, meta: Object.fromEntries(meta) },
       ...(protocol !== null && { protocol }),
     };
-  }
-}
-
-function readOf(mode: ReadCall["mode"]): Read {
-  switch (mode.type) {
-    case "linearizable":
-      return "linearizable";
-    case "atLeast":
-      return { atLeast: mode.revision };
-    default:
-      return { staleMs: mode.maxAgeMs };
   }
 }
 

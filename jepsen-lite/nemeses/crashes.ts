@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { killed } from "./kill.ts";
 import { handsOver } from "./leadership.ts";
 import { type Nemesis, seen } from "./nemesis.ts";
-import { namesOf, primaryOf, runningOf, SELECTIONS, selected } from "./targets.ts";
+import { namesOf, primaryOf, runningOf, selected, someRunning } from "./targets.ts";
 
 /** From a start to the next end; short enough that a node may not have served yet. */
 const LIFE_MS = [200, 1_000] as const;
@@ -43,7 +43,7 @@ export const bounce: Nemesis = {
   doc: "SIGKILL of one node, the leader, a minority, a majority or all, and a start at once.",
   on: "processes",
   strike: async (world, prng) => {
-    const running = runningOf(await selected(world, prng.pick(SELECTIONS), prng));
+    const running = await someRunning(world, prng);
     if (running.length === 0) return null;
     const gone = await killed(world, running);
     for (const node of running) world.revive(node);

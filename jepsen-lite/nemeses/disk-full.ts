@@ -8,7 +8,7 @@ import type { NodeProcess } from "../real/node-process.ts";
 import { Violation } from "../real/violation.ts";
 import { until } from "../real/wait.ts";
 import { type Nemesis, seen } from "./nemesis.ts";
-import { namesOf, SELECTIONS, selected } from "./targets.ts";
+import { namesOf, someRunning } from "./targets.ts";
 
 /** What is left, in parts of the whole. A node is low below a tenth, and full below a twentieth. */
 const LEVELS = { low: 0.075, full: 0.025, none: 0 } as const;
@@ -32,8 +32,7 @@ export const diskFull: Nemesis = {
   alsoOn: ["members"],
   needs: ["disks"],
   strike: async (world, prng) => {
-    const chosen = await selected(world, prng.pick(SELECTIONS), prng);
-    const running = chosen.filter((node) => node.isRunning);
+    const running = await someRunning(world, prng);
     if (running.length === 0) return null;
     const level = prng.pick(Object.keys(LEVELS) as Level[]);
     const isRestarting = level !== "none" && prng.chance(RESTARTED_PER_MILLE);

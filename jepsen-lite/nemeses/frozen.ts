@@ -2,7 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NodeProcess } from "../real/node-process.ts";
 import { type Nemesis, seen } from "./nemesis.ts";
-import { namesOf, SELECTIONS, selected } from "./targets.ts";
+import { namesOf, someRunning } from "./targets.ts";
 
 const FROZEN_MS = [500, 5_000] as const;
 const KILLED_PER_MILLE = 250;
@@ -20,8 +20,7 @@ export const frozen: Nemesis = {
   alsoOn: ["members"],
   needs: ["freezing"],
   strike: async (world, prng) => {
-    const chosen = await selected(world, prng.pick(SELECTIONS), prng);
-    const running = chosen.filter((node) => node.isRunning);
+    const running = await someRunning(world, prng);
     if (running.length === 0) return null;
     const { footing } = world;
     const ms = prng.between(...FROZEN_MS);

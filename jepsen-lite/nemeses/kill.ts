@@ -2,7 +2,7 @@ import type { World } from "../chaos/world.ts";
 import type { NodeProcess } from "../real/node-process.ts";
 import { type Nemesis, seen } from "./nemesis.ts";
 import { isGone } from "./proc.ts";
-import { namesOf, runningOf, SELECTIONS, selected } from "./targets.ts";
+import { namesOf, runningOf, someRunning } from "./targets.ts";
 
 /** SIGKILL, and a start on the same directory later. */
 export const kill: Nemesis = {
@@ -10,7 +10,7 @@ export const kill: Nemesis = {
   doc: "SIGKILL of one node, the leader, a minority, a majority or all, and a start on the same directory.",
   on: "processes",
   strike: async (world, prng) => {
-    const running = runningOf(await selected(world, prng.pick(SELECTIONS), prng));
+    const running = await someRunning(world, prng);
     if (running.length === 0) return null;
     const gone = await killed(world, running);
     return {

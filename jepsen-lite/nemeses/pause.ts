@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { until } from "../real/wait.ts";
 import { type Nemesis, seen } from "./nemesis.ts";
 import { isStopped } from "./proc.ts";
-import { namesOf, runningOf, SELECTIONS, selected } from "./targets.ts";
+import { namesOf, selected, someRunning } from "./targets.ts";
 
 const STUTTER_MS = [20, 400] as const;
 /** The kernel stops a process a moment after the signal. */
@@ -44,7 +44,7 @@ export const pause: Nemesis = {
   doc: "SIGSTOP of one node, the leader, a minority, a majority or all, and SIGCONT later.",
   on: "processes",
   strike: async (world, prng) => {
-    const running = runningOf(await selected(world, prng.pick(SELECTIONS), prng));
+    const running = await someRunning(world, prng);
     if (running.length === 0) return null;
     const pids = running.map(({ pid }) => pid);
     for (const node of running) node.signal("SIGSTOP");

@@ -3,7 +3,7 @@ import { join, relative } from "node:path";
 import type { World } from "../chaos/world.ts";
 import { cutMachines, type Machine } from "../real/machines.ts";
 import { type Nemesis, seen } from "./nemesis.ts";
-import { namesOf, SELECTIONS, selected } from "./targets.ts";
+import { namesOf, someRunning } from "./targets.ts";
 
 /** What the harness itself leaves unsynced on each disk: a cut that leaves it was none. */
 const CANARY = "canary";
@@ -17,8 +17,7 @@ export const power: Nemesis = {
   alsoOn: ["members"],
   needs: ["disks"],
   strike: async (world, prng) => {
-    const chosen = await selected(world, prng.pick(SELECTIONS), prng);
-    const running = chosen.filter((node) => node.isRunning);
+    const running = await someRunning(world, prng);
     if (running.length === 0) return null;
     const machines = running.map((node) => world.footing.machine(node));
     // Still, so that what is looked at is what the cut meets.

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { Strace } from "../faults/tampering.ts";
 import { type Nemesis, seen } from "./nemesis.ts";
-import { namesOf, SELECTIONS, selected } from "./targets.ts";
+import { namesOf, someRunning } from "./targets.ts";
 
 const DELAYS_MS = [5, 50, 200, 500] as const;
 const KILLED_PER_MILLE = 300;
@@ -15,8 +15,7 @@ export const slowDisk: Nemesis = {
   alsoOn: ["members"],
   needs: ["strace"],
   strike: async (world, prng) => {
-    const chosen = await selected(world, prng.pick(SELECTIONS), prng);
-    const running = chosen.filter((node) => node.isRunning);
+    const running = await someRunning(world, prng);
     if (running.length === 0) return null;
     const delayMs = prng.pick(DELAYS_MS);
     const isKilling = prng.chance(KILLED_PER_MILLE);

@@ -41,6 +41,11 @@ export function runningOf(nodes: readonly NodeProcess[]): NodeProcess[] {
   return nodes.filter(({ isRunning }) => isRunning);
 }
 
+/** Those that run, of a selection that is drawn. */
+export async function someRunning(world: World, prng: Prng): Promise<NodeProcess[]> {
+  return runningOf(await selected(world, prng.pick(SELECTIONS), prng));
+}
+
 export function namesOf(nodes: readonly NodeProcess[]): string {
   return nodes.map(({ name }) => name).join(", ");
 }

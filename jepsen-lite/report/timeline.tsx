@@ -27,7 +27,7 @@ export function Timeline({ summary }: { readonly summary: Summary }) {
       </p>
       <Tools />
       <div class="frame">
-        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it is moved in by keys, as a slider is */}
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls has to be reached without a pointer, and its keys move in it */}
         <section class="scroller" id="scroller" tabIndex={0} aria-label="Lanes over time">
           <div class="lanes" id="lanes">
             <Group title="Disturbances" legend={<TargetLegend faults={faults} />} summary={summary}>
